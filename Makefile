@@ -1,0 +1,53 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export MLFLOW_DISABLE_TELEMETRY := true
+SOURCES := forecaster service pipelines tests benchmarks
+
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## Create .venv with everything locked in constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
+	$(BIN)/forecaster demo
+
+test: check ## Everything: `check`, then the slow tests and those that start real servers
+	$(BIN)/python -m pytest -m "slow or stack"
+
+check: $(INSTALLED) ## Format, lint, types, import contracts and the fast tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow and not stack"
+
+format: $(INSTALLED) ## Rewrite the sources in the house's format
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+ui: $(INSTALLED) ## Open the MLflow UI on the local store at http://127.0.0.1:5000
+	$(BIN)/mlflow server --backend-store-uri sqlite:///runs/mlflow.db --host 127.0.0.1 --port 5000
+
+bench: $(INSTALLED) ## Install the peers that benchmarks measure beside ours
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev,bench]"
+
+lock: $(INSTALLED) ## Rewrite constraints.txt
+	env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+	  --no-header --no-annotate pyproject.toml -o constraints.txt
+
+clean: ## Remove what the targets made, runs included
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+
+.PHONY: help setup demo test check format ui bench lock clean
