@@ -1,0 +1,104 @@
+"""Every error this library raises on purpose, grown from one root.
+
+ForecasterError
+├── ConfigError             a setting is unknown, out of range or contradicts another
+├── DataError               a table or an array cannot become a panel
+│   ├── ColumnError         a column is missing, ambiguous or of the wrong kind
+│   ├── ValueTypeError      a value is not a number, or is infinite or out of range
+│   ├── TimestampError      timestamps are unparsable, duplicated, unsorted or off the grid
+│   ├── FrequencyError      a frequency is unknown, mixed, or cannot be inferred
+│   └── SeriesError         a series is empty, too short or has no value at all
+├── RequestError            a forecast was asked for that the model cannot give
+├── BundleError             a bundle folder is incomplete, malformed or of another schema
+│   ├── IntegrityError      a file differs from the digest in the manifest
+│   └── GoldenError         the model no longer reproduces its golden forecast
+└── TrainingError           fitting could not start or did not end in usable weights
+
+`code` is the stable name of the problem for machines (kebab case); the message is for people and
+says which series or field, what was found and what is wanted.
+"""
+
+from __future__ import annotations
+
+
+class ForecasterError(Exception):
+    """Root of all errors raised on purpose."""
+
+    code: str = "forecaster-error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class ConfigError(ForecasterError):
+    """A setting is unknown, out of range or contradicts another."""
+
+    code = "invalid-config"
+
+
+class DataError(ForecasterError):
+    """A table or an array cannot become a panel."""
+
+    code = "invalid-data"
+
+
+class ColumnError(DataError):
+    """A column is missing, ambiguous or of the wrong kind."""
+
+    code = "invalid-column"
+
+
+class ValueTypeError(DataError):
+    """A value is not a number, or is infinite or out of range."""
+
+    code = "invalid-value"
+
+
+class TimestampError(DataError):
+    """Timestamps are unparsable, duplicated, unsorted or off the grid."""
+
+    code = "invalid-timestamp"
+
+
+class FrequencyError(DataError):
+    """A frequency is unknown, mixed between series, or cannot be inferred."""
+
+    code = "invalid-frequency"
+
+
+class SeriesError(DataError):
+    """A series is empty, too short or has no observed value."""
+
+    code = "invalid-series"
+
+
+class RequestError(ForecasterError):
+    """A forecast was asked for that the model cannot give."""
+
+    code = "invalid-request"
+
+
+class BundleError(ForecasterError):
+    """A bundle folder is incomplete, malformed or written by another schema version."""
+
+    code = "invalid-bundle"
+
+
+class IntegrityError(BundleError):
+    """A file differs from the digest that the manifest records for it."""
+
+    code = "digest-mismatch"
+
+
+class GoldenError(BundleError):
+    """The loaded model does not reproduce the golden forecast it was saved with."""
+
+    code = "golden-mismatch"
+
+
+class TrainingError(ForecasterError):
+    """Fitting could not start, or did not end in usable weights."""
+
+    code = "training-failed"

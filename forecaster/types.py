@@ -1,0 +1,85 @@
+"""Values that travel between the rooms: frozen, with named axes.
+
+Axis letters: B batch, L context, H horizon, Q quantile levels, S series. Missing values are NaN in
+tables and panels, and value 0 with observed False in tensors; `Windows.gather` is where one becomes the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from forecaster.time.frequency import TimeAxis
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows cut out of a panel: a context to look at and the target that followed it."""
+
+    context: torch.Tensor  # [B L] float64, 0 where not observed
+    observed: torch.Tensor  # [B L] bool, True where a real value stands
+    target: torch.Tensor  # [B H] float64, 0 where not observed
+    target_observed: torch.Tensor  # [B H] bool
+
+    def to(self, device: torch.device | str) -> WindowBatch:
+        """Gives the same windows on another device."""
+        return WindowBatch(
+            self.context.to(device), self.observed.to(device), self.target.to(device), self.target_observed.to(device)
+        )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What was taken off a window and is put back on its forecast: value = loc + spread * scaled."""
+
+    loc: torch.Tensor  # [B 1] float64
+    spread: torch.Tensor  # [B 1] float64, 0 for a constant context
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Quantile forecasts of some series, all for the same levels and horizon."""
+
+    series_ids: tuple[str, ...]  # S
+    axis: TimeAxis
+    starts: NDArray[np.generic]  # [S] stored time of the first forecast step
+    levels: tuple[float, ...]  # Q, ascending
+    values: FloatArray  # [S H Q], ascending along Q
+
+    @property
+    def horizon(self) -> int:
+        """Number of steps forecast (H)."""
+        return int(self.values.shape[1])
+
+    def timestamps(self, position: int) -> pd.Index:
+        """Gives the H timestamps (start of the period, in the zone of the data) of one series."""
+        return self.axis.show(self.starts[position], self.horizon)
+
+    def quantile(self, level: float) -> FloatArray:
+        """Gives the forecasts [S H] of one of `levels`."""
+        return np.asarray(self.values[:, :, self.levels.index(level)])
+
+    def to_frame(self, id_column: str = "unique_id", time_column: str = "ds") -> pd.DataFrame:
+        """Gives one row per series and step: id, timestamp, then one column per level ('0.1', '0.5', ...)."""
+        frames = []
+        for position, series_id in enumerate(self.series_ids):
+            columns = {level_name(level): self.values[position, :, q] for q, level in enumerate(self.levels)}
+            keys = {id_column: series_id, time_column: self.timestamps(position)}
+            frames.append(pd.DataFrame({**keys, **columns}))
+        return pd.concat(frames, ignore_index=True)
+
+
+def level_name(level: float) -> str:
+    """Gives the name of a quantile level in tables and replies: 0.1 -> '0.1', 0.025 -> '0.025'."""
+    return repr(float(level))
