@@ -1,0 +1,1 @@
+"""How series advance in time: frequencies, grids, zones, and stored time."""
