@@ -1,0 +1,133 @@
+"""Which column of a table plays which role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+import pandas as pd
+
+from forecaster.config import TableConfig
+from forecaster.data.numbers import is_plainly_numeric, parse_numbers
+from forecaster.data.timestamps import parse_times
+from forecaster.errors import ColumnError, SeriesError, TimestampError
+
+DEFAULT_TIME_COLUMN = "ds"
+_NAMES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The roles of a table's columns."""
+
+    kind: Literal["long", "wide"]
+    id_column: str | None  # None: one series (long), or one per column (wide)
+    time_column: str | None  # None: rows are counted
+    value_columns: tuple[str, ...]  # the target (long), or the series (wide)
+    unused_columns: tuple[str, ...]
+
+
+def with_named_columns(table: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
+    """Gives the table with texts as column names and times or ids that stand in the index as columns.
+
+    SeriesError for a table without rows, ColumnError for two columns of one name.
+    """
+    if not len(table):
+        raise SeriesError("the table has no rows", code="empty-table")
+    wanted = {config.id_column, config.time_column or DEFAULT_TIME_COLUMN}
+    levels = [table.index.get_level_values(number) for number in range(table.index.nlevels)]
+    frames = [_level_frame(level, config) for level in levels if level.name in wanted or _is_temporal(level)]
+    named = table.set_axis([str(name) for name in table.columns], axis=1).reset_index(drop=True)
+    named = pd.concat([*frames, named], axis=1) if frames else named
+    if not named.columns.is_unique:
+        doubled = named.columns[named.columns.duplicated()][0]
+        raise ColumnError(f"there are two columns named {doubled!r}", code="duplicate-column")
+    return named
+
+
+def find_layout(table: pd.DataFrame, config: TableConfig) -> Layout:
+    """Gives the roles of the columns as `config` says; ColumnError where one is missing or could be several."""
+    kind = config.layout
+    if kind == "auto":
+        kind = "long" if config.target_column in table.columns else "wide"
+        if kind == "wide" and config.id_column in table.columns:
+            _refuse_target_missing(table, config)
+    return _long(table, config) if kind == "long" else _wide(table, config)
+
+
+def _long(table: pd.DataFrame, config: TableConfig) -> Layout:
+    if config.target_column not in table.columns:
+        raise _missing(table, config.target_column, "target_column")
+    time_column = config.time_column or DEFAULT_TIME_COLUMN
+    if time_column not in table.columns:
+        raise _missing(table, time_column, "time_column")
+    id_column = config.id_column if config.id_column in table.columns else None
+    roles = [name for name in (id_column, time_column, config.target_column) if name]
+    if len(set(roles)) < len(roles):
+        message = f"one column cannot play two roles: id, time and target are {', '.join(map(repr, roles))}"
+        raise ColumnError(message, code="ambiguous-layout")
+    unused = tuple(name for name in table.columns if name not in roles)
+    return Layout("long", id_column, time_column, (config.target_column,), unused)
+
+
+def _wide(table: pd.DataFrame, config: TableConfig) -> Layout:
+    time_column = _wide_time_column(table, config)
+    series = tuple(name for name in table.columns if name != time_column)
+    if not series:
+        raise ColumnError(f"the table has no column of values {_listed(table)}", code="missing-column")
+    return Layout("wide", None, time_column, series, ())
+
+
+def _wide_time_column(table: pd.DataFrame, config: TableConfig) -> str | None:
+    if config.time_column is not None:
+        if config.time_column not in table.columns:
+            raise _missing(table, config.time_column, "time_column")
+        return config.time_column
+    if DEFAULT_TIME_COLUMN in table.columns:
+        return DEFAULT_TIME_COLUMN
+    texts = [name for name, dtype in table.dtypes.items() if not is_plainly_numeric(dtype)]
+    found = [str(name) for name in texts if _holds_times(table[name])]
+    if len(found) > 1:
+        message = f"columns {', '.join(map(repr, found))} all hold timestamps: name the one to use with `time_column`"
+        raise ColumnError(message, code="ambiguous-layout")
+    return found[0] if found else None
+
+
+def _holds_times(column: pd.Series) -> bool:
+    """Says whether a column holds timestamps, by its first value that is not null."""
+    first = column[column.notna()].head(1)
+    if not len(first) or not parse_numbers(first)[1].any():
+        return False
+    try:
+        times = parse_times(first)
+    except TimestampError:
+        return str(first.iloc[0])[:1].isdigit()  # an unclear order of day and month, say, but time all the same
+    return not times.are_steps and bool(times.values[0] == times.values[0])
+
+
+def _is_temporal(level: pd.Index) -> bool:
+    return isinstance(level, pd.DatetimeIndex | pd.PeriodIndex)
+
+
+def _level_frame(level: pd.Index, config: TableConfig) -> pd.DataFrame:
+    name = level.name if level.name is not None else config.time_column or DEFAULT_TIME_COLUMN
+    return pd.DataFrame({str(name): level})
+
+
+def _refuse_target_missing(table: pd.DataFrame, config: TableConfig) -> NoReturn:
+    raise ColumnError(
+        f"the table has the id column {config.id_column!r} of a long table but no target {config.target_column!r} "
+        f"{_listed(table)}: name the target with `target_column`, or set layout 'wide'",
+        code="ambiguous-layout",
+    )
+
+
+def _missing(table: pd.DataFrame, name: str, setting: str) -> ColumnError:
+    message = f"there is no column {name!r} {_listed(table)}: name the one to use with `{setting}`"
+    return ColumnError(message, code="missing-column")
+
+
+def _listed(table: pd.DataFrame) -> str:
+    names = [repr(name[:40]) for name in table.columns[:_NAMES_SHOWN]]
+    more = f" and {len(table.columns) - _NAMES_SHOWN} more" if len(table.columns) > _NAMES_SHOWN else ""
+    return f"(the columns are {', '.join(names)}{more})"

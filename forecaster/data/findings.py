@@ -1,0 +1,52 @@
+"""What people should know about the series of a panel: gaps, missing values, constants, short histories."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecaster.data.panel import Panel
+from forecaster.data.placement import Placed
+from forecaster.data.report import FindingGroup, Hits, Kind, group
+from forecaster.types import BoolArray
+
+_SEASONS_WANTED = 2
+
+
+def panel_findings(placed: Placed) -> tuple[FindingGroup, ...]:
+    """Gives the findings of a panel, one group per code that occurs."""
+    panel, missing = placed.panel, np.isnan(placed.panel.values)
+    seasons = f"step(s), fewer than {_SEASONS_WANTED} seasons"
+    return (
+        *_of_steps(Kind("gap", "step(s) without a row, read as missing"), panel, ~placed.has_row),
+        *_of_steps(Kind("missing-value", "row(s) without a value"), panel, missing & placed.has_row),
+        *_of_series(Kind("constant-series", "step(s), all values the same"), panel, _is_constant(panel)),
+        *_of_series(Kind("short-series", seasons), panel, _is_short(panel)),
+    )
+
+
+def _of_steps(kind: Kind, panel: Panel, mask: BoolArray) -> tuple[FindingGroup, ...]:
+    steps = np.flatnonzero(mask)
+    series = np.searchsorted(panel.offsets, steps, side="right") - 1
+
+    def time_of(hit: int) -> str:
+        start = panel.starts[series[hit]]
+        return panel.axis.text(panel.axis.frequency.advance(start, int(steps[hit] - panel.offsets[series[hit]])))
+
+    return group(kind, Hits.of(series), panel.series_ids, time_of)
+
+
+def _of_series(kind: Kind, panel: Panel, mask: BoolArray) -> tuple[FindingGroup, ...]:
+    series = np.flatnonzero(mask)
+    hits = Hits(series, series, panel.lengths[series])
+    return group(kind, hits, panel.series_ids, lambda position: panel.axis.text(panel.starts[position]))
+
+
+def _is_constant(panel: Panel) -> BoolArray:
+    """Says which series [S] have one value only."""
+    begins = panel.offsets[:-1]
+    return np.asarray(np.fmin.reduceat(panel.values, begins) == np.fmax.reduceat(panel.values, begins))
+
+
+def _is_short(panel: Panel) -> BoolArray:
+    """Says which series [S] are too short to show a season repeat."""
+    return np.asarray(panel.lengths < _SEASONS_WANTED * panel.axis.frequency.season_length)

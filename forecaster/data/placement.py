@@ -1,0 +1,128 @@
+"""Cells in order, placed on the grid of their series: steps without a row become missing values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecaster.data.cells import Cells
+from forecaster.data.panel import Panel
+from forecaster.errors import FrequencyError, TimestampError
+from forecaster.time.frequency import Frequency, TimeAxis, infer_frequency
+from forecaster.time.grid import OFF_GRID, StoredTimes
+from forecaster.types import BoolArray, FloatArray, IntArray
+
+# A table may spread its values over this many steps, or over this many per row: one wrong year must not fill memory.
+MAX_SPREAD_STEPS = 1_000_000
+MAX_STEPS_PER_ROW = 100
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A panel, and which of its steps come from a row of the table."""
+
+    panel: Panel
+    has_row: BoolArray  # [total]
+    num_leading_trimmed: int
+
+
+def place(cells: Cells, axis: TimeAxis, *, is_inferred: bool) -> Placed:
+    """Gives the panel of cells that are in order, each series trimmed to begin with an observed value.
+
+    TimestampError for timestamps off the grid and for gaps beyond reason; FrequencyError where series have
+    different frequencies; SeriesError for a series without an observed value.
+    """
+    begins = np.flatnonzero(~cells.follows())
+    starts = cells.times[begins]
+    positions = axis.frequency.positions(starts[cells.codes], cells.times)
+    _refuse_off_grid(cells, axis, positions, is_inferred)
+    if is_inferred:
+        _refuse_coarser(cells, axis, positions)
+    lengths = positions[np.append(begins[1:], len(positions)) - 1] + 1
+    _refuse_spread(cells, axis, lengths)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    target = offsets[cells.codes] + positions
+    values = np.full((offsets[-1], cells.values.shape[1]), np.nan)
+    values[target] = cells.values
+    has_row = np.zeros(offsets[-1], dtype=np.bool_)
+    has_row[target] = True
+    return _trimmed(_panel(cells, offsets, values, starts, axis), has_row)
+
+
+def _panel(cells: Cells, offsets: IntArray, values: FloatArray, starts: StoredTimes, axis: TimeAxis) -> Panel:
+    if cells.owners is not None:
+        return Panel(cells.owners, offsets, values[:, 0], starts, axis)
+    num_steps, num_series = values.shape
+    return Panel(
+        cells.columns,
+        np.arange(num_series + 1) * num_steps,
+        np.ascontiguousarray(values.T).ravel(),
+        np.repeat(starts, num_series),
+        axis,
+    )
+
+
+def _trimmed(panel: Panel, has_row: BoolArray) -> Placed:
+    leading = panel.num_leading_missing()
+    has_row = np.tile(has_row, panel.num_values // len(has_row))  # the series of a wide table share their rows
+    if leading.any():
+        has_row = has_row[panel.steps() >= np.repeat(leading, panel.lengths)]
+    return Placed(panel.trimmed(), has_row, int(leading.sum()))
+
+
+def _refuse_off_grid(cells: Cells, axis: TimeAxis, positions: IntArray, is_inferred: bool) -> None:
+    off = positions == OFF_GRID
+    if not off.any():
+        return
+    first = int(off.argmax())
+    code = int(cells.codes[first])
+    own = _own_frequency(cells, code)
+    if is_inferred and own is not None and own != axis.frequency:
+        raise _mixed(cells, axis, code, own.alias)
+    hint = f"; they look like frequency {own.alias!r}" if own is not None and own != axis.frequency else ""
+    raise TimestampError(
+        f"{cells.owner(code)}: timestamp {axis.text(cells.times[first])} in row {cells.rows[first]} is off the grid of "
+        f"frequency {axis.frequency.alias!r} that begins at {axis.text(cells.times[cells.codes == code][0])} "
+        f"({off[cells.codes == code].sum()} of its {(cells.codes == code).sum()} timestamps are){hint}",
+        code="off-grid",
+    )
+
+
+def _refuse_coarser(cells: Cells, axis: TimeAxis, positions: IntArray) -> None:
+    """Refuses a series of three rows or more of which none follows another by one step."""
+    adjacent = cells.follows() & np.append(False, np.diff(positions) == 1)
+    num_rows = np.bincount(cells.codes)
+    coarser = np.flatnonzero((num_rows >= 3) & (np.bincount(cells.codes[adjacent], minlength=len(num_rows)) == 0))
+    if len(coarser):
+        own = _own_frequency(cells, int(coarser[0]))
+        raise _mixed(cells, axis, int(coarser[0]), own.alias if own is not None else "none, with gaps throughout")
+
+
+def _own_frequency(cells: Cells, code: int) -> Frequency | None:
+    try:
+        return infer_frequency(cells.times[cells.codes == code])
+    except FrequencyError:
+        return None
+
+
+def _mixed(cells: Cells, axis: TimeAxis, code: int, own: str) -> FrequencyError:
+    longest = int(np.bincount(cells.codes).argmax())
+    return FrequencyError(
+        f"{cells.owner(longest)} has frequency {axis.frequency.alias!r}, but {cells.owner(code)} has {own!r}: "
+        "give tables of one frequency, or set the one to use with `frequency`",
+        code="mixed-frequency",
+    )
+
+
+def _refuse_spread(cells: Cells, axis: TimeAxis, lengths: IntArray) -> None:
+    allowed = max(MAX_SPREAD_STEPS // len(cells.columns), MAX_STEPS_PER_ROW * len(cells.rows))
+    if lengths.sum(dtype=np.float64) > allowed:
+        widest = int(lengths.argmax())
+        times = cells.times[cells.codes == widest]
+        raise TimestampError(
+            f"{cells.owner(widest)} spreads {len(times)} row(s) over {lengths[widest]} steps of "
+            f"{axis.frequency.alias!r}, from {axis.text(times[0])} to {axis.text(times[-1])}: "
+            f"a table of {len(cells.rows)} rows may span {allowed} steps in all; is a timestamp wrong?",
+            code="too-many-gaps",
+        )

@@ -1,0 +1,87 @@
+"""The data door: a table of series becomes a panel, or an error says what is wrong with it.
+
+table -> named columns -> layout -> cells -> time axis -> cells in order -> grid -> panel, with a report.
+Nothing is repaired unless the config asks for it. Steps without a row and values that are null are missing.
+Leading missing values of a series are cut off; trailing ones stay, as the last timestamp of a series (of
+the whole table, in a wide one) says where its forecast starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forecaster.config import TableConfig
+from forecaster.data.axis import choose_axis, stored_cells
+from forecaster.data.cells import read_cells
+from forecaster.data.columns import Layout, find_layout, with_named_columns
+from forecaster.data.findings import panel_findings
+from forecaster.data.panel import Panel
+from forecaster.data.placement import Placed, place
+from forecaster.data.repairs import repair
+from forecaster.data.report import DataReport, FindingGroup
+
+
+@dataclass(frozen=True)
+class PanelReading:
+    """A panel and the report of how it was read."""
+
+    panel: Panel
+    report: DataReport
+
+
+def read_panel(table: pd.DataFrame, config: TableConfig | None = None) -> PanelReading:
+    """Reads a table as `config` says (default: `TableConfig()`).
+
+    Every problem is a DataError that names the series, the first row (counted from 1) or timestamp, and how
+    many there are: ColumnError, ValueTypeError, TimestampError, FrequencyError or SeriesError.
+    """
+    config = config or TableConfig()
+    named = with_named_columns(table, config)
+    layout = find_layout(named, config)
+    source = read_cells(named, layout)
+    axis = choose_axis(source, config)
+    repaired = repair(stored_cells(source, axis), axis, config)
+    placed = place(repaired.cells, axis, is_inferred=config.frequency is None)
+    origin = _Origin(layout, len(named), config.frequency is None)
+    return PanelReading(placed.panel, _report(origin, placed, (*repaired.findings, *panel_findings(placed))))
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What the report says of the table rather than of the panel."""
+
+    layout: Layout
+    num_rows: int
+    is_inferred: bool
+
+
+def _report(origin: _Origin, placed: Placed, groups: tuple[FindingGroup, ...]) -> DataReport:
+    panel, layout = placed.panel, origin.layout
+    num_gaps = int((~placed.has_row).sum())
+    last = panel.axis.frequency.advance(panel.starts, panel.lengths - 1).max()
+    return DataReport(
+        layout=layout.kind,
+        id_column=layout.id_column,
+        time_column=layout.time_column,
+        value_columns=layout.value_columns,
+        unused_columns=layout.unused_columns,
+        frequency=panel.axis.frequency.alias,
+        frequency_inferred=origin.is_inferred,
+        timezone=panel.axis.timezone,
+        num_rows=origin.num_rows,
+        num_series=len(panel),
+        num_steps=panel.num_values,
+        first_timestamp=panel.axis.text(panel.starts.min()),
+        last_timestamp=panel.axis.text(last),
+        length_min=int(panel.lengths.min()),
+        length_median=float(np.median(panel.lengths)),
+        length_max=int(panel.lengths.max()),
+        num_gap_steps=num_gaps,
+        num_missing_cells=int(np.isnan(panel.values).sum()) - num_gaps,
+        num_leading_trimmed=placed.num_leading_trimmed,
+        totals=tuple(found.total for found in groups),
+        findings=tuple(finding for found in groups for finding in found.findings),
+    )
