@@ -1,0 +1,289 @@
+"""The network as a whole: the properties that every forecast rests on."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forecaster.config import ModelConfig
+from forecaster.errors import ConfigError, RequestError
+from forecaster.model.network import Network
+from forecaster.types import WindowBatch
+from tests.model.factories import (
+    POSITION_KINDS,
+    awake_network,
+    random_batch,
+    random_context,
+    random_observed,
+    small_config,
+)
+
+LEVELS = (0.1, 0.3, 0.5, 0.9)
+HEAD_KINDS = ("quantile", "student_t")
+EACH_HEAD = pytest.mark.parametrize("head", HEAD_KINDS)
+EACH_POSITION = pytest.mark.parametrize("positions", POSITION_KINDS)
+
+
+def forecast(network: Network, context: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
+    """Gives quantiles [B H Q] at LEVELS; everything is observed unless told otherwise."""
+    if observed is None:
+        observed = torch.ones_like(context, dtype=torch.bool)
+    with torch.no_grad():
+        return network.quantiles(context, observed, LEVELS)
+
+
+def far_apart(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return bool((first - second).abs().max() > 1e-2)
+
+
+@EACH_HEAD
+def test_quantiles_come_in_float64_one_per_row_step_and_level(head: str) -> None:
+    quantiles = forecast(awake_network(head=head), random_context(3, 24))
+    assert quantiles.shape == (3, 5, 4)
+    assert quantiles.dtype == torch.float64
+
+
+@pytest.mark.parametrize("missing", ["context_length", "patch_length"])
+def test_a_config_that_is_not_resolved_is_refused(missing: str) -> None:
+    with pytest.raises(ConfigError, match=f"{missing} is None"):
+        Network(small_config(**{missing: None}))
+
+
+def test_a_resolved_default_config_makes_a_network() -> None:
+    network = Network(ModelConfig().resolved(season_length=24, longest=1000))
+    assert (network.context_length, network.level_range) == (192, (0.1, 0.9))
+    assert forecast(network.eval(), random_context(1, 192)).shape == (1, 24, 4)
+
+
+def test_a_context_longer_than_the_network_sees_is_refused() -> None:
+    with pytest.raises(RequestError, match="has 25 steps, the model sees at most 24"):
+        forecast(awake_network(), random_context(1, 25))
+
+
+@EACH_HEAD
+@pytest.mark.parametrize("offset", [0.0, -3.0, 1e6])
+@pytest.mark.parametrize("factor", [1.0, 1e-6, 7.3, 1e20])
+def test_a_forecast_follows_shift_and_stretch_of_its_context(head: str, factor: float, offset: float) -> None:
+    network, context = awake_network(head=head), random_context(3, 24)
+    observed = random_observed(3, 24)
+    expected = factor * (forecast(network, context, observed) + offset)
+    given = forecast(network, factor * (context + offset), observed)
+    torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-4 * factor)  # the contexts' spread is about 6
+
+
+@given(st.floats(1e-2, 1e6), st.floats(-1e5, 1e5), st.integers(0, 1000))
+@settings(deadline=None, max_examples=40)
+def test_shift_and_stretch_hold_for_any_numbers(factor: float, offset: float, seed: int) -> None:
+    network, context = awake_network(), random_context(2, 24, seed)
+    difference = (forecast(network, factor * context + offset) - offset) / factor - forecast(network, context)
+    assert difference.abs().max() < 1e-3  # the contexts' spread is about 6
+
+
+@EACH_HEAD
+@given(st.floats(-1e30, 1e30))
+@settings(deadline=None, max_examples=25)
+def test_a_constant_series_forecasts_exactly_its_constant(head: str, constant: float) -> None:
+    context = torch.full((1, 24), constant, dtype=torch.float64)
+    assert (forecast(awake_network(head=head), context) == constant).all()
+
+
+@EACH_HEAD
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=25)
+def test_forecast_quantiles_never_cross(head: str, seed: int) -> None:
+    network = awake_network(seed, head=head)
+    assert (forecast(network, random_context(2, 24, seed)).diff(dim=-1) >= 0).all()
+
+
+@EACH_HEAD
+@pytest.mark.parametrize("garbage", [math.nan, math.inf, 1e9, 1e300])
+def test_values_under_missing_cannot_change_a_forecast(head: str, garbage: float) -> None:
+    network, context, observed = awake_network(head=head), random_context(3, 24), random_observed(3, 24)
+    soiled = torch.where(observed, context, garbage)
+    assert torch.equal(forecast(network, soiled, observed), forecast(network, context, observed))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@EACH_POSITION
+@pytest.mark.parametrize("length", [1, 3, 4, 13, 23])
+def test_missing_steps_on_the_left_change_nothing(positions: str, causal: bool, length: int) -> None:
+    network, context = awake_network(positions=positions, causal=causal), random_context(2, length)
+    padded = torch.cat([torch.full((2, 24 - length), math.nan), context], dim=1)
+    expected = forecast(network, padded, ~padded.isnan())
+    assert expected.isfinite().all()
+    assert torch.equal(forecast(network, context), expected)
+
+
+@EACH_POSITION
+def test_tokens_without_an_observed_step_have_no_say_at_all(positions: str) -> None:
+    network, observed = awake_network(positions=positions), random_observed(2, 24)
+    observed[:, :8] = False
+    before = forecast(network, random_context(2, 24), observed)
+    with torch.no_grad():
+        network.projection.weight[:, : 2 * 16] += 100  # the columns of the first two tokens
+    assert torch.equal(forecast(network, random_context(2, 24), observed), before)
+
+
+@EACH_POSITION
+def test_the_order_of_steps_matters(positions: str) -> None:
+    network, context = awake_network(positions=positions), random_context(2, 24)
+    assert far_apart(forecast(network, context), forecast(network, context.roll(4, dims=1)))
+
+
+@EACH_HEAD
+def test_a_row_alone_is_the_same_row_in_company_and_in_any_order(head: str) -> None:
+    network, context, observed = awake_network(head=head), random_context(7, 24), random_observed(7, 24)
+    together = forecast(network, context, observed)
+    order = torch.randperm(7)
+    shuffled = forecast(network, context[order], observed[order])
+    torch.testing.assert_close(shuffled, together[order], rtol=1e-5, atol=1e-5)
+    for index in range(7):
+        alone = forecast(network, context[[index]], observed[[index]])
+        torch.testing.assert_close(alone, together[[index]], rtol=1e-5, atol=1e-5)
+
+
+def test_rows_without_any_value_are_finite_and_harm_no_other_row() -> None:
+    network, context = awake_network(), random_context(2, 24)
+    observed = torch.tensor([[True], [False]]).expand(2, 24)
+    quantiles = forecast(network, context, observed)
+    assert (quantiles[1] == 0).all()
+    torch.testing.assert_close(quantiles[:1], forecast(network, context[:1]), rtol=1e-5, atol=1e-5)
+
+
+@EACH_HEAD
+def test_a_fresh_network_forecasts_about_the_mean_and_spread_of_the_context(head: str) -> None:
+    torch.manual_seed(0)
+    network, context = Network(small_config(head=head)).eval(), random_context(20, 24)
+    low, _, median, high = forecast(network, context).unbind(-1)
+    mean, spread = context.mean(dim=1, keepdim=True), context.std(dim=1, keepdim=True)
+    assert ((median - mean) / spread).abs().max() < 0.5
+    assert ((high - low) / spread).mean().item() == pytest.approx(2 * 1.28, rel=0.2)
+
+
+def test_the_same_seed_draws_the_same_network() -> None:
+    first, second = (awake_network(seed=3) for _ in range(2))
+    assert torch.equal(forecast(first, random_context(2, 24)), forecast(second, random_context(2, 24)))
+
+
+def test_eval_is_deterministic_and_training_is_not() -> None:
+    network, context = awake_network(dropout=0.3), random_context(2, 24)
+    assert torch.equal(forecast(network, context), forecast(network, context))
+    network.train()
+    assert not torch.equal(forecast(network, context), forecast(network, context))
+
+
+def loss_and_gradients(network: Network, batch: WindowBatch) -> list[torch.Tensor]:
+    loss = network.loss(batch)
+    return [loss, *torch.autograd.grad(loss, list(network.parameters()))]
+
+
+@EACH_HEAD
+@pytest.mark.parametrize("garbage", [math.nan, -math.inf, 1e30])
+def test_masked_targets_never_move_loss_or_gradients(head: str, garbage: float) -> None:
+    network, batch = awake_network(head=head), random_batch()
+    soiled = WindowBatch(
+        torch.where(batch.observed, batch.context, garbage),
+        batch.observed,
+        torch.where(batch.target_observed, batch.target, garbage),
+        batch.target_observed,
+    )
+    for clean, other in zip(loss_and_gradients(network, batch), loss_and_gradients(network, soiled), strict=True):
+        assert torch.equal(clean, other)
+
+
+@EACH_HEAD
+def test_windows_with_a_constant_context_have_no_weight_in_the_loss(head: str) -> None:
+    network, batch = awake_network(head=head), random_batch(4)
+    context = torch.cat([batch.context[:3], torch.full((1, 24), 7.0).double()])
+    mixed = WindowBatch(context, batch.observed, batch.target, batch.target_observed)
+    first = WindowBatch(*(getattr(batch, name)[:3] for name in ("context", "observed", "target", "target_observed")))
+    for with_constant, without in zip(
+        loss_and_gradients(network, mixed), loss_and_gradients(network, first), strict=True
+    ):
+        torch.testing.assert_close(with_constant, without, rtol=1e-4, atol=1e-5)
+
+
+@EACH_HEAD
+def test_with_nothing_to_learn_from_loss_and_gradients_are_0(head: str) -> None:
+    context, batch = torch.full((4, 24), 7.0).double(), random_batch()
+    results = loss_and_gradients(
+        awake_network(head=head), WindowBatch(context, batch.observed, batch.target * 1e30, batch.target_observed)
+    )
+    assert all((result == 0).all() for result in results)
+
+
+def test_the_loss_does_not_depend_on_the_unit() -> None:
+    network, batch = awake_network(), random_batch()
+    larger = WindowBatch(batch.context * 1e3 + 5, batch.observed, batch.target * 1e3 + 5, batch.target_observed)
+    torch.testing.assert_close(network.loss(larger), network.loss(batch), rtol=1e-5, atol=0.0)
+
+
+def test_attention_gives_one_map_per_layer_whose_rows_sum_to_1() -> None:
+    network, observed = awake_network(num_layers=3), random_observed(2, 24)
+    observed[:, :8] = False
+    maps = network.attention(random_context(2, 24), observed)
+    assert [tuple(weights.shape) for weights in maps] == [(2, 2, 6, 6)] * 3
+    for weights in maps:
+        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 2, 6), rtol=1e-5, atol=0.0)
+        assert not weights[..., :2].any()
+
+
+@EACH_HEAD
+def test_under_bfloat16_autocast_only_the_linear_maps_lose_digits(head: str) -> None:
+    network, context = awake_network(head=head), 1e6 + random_context(3, 24)
+    exact = forecast(network, context)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = network(context, torch.ones_like(context, dtype=torch.bool))
+        rough = forecast(network, context)
+    assert output.parameters.dtype == torch.float32
+    assert output.scale.loc.dtype == torch.float64
+    assert (rough.diff(dim=-1) >= 0).all()
+    assert ((rough - exact).abs() / context.std(dim=1)[:, None, None]).max() < 0.3
+
+
+@EACH_HEAD
+def test_every_tensor_made_on_the_way_lives_where_the_input_lives(head: str) -> None:
+    network, batch = awake_network(head=head, causal=True).to("meta"), random_batch()
+    elsewhere = WindowBatch(
+        *(getattr(batch, name).to("meta") for name in ("context", "observed", "target", "target_observed"))
+    )
+    assert network.loss(elsewhere).device.type == "meta"
+
+
+@EACH_HEAD
+def test_every_weight_gets_a_gradient(head: str) -> None:
+    network = awake_network(head=head, positions="learned")
+    names = [name for name, _ in network.named_parameters()]
+    silent = [n for n, g in zip(names, loss_and_gradients(network, random_batch())[1:], strict=True) if not g.any()]
+    assert silent == []
+
+
+@EACH_HEAD
+def test_it_learns_one_sine_by_heart(head: str) -> None:
+    torch.manual_seed(0)
+    network = Network(small_config(head=head, horizon=12))
+    steps = torch.arange(47, dtype=torch.float64)
+    windows = torch.sin(2 * torch.pi * steps / 12).unfold(0, 36, 1)  # one window from each of its 12 phases
+    known = torch.ones_like(windows, dtype=torch.bool)
+    batch = WindowBatch(windows[:, :24], known[:, :24], windows[:, 24:], known[:, 24:])
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.autograd.backward(network.loss(batch))
+        optimizer.step()
+    median = forecast(network.eval(), batch.context)[..., 2]
+    assert (median - batch.target).abs().mean() < 0.05  # the sine itself has mean absolute value 0.64
+
+
+@pytest.mark.slow
+@EACH_HEAD
+def test_forward_compiles_as_one_graph_and_gives_the_same(head: str) -> None:
+    network, batch = awake_network(head=head), random_batch()
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    expected, given = network(batch.context, batch.observed), compiled(batch.context, batch.observed)
+    torch.testing.assert_close(given.parameters, expected.parameters, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(given.scale.spread, expected.scale.spread, rtol=1e-12, atol=0.0)
