@@ -1,0 +1,134 @@
+"""Panel + config -> trained network: builds module, datamodule and trainer, and keeps the best weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from forecaster.bundle import TrainingFacts
+from forecaster.config import ForecasterConfig
+from forecaster.data.panel import Panel
+from forecaster.data.splits import Split, split_panel
+from forecaster.errors import TrainingError
+from forecaster.model.network import Network
+from forecaster.training.callbacks import progress_bar, quiet_lightning
+from forecaster.training.datamodule import WindowDataModule
+from forecaster.training.module import VALIDATION_LOSS, ForecastModule
+from forecaster.training.precision import lightning_precision
+
+_LAST = "last.ckpt"
+_CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained network with the facts of its training."""
+
+    network: Network  # eval mode, the weights with the lowest validation loss
+    config: ForecasterConfig  # resolved
+    split: Split
+    facts: TrainingFacts
+
+
+def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
+    """Gives the config with every default that depends on the data filled in."""
+    model = config.model.resolved(panel.axis.frequency.season_length, int(panel.lengths.max()))
+    return ForecasterConfig(model=model, training=config.training, split=config.split)
+
+
+def fit(
+    panel: Panel,
+    config: ForecasterConfig,
+    folder: Path,
+    *,
+    callbacks: Sequence[Callback] = (),
+    logger: Logger | None = None,
+    show_progress: bool = False,
+) -> FitResult:
+    """Trains a network on the training part of `panel` and gives its best weights.
+
+    `folder` keeps the checkpoints: when it holds one of the same panel and config, training resumes there
+    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short,
+    TrainingError when the loss does not become finite, or when `folder` belongs to another fit.
+    """
+    config = resolve(panel, config)
+    split = split_panel(panel, config.model.horizon, config.split)
+    _claim(folder, config, panel.fingerprint())
+    if config.training.num_threads is not None:
+        torch.set_num_threads(config.training.num_threads)
+    torch.manual_seed(config.training.seed)
+    module = ForecastModule(Network(config.model), config.training)
+    data = WindowDataModule(panel, split, config.model.context_length or 0, config.model.horizon, config.training)
+    best = ModelCheckpoint(folder, "best", monitor=VALIDATION_LOSS, save_last=True, enable_version_counter=False)
+    last = folder / _LAST
+    with quiet_lightning():
+        trainer = _trainer(config, folder, [*callbacks, best, *progress_bar(show_progress)], logger)
+        trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
+    loss = best.best_model_score
+    if loss is None or not math.isfinite(loss):
+        rate = config.training.learning_rate
+        raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
+    num_steps = _load_best(module, Path(best.best_model_path))
+    facts = _facts(panel, config, split, num_steps, float(loss))
+    return FitResult(module.network.eval().cpu(), config, split, facts)
+
+
+def _trainer(config: ForecasterConfig, folder: Path, callbacks: list[Callback], logger: Logger | None) -> pl.Trainer:
+    training = config.training
+    early = EarlyStopping(VALIDATION_LOSS, patience=training.patience, check_finite=True)
+    return pl.Trainer(
+        max_steps=training.max_steps,
+        limit_train_batches=training.steps_per_validation,
+        check_val_every_n_epoch=1,
+        num_sanity_val_steps=0,
+        gradient_clip_val=training.gradient_clip,
+        precision=lightning_precision(training.precision),
+        callbacks=[early, *callbacks],
+        logger=logger or False,
+        default_root_dir=folder,
+        enable_model_summary=False,
+        enable_progress_bar=any(isinstance(c, pl.callbacks.ProgressBar) for c in callbacks),
+        deterministic=True,
+        accelerator="auto",
+        devices=1,
+    )
+
+
+def _claim(folder: Path, config: ForecasterConfig, fingerprint: str) -> None:
+    """Marks `folder` as belonging to this fit, or refuses it when it belongs to another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    claim = json.dumps({"config": config.model_dump(mode="json"), "data": fingerprint}, indent=2)
+    path = folder / _CONFIG
+    if path.exists() and path.read_text() != claim:
+        raise TrainingError(
+            f"{folder} holds checkpoints of another config or of other data; take another folder or remove it",
+            code="checkpoint-mismatch",
+        )
+    path.write_text(claim)
+
+
+def _load_best(module: ForecastModule, path: Path) -> int:
+    """Puts the best weights into the module; gives the step they were reached at."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    module.load_state_dict(checkpoint["state_dict"])
+    return int(checkpoint["global_step"])
+
+
+def _facts(panel: Panel, config: ForecasterConfig, split: Split, num_steps: int, loss: float) -> TrainingFacts:
+    cutoff = panel.axis.frequency.advance(panel.starts, split.seen_ends - 1).max()
+    return TrainingFacts(
+        data_fingerprint=panel.fingerprint(),
+        num_series=len(panel),
+        cutoff=str(cutoff),
+        split=config.split,
+        num_steps=num_steps,
+        validation_loss=loss,
+    )
