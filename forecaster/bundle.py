@@ -1,0 +1,244 @@
+"""The bundle: the folder that carries a trained model from the trainer to whoever forecasts with it.
+
+    manifest.json         schema version, library versions, training facts, size and SHA-256 of each other file
+    config.json           the resolved ModelConfig and the frequency
+    weights.safetensors   the network's parameters
+    golden.safetensors    some contexts and the quantiles the trainer's network gave for them
+
+Data only: nothing in it is executed, and nothing is unpickled. The digest of a bundle is the SHA-256 of its
+manifest, which names the digests of all the rest. `load_bundle` refuses a folder with a file that is missing,
+changed or not in the manifest, and a model that does not reproduce its golden forecast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from forecaster.config import Config, ModelConfig, SplitConfig
+from forecaster.errors import BundleError, GoldenError, IntegrityError
+from forecaster.model.network import Network
+from forecaster.predictor import Predictor
+from forecaster.time.frequency import Frequency
+
+MANIFEST = "manifest.json"
+CONFIG = "config.json"
+WEIGHTS = "weights.safetensors"
+GOLDEN = "golden.safetensors"
+
+# What both wings agree on: where a registered version keeps its bundle, and the tag with the bundle's digest.
+VERSION_PATH = "artifacts/bundle"
+DIGEST_TAG = "bundle_digest"
+
+# Relative to the spread of each golden context: other CPUs sum in another order, a changed weight shows.
+GOLDEN_TOLERANCE = 1e-3
+_LIBRARIES = ("forecaster", "torch", "numpy", "safetensors")
+_MAX_JSON_BYTES = 1 << 20
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+class TrainingFacts(Config):
+    """What the weights were fitted on: enough to tell whether a later evaluation is free of leakage."""
+
+    data_fingerprint: str
+    num_series: int
+    cutoff: str = Field(description="Latest timestamp (or step) that training or validation has seen.")
+    split: SplitConfig = Field(description="How validation and test folds were kept from training.")
+    num_steps: int = Field(description="Optimiser steps behind the weights.")
+    validation_loss: float
+
+
+class FileDigest(Config):
+    """Size in bytes and SHA-256 of one file."""
+
+    size: int
+    sha256: str
+
+
+class Manifest(Config):
+    """What a bundle consists of and where it comes from."""
+
+    schema_version: Literal[1] = 1
+    libraries: dict[str, str]
+    training: TrainingFacts
+    files: dict[str, FileDigest]
+
+
+class BundleConfig(Config):
+    """What is needed to build the network and to read data for it."""
+
+    model: ModelConfig
+    frequency: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle, loaded."""
+
+    predictor: Predictor
+    config: BundleConfig
+    manifest: Manifest
+    digest: str  # 'sha256:...' of the manifest
+
+
+def save_bundle(folder: Path, network: Network, frequency: Frequency, training: TrainingFacts) -> str:
+    """Writes a bundle to `folder`, which must not exist yet, all or nothing. Gives its digest."""
+    if folder.exists():
+        raise BundleError(f"bundle folder {folder} exists already", code="bundle-exists")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        network = network.eval()
+        save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, draft / WEIGHTS)
+        save_file(_golden_tensors(network), draft / GOLDEN)
+        config = BundleConfig(model=network.config, frequency=frequency.alias)
+        (draft / CONFIG).write_text(config.model_dump_json(indent=2))
+        files = {name: _digest_file(draft / name) for name in (CONFIG, GOLDEN, WEIGHTS)}
+        libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+        manifest = Manifest(libraries=libraries, training=training, files=files)
+        (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2))
+        _synchronise(draft)
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return _digest_manifest(folder)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Loads and verifies a bundle: digests first, then the network, then its golden forecast.
+
+    Raises BundleError for a malformed folder, IntegrityError for changed, missing or extra files and
+    GoldenError when the network answers its golden contexts differently from when it was saved.
+    """
+    manifest = read_manifest(folder)
+    _verify_files(folder, manifest)
+    config = _parse(BundleConfig, folder / CONFIG)
+    network = _build_network(config, folder)
+    _replay_golden(network, folder)
+    predictor = Predictor(network, Frequency.parse(config.frequency))
+    return Bundle(predictor, config, manifest, _digest_manifest(folder))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads the manifest alone, without verifying what it names."""
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", code="bundle-missing")
+    return _parse(Manifest, folder / MANIFEST)
+
+
+def _parse(kind: type[ConfigT], path: Path) -> ConfigT:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise BundleError(f"{path.name} is larger than {_MAX_JSON_BYTES} bytes")
+        return kind.model_validate(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:  # ValidationError and JSONDecodeError are ValueErrors
+        reason = f"{error.error_count()} invalid fields" if isinstance(error, ValidationError) else str(error)
+        raise BundleError(f"{path.name} of bundle {path.parent.name} cannot be read: {reason}") from error
+
+
+def _verify_files(folder: Path, manifest: Manifest) -> None:
+    found = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if found != set(manifest.files) or found != {CONFIG, GOLDEN, WEIGHTS}:
+        raise IntegrityError(f"bundle holds {sorted(found)}, its manifest names {sorted(manifest.files)}")
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise IntegrityError(f"{name} of the bundle is not a plain file")
+        if _digest_file(path) != expected:
+            raise IntegrityError(f"{name} of the bundle differs from the SHA-256 in its manifest")
+
+
+def _build_network(config: BundleConfig, folder: Path) -> Network:
+    network = Network(config.model)
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    except (RuntimeError, SafetensorError) as error:
+        raise BundleError(f"the weights do not fit the network in {CONFIG}") from error
+    return network.eval()
+
+
+def _golden_contexts(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gives contexts [G L] and observed [G L] that exercise scaling, seasonality, gaps and short histories."""
+    length = config.context_length or 0
+    steps = torch.arange(length, dtype=torch.float64)
+    wave = torch.sin(steps * (2 * torch.pi / 24))
+    contexts = torch.stack([wave, 1e6 + 50 * wave + steps, (steps * 37 % 11) - 5, 3 + 0.01 * steps])
+    observed = torch.ones_like(contexts, dtype=torch.bool)
+    observed[1, ::5] = False
+    observed[2, : length - max(2, length // 4)] = False
+    return contexts * observed, observed
+
+
+def _golden_tensors(network: Network) -> dict[str, torch.Tensor]:
+    context, observed = _golden_contexts(network.config)
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        quantiles = network.quantiles(context.to(device), observed.to(device), network.config.levels)
+    return {"context": context, "observed": observed, "quantiles": quantiles.cpu().contiguous()}
+
+
+def _replay_golden(network: Network, folder: Path) -> None:
+    golden = load_file(folder / GOLDEN)
+    if set(golden) != {"context", "observed", "quantiles"}:
+        raise BundleError(f"{GOLDEN} holds {sorted(golden)}, wanted context, observed, quantiles")
+    context, observed, expected = golden["context"], golden["observed"], golden["quantiles"]
+    with torch.inference_mode():
+        given = network.quantiles(context, observed, network.config.levels)
+    spread = torch.stack([row[mask].std() for row, mask in zip(context, observed, strict=True)])
+    if given.shape != expected.shape or not torch.isfinite(given).all():
+        raise GoldenError("the golden forecast has another shape or is not finite")
+    worst = float(((given - expected).abs().amax(dim=(1, 2)) / spread).max())
+    if worst > GOLDEN_TOLERANCE:
+        raise GoldenError(
+            f"the golden forecast differs by {worst:.2e} of the spread, {GOLDEN_TOLERANCE:.0e} is allowed"
+        )
+
+
+def _digest_file(path: Path) -> FileDigest:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileDigest(size=path.stat().st_size, sha256=digest)
+
+
+def _digest_manifest(folder: Path) -> str:
+    return f"sha256:{_digest_file(folder / MANIFEST).sha256}"
+
+
+def _synchronise(folder: Path) -> None:
+    """Forces the files and the folder entry to disk, so that the rename never exposes a partial bundle."""
+    for path in [*folder.iterdir(), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """Gives the facts about a bundle that people and clients ask for, JSON-safe."""
+    config = bundle.config
+    return {
+        "digest": bundle.digest,
+        "frequency": config.frequency,
+        "horizon": config.model.horizon,
+        "context_length": config.model.context_length,
+        "levels": list(config.model.levels),
+        "head": config.model.head,
+        "num_parameters": sum(p.numel() for p in bundle.predictor.network.parameters()),
+        "libraries": bundle.manifest.libraries,
+        "training": bundle.manifest.training.model_dump(exclude={"split"}),
+    }

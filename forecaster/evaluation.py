@@ -1,0 +1,63 @@
+"""Scores of a forecaster over the folds of a panel: the one evaluation that training, backtest and promotion share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from forecaster.data.panel import Panel
+from forecaster.data.splits import Fold
+from forecaster.metrics import Scores, score, seasonal_scale
+from forecaster.types import FloatArray, IntArray
+
+
+class WindowForecaster(Protocol):
+    """Anything that forecasts windows of a panel: the model, a baseline, a champion."""
+
+    def forecast_windows(
+        self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
+    ) -> FloatArray:
+        """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Forecasts and actuals of all windows of all folds, fold by fold, with their scores."""
+
+    fold: IntArray  # [W] number of the fold
+    series: IntArray  # [W] position of the series in the panel
+    cutoffs: IntArray  # [W] visible steps
+    actual: FloatArray  # [W H]
+    quantiles: FloatArray  # [W H Q]
+    levels: tuple[float, ...]  # Q
+    scores: Scores
+
+
+def evaluate(
+    forecaster: WindowForecaster, panel: Panel, folds: Sequence[Fold], levels: tuple[float, ...]
+) -> Evaluation:
+    """Forecasts every fold and scores it against what followed. `levels` must contain 0.5."""
+    season_length = panel.axis.frequency.season_length
+    horizon = folds[0].horizon
+    series = np.concatenate([fold.series for fold in folds])
+    cutoffs = np.concatenate([fold.cutoffs for fold in folds])
+    quantiles = np.concatenate(
+        [forecaster.forecast_windows(panel, fold.series, fold.cutoffs, horizon, levels) for fold in folds]
+    )
+    targets = [panel.target(int(position)) for position in series]
+    actual = np.stack([target[cut : cut + horizon] for target, cut in zip(targets, cutoffs, strict=True)])
+    scales = np.array(
+        [seasonal_scale(target[:cut], season_length) for target, cut in zip(targets, cutoffs, strict=True)]
+    )
+    return Evaluation(
+        fold=np.concatenate([np.full(len(fold.series), fold.number) for fold in folds]),
+        series=series,
+        cutoffs=cutoffs,
+        actual=actual,
+        quantiles=quantiles,
+        levels=levels,
+        scores=score(actual, quantiles, levels, scales),
+    )

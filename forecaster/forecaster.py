@@ -1,0 +1,113 @@
+"""`Forecaster`: fit and predict on a pandas table, the short way through the library."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from forecaster.baselines import SeasonalNaive
+from forecaster.bundle import Bundle, TrainingFacts, load_bundle, save_bundle
+from forecaster.config import ForecasterConfig, ModelConfig, TableConfig
+from forecaster.data.panel import Panel
+from forecaster.data.reading import read_panel
+from forecaster.data.splits import rolling_origin
+from forecaster.errors import ConfigError, RequestError
+from forecaster.evaluation import Evaluation, evaluate
+from forecaster.predictor import Predictor
+
+
+class Forecaster:
+    """A transformer fitted on one table of series, forecasting that table or another of the same frequency.
+
+        model = Forecaster(horizon=24).fit(frame)
+        forecast = model.predict()
+
+    `table` says how tables are laid out (default: long `unique_id, ds, y`, or wide); `config` holds all
+    other settings, and `horizon` is a short form for the one that always has to be chosen.
+    """
+
+    def __init__(
+        self, horizon: int | None = None, *, config: ForecasterConfig | None = None, table: TableConfig | None = None
+    ) -> None:
+        self.config = config or ForecasterConfig()
+        if horizon is not None:
+            model = ModelConfig(**{**self.config.model.model_dump(), "horizon": horizon})
+            self.config = self.config.model_copy(update={"model": model})
+        self.table = table or TableConfig()
+        self._predictor: Predictor | None = None
+        self._facts: TrainingFacts | None = None
+        self._panel: Panel | None = None
+
+    def fit(self, frame: pd.DataFrame, *, show_progress: bool = False) -> Self:
+        """Trains on the table. Needs the `train` extra; raises DataError where the table is not usable."""
+        from forecaster.training.fit import fit  # the trainer is imported only by those who train
+
+        panel = read_panel(frame, self.table).panel
+        with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
+            result = fit(panel, self.config, Path(folder), show_progress=show_progress)
+        self._predictor = Predictor(result.network, panel.axis.frequency)
+        self._facts = result.facts
+        self._panel = panel
+        return self
+
+    def predict(
+        self,
+        frame: pd.DataFrame | None = None,
+        *,
+        horizon: int | None = None,
+        levels: Sequence[float] | None = None,
+    ) -> pd.DataFrame:
+        """Forecasts the steps after the end of each series of `frame` (default: the table of `fit`).
+
+        Gives one row per series and step: id, timestamp and one column per quantile level ('0.1', '0.5', ...).
+        Raises RequestError for a horizon or level outside the model's range.
+        """
+        forecast = self._fitted().predict(self._read(frame), horizon, levels)
+        time_column = self.table.time_column or "ds"
+        return forecast.to_frame(self.table.id_column, time_column)
+
+    def backtest(self, frame: pd.DataFrame | None = None, *, num_folds: int | None = None) -> dict[str, Evaluation]:
+        """Evaluates the model and the seasonal naive on the same last folds: {'model': ..., 'seasonal_naive': ...}.
+
+        By default the folds are those that training has not seen (`config.split.num_test_folds`).
+        """
+        predictor, panel = self._fitted(), self._read(frame)
+        folds = rolling_origin(
+            panel, predictor.horizon, num_folds or self.config.split.num_test_folds, self.config.split.step
+        )
+        naive = SeasonalNaive(panel.axis.frequency.season_length)
+        return {
+            "model": evaluate(predictor, panel, folds, predictor.levels),
+            "seasonal_naive": evaluate(naive, panel, folds, predictor.levels),
+        }
+
+    def save(self, folder: str | Path) -> str:
+        """Writes the model as a bundle to a new folder; gives its digest."""
+        predictor = self._fitted()
+        if self._facts is None:
+            raise ConfigError("a loaded model is already a bundle: copy its folder instead")
+        return save_bundle(Path(folder), predictor.network, predictor.frequency, self._facts)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, table: TableConfig | None = None) -> Self:
+        """Loads and verifies a bundle; raises BundleError where it is incomplete or changed."""
+        bundle: Bundle = load_bundle(Path(folder))
+        model = cls(config=ForecasterConfig(model=bundle.config.model), table=table)
+        model._predictor = bundle.predictor
+        return model
+
+    def _fitted(self) -> Predictor:
+        if self._predictor is None:
+            raise RequestError("this Forecaster has no weights yet: call fit() or load() first", code="not-fitted")
+        return self._predictor
+
+    def _read(self, frame: pd.DataFrame | None) -> Panel:
+        if frame is not None:
+            return read_panel(frame, self.table).panel
+        if self._panel is None:
+            raise RequestError("a loaded model holds no data: pass the table to forecast", code="no-data")
+        return self._panel

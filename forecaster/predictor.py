@@ -1,0 +1,93 @@
+"""Panel -> forecasts: the one door that service, backtest, batch and `Forecaster` go through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from forecaster.data.panel import Panel
+from forecaster.data.windows import WindowAddresses, Windows
+from forecaster.errors import FrequencyError, RequestError
+from forecaster.model.network import Network
+from forecaster.time.frequency import Frequency
+from forecaster.types import FloatArray, Forecast, IntArray
+
+_WINDOWS_PER_FORWARD = 256
+
+
+class Predictor:
+    """A trained network, ready to forecast panels of its frequency. Holds no state between calls."""
+
+    def __init__(self, network: Network, frequency: Frequency) -> None:
+        self.network = network.eval()
+        self.frequency = frequency
+
+    @property
+    def horizon(self) -> int:
+        """Longest horizon the network can forecast, in steps."""
+        return self.network.config.horizon
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantile levels that the network forecasts when none are asked for, ascending."""
+        return self.network.config.levels
+
+    def predict(self, panel: Panel, horizon: int | None = None, levels: Sequence[float] | None = None) -> Forecast:
+        """Forecasts the `horizon` steps (default: the longest) after the end of each series of `panel`.
+
+        Raises FrequencyError for a panel of another frequency, RequestError for a horizon beyond the
+        model's or for levels that it cannot give.
+        """
+        horizon = self._checked_horizon(horizon)
+        chosen = self._checked_levels(levels)
+        if panel.axis.frequency != self.frequency:
+            raise FrequencyError(
+                f"the data has frequency {panel.axis.frequency.alias!r}, "
+                f"the model was trained on {self.frequency.alias!r}",
+                code="frequency-mismatch",
+            )
+        values = self.forecast_windows(panel, np.arange(len(panel)), panel.lengths, horizon, chosen)
+        return Forecast(panel.series_ids, panel.axis, panel.ends, chosen, values)
+
+    def forecast_windows(
+        self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
+    ) -> FloatArray:
+        """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series."""
+        windows = Windows(panel, self.network.context_length, 0)
+        blocks = []
+        for begin in range(0, len(series), _WINDOWS_PER_FORWARD):
+            part = slice(begin, begin + _WINDOWS_PER_FORWARD)
+            blocks.append(self._forward(windows, WindowAddresses(series[part], cutoffs[part]), levels))
+        return np.concatenate(blocks)[:, :horizon]
+
+    def _forward(self, windows: Windows, addresses: WindowAddresses, levels: tuple[float, ...]) -> FloatArray:
+        batch = windows.gather(addresses).to(next(self.network.parameters()).device)
+        with torch.inference_mode():
+            quantiles = self.network.quantiles(batch.context, batch.observed, levels)
+        return np.asarray(quantiles.cpu().numpy())
+
+    def _checked_horizon(self, horizon: int | None) -> int:
+        if horizon is None:
+            return self.horizon
+        if not 1 <= horizon <= self.horizon:
+            raise RequestError(
+                f"horizon {horizon} is outside 1..{self.horizon}, the range this model was trained for",
+                code="horizon-out-of-range",
+            )
+        return horizon
+
+    def _checked_levels(self, levels: Sequence[float] | None) -> tuple[float, ...]:
+        if levels is None:
+            return self.levels
+        chosen = tuple(sorted(float(level) for level in levels))
+        if not chosen or len(set(chosen)) != len(chosen):
+            raise RequestError(f"quantile levels must be given once each, got {list(levels)}", code="invalid-levels")
+        low, high = self.network.level_range
+        if chosen[0] < low or chosen[-1] > high:
+            raise RequestError(
+                f"quantile levels {list(chosen)} reach outside {low}..{high}, the range of this model",
+                code="level-out-of-range",
+            )
+        return chosen

@@ -1,0 +1,149 @@
+"""The bundle: an exact round trip, and nothing loads that was changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from forecaster.bundle import CONFIG, GOLDEN, MANIFEST, WEIGHTS, TrainingFacts, load_bundle, save_bundle
+from forecaster.config import ModelConfig, SplitConfig
+from forecaster.errors import BundleError, GoldenError, IntegrityError
+from forecaster.model.network import Network
+from forecaster.predictor import Predictor
+from forecaster.time.frequency import Frequency
+from tests.factories import sine_panel
+
+SMALL = ModelConfig(horizon=6, context_length=32, patch_length=8, d_model=16, num_heads=2, num_layers=1, d_ff=16)
+FACTS = TrainingFacts(
+    data_fingerprint="sha256:0", num_series=1, cutoff="2024", split=SplitConfig(), num_steps=1, validation_loss=1.0
+)
+
+
+def small_network(head: str = "quantile") -> Network:
+    torch.manual_seed(0)
+    network = Network(SMALL.model_copy(update={"head": head}))
+    for parameter in network.parameters():  # far from the initial state, so that a wrong weight shows
+        torch.nn.init.normal_(parameter, std=0.3)
+    return network.eval()
+
+
+@pytest.fixture
+def bundle_folder(tmp_path: Path) -> Path:
+    save_bundle(tmp_path / "bundle", small_network(), Frequency.parse("h"), FACTS)
+    return tmp_path / "bundle"
+
+
+@pytest.mark.parametrize("head", ["quantile", "student_t"])
+def test_round_trip_is_exact(tmp_path: Path, head: str) -> None:
+    network = small_network(head)
+    digest = save_bundle(tmp_path / "b", network, Frequency.parse("h"), FACTS)
+    bundle = load_bundle(tmp_path / "b")
+    panel = sine_panel(4, 50, noise=0.2, missing_share=0.1)
+    before = Predictor(network, Frequency.parse("h")).predict(panel)
+    np.testing.assert_array_equal(bundle.predictor.predict(panel).values, before.values)
+    assert bundle.digest == digest
+    assert bundle.manifest.training == FACTS
+
+
+def test_saving_twice_gives_the_same_digest(tmp_path: Path) -> None:
+    digests = {save_bundle(tmp_path / name, small_network(), Frequency.parse("h"), FACTS) for name in ("a", "b")}
+    assert len(digests) == 1
+
+
+def test_an_existing_folder_is_not_overwritten(bundle_folder: Path) -> None:
+    with pytest.raises(BundleError, match="exists already"):
+        save_bundle(bundle_folder, small_network(), Frequency.parse("h"), FACTS)
+
+
+def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecaster.bundle._synchronise", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        save_bundle(tmp_path / "bundle", small_network(), Frequency.parse("h"), FACTS)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [CONFIG, GOLDEN, WEIGHTS])
+def test_every_flipped_bit_is_refused(bundle_folder: Path, name: str) -> None:
+    path = bundle_folder / name
+    original = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.integers(0, len(original), 40):
+        changed = bytearray(original)
+        changed[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(IntegrityError, match=name):
+            load_bundle(bundle_folder)
+    path.write_bytes(original)
+    load_bundle(bundle_folder)
+
+
+def test_truncated_missing_extra_and_linked_files_are_refused(bundle_folder: Path) -> None:
+    weights = bundle_folder / WEIGHTS
+    original = weights.read_bytes()
+    weights.write_bytes(original[:-1])
+    with pytest.raises(IntegrityError, match=WEIGHTS):
+        load_bundle(bundle_folder)
+    weights.unlink()
+    with pytest.raises(IntegrityError, match="its manifest names"):
+        load_bundle(bundle_folder)
+    elsewhere = bundle_folder.parent / "elsewhere"
+    elsewhere.write_bytes(original)
+    weights.symlink_to(elsewhere)
+    with pytest.raises(IntegrityError, match="not a plain file"):
+        load_bundle(bundle_folder)
+    weights.unlink()
+    weights.write_bytes(original)
+    (bundle_folder / "code.py").write_text("print('hello')")
+    with pytest.raises(IntegrityError, match=r"code\.py"):
+        load_bundle(bundle_folder)
+
+
+def rewrite_manifest(folder: Path) -> None:
+    """What an attacker or a bug would do: digests that match the changed files."""
+    from forecaster.bundle import _digest_file
+
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"] = {name: _digest_file(folder / name).model_dump() for name in manifest["files"]}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_changed_weights_with_matching_digests_fail_the_golden_forecast(bundle_folder: Path) -> None:
+    weights = load_file(bundle_folder / WEIGHTS)
+    weights["projection.weight"] = weights["projection.weight"] * 1.05
+    save_file(weights, bundle_folder / WEIGHTS)
+    rewrite_manifest(bundle_folder)
+    with pytest.raises(GoldenError, match="differs by"):
+        load_bundle(bundle_folder)
+
+
+def test_weights_of_another_shape_are_refused(bundle_folder: Path) -> None:
+    config = json.loads((bundle_folder / CONFIG).read_text())
+    config["model"]["d_ff"] = 32
+    (bundle_folder / CONFIG).write_text(json.dumps(config))
+    rewrite_manifest(bundle_folder)
+    with pytest.raises(BundleError, match="do not fit"):
+        load_bundle(bundle_folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"model": {"__class__": "os.system"}}'])
+def test_a_malformed_manifest_is_refused(bundle_folder: Path, text: str) -> None:
+    (bundle_folder / MANIFEST).write_text(text)
+    with pytest.raises(BundleError, match=r"manifest\.json"):
+        load_bundle(bundle_folder)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"has no manifest\.json"):
+        load_bundle(tmp_path)
+
+
+def test_a_moved_bundle_keeps_its_digest(bundle_folder: Path) -> None:
+    digest = load_bundle(bundle_folder).digest
+    shutil.move(bundle_folder, bundle_folder.parent / "moved")
+    assert load_bundle(bundle_folder.parent / "moved").digest == digest
