@@ -1,0 +1,214 @@
+"""The commands of the pipelines. Each imports what it needs when it runs, so that --help is instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forecaster.config import TableConfig
+from pipelines.config import Environment, SourceConfig
+from pipelines.errors import PromotionRefused
+from pipelines.options import as_json, build_config, config_options, echo, source_options
+
+if TYPE_CHECKING:
+    from pipelines.promote import Promotion
+
+
+@click.command()
+@config_options
+@click.option("--max-steps", type=int, help="Optimiser steps at most.")
+@click.option("--seed", type=int, help="Seed of all random draws.")
+@click.option("--promote/--no-promote", "promoting", default=True, help="Promote afterwards if it is better.")
+@as_json
+def train(promoting: bool, as_json: bool, **flags: Any) -> None:
+    """Train a model, evaluate and register it, and promote it if it is better than the champion."""
+    from forecaster.data.reading import read_panel
+    from pipelines import tracking
+    from pipelines.promote import promote as promote_challenger
+    from pipelines.sources import read_table
+    from pipelines.train import scores_table, summary
+    from pipelines.train import train as train_model
+
+    config = build_config(**flags)
+    environment = Environment.read()
+    reading = read_panel(read_table(config.source), config.table)
+    client = tracking.connect(environment)
+    training = train_model(environment, client, config, reading, show_progress=not as_json)
+    result = summary(training)
+    lines = [
+        *reading.report.lines(),
+        "",
+        scores_table(result["scores"]).to_string(),
+        "",
+        f"registered {training.version}",
+    ]
+    if promoting and training.test:
+        outcome = promote_challenger(environment, client, config, reading.panel)
+        result |= _promotion_result(outcome)
+        lines.append(_promotion_line(outcome))
+    echo(result, lines, as_json=as_json)
+
+
+@click.command()
+@config_options
+@click.option("--reference", help="Model to test: NAME, NAME@alias, NAME/7.  [default: champion of the model]")
+@as_json
+def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
+    """Evaluate a registered model and the seasonal naive on the same rolling-origin folds."""
+    from forecaster.data.reading import read_panel
+    from pipelines import registry, tracking
+    from pipelines.backtest import compare
+    from pipelines.sources import read_table
+    from pipelines.train import scores_table
+
+    config = build_config(**flags)
+    environment = Environment.read()
+    client = tracking.connect(environment)
+    version = registry.find(client, reference or config.name)
+    panel = read_panel(read_table(config.source), config.table).panel
+    with tracking.run(environment, config.name, f"backtest {version.number}", {"stage": "backtest"}) as run_id:
+        evaluations = compare(panel, config, {"model": registry.load(version)})
+        for role, evaluation in evaluations.items():
+            tracking.log_scores(run_id, evaluation.scores, role)
+    scores = {role: evaluation.scores.as_metrics() for role, evaluation in evaluations.items()}
+    result = {"run_id": run_id, "model": version.name, "version": version.number, "scores": scores}
+    echo(result, [str(version), scores_table(scores).to_string()], as_json=as_json)
+
+
+@click.command()
+@config_options
+@as_json
+def promote(as_json: bool, **flags: Any) -> None:
+    """Move `champion` to the challenger if it beats champion and seasonal naive on the same folds."""
+    from forecaster.data.reading import read_panel
+    from pipelines import tracking
+    from pipelines.promote import promote as promote_challenger
+    from pipelines.sources import read_table
+
+    config = build_config(**flags)
+    environment = Environment.read()
+    panel = read_panel(read_table(config.source), config.table).panel
+    outcome = promote_challenger(environment, tracking.connect(environment), config, panel)
+    if not outcome.decision.promote:
+        raise PromotionRefused(f"{outcome.challenger} was not promoted: {outcome.decision.reason}")
+    echo(_promotion_result(outcome), [_promotion_line(outcome)], as_json=as_json)
+
+
+@click.command()
+@click.option("--model", required=True, help="Name of the registered model.")
+@as_json
+def rollback(model: str, as_json: bool) -> None:
+    """Make the previous champion the champion again."""
+    from pipelines import registry, tracking
+
+    version = registry.roll_back(tracking.connect(Environment.read()), model)
+    echo({"model": model, "champion": version.number}, [f"{version} is the champion again"], as_json=as_json)
+
+
+@click.command()
+@source_options
+@click.option("--model", "reference", required=True, help="NAME, NAME@alias, NAME/7 or a bundle folder.")
+@click.option("--horizon", type=int, help="Steps to forecast.  [default: the model's longest]")
+@click.option("--quantiles", help="Comma-separated levels, such as 0.1,0.5,0.9.  [default: the model's]")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A .csv or .parquet file.  [default: CSV to the screen]"
+)
+def predict(
+    data: Path | None,
+    sql: str | None,
+    query: str | None,
+    reference: str,
+    horizon: int | None,
+    quantiles: str | None,
+    output: Path | None,
+    **table: Any,
+) -> None:
+    """Forecast every series of a table: file in, file out."""
+    from pipelines.predict import predict as predict_table
+    from pipelines.sources import check_output, write_table
+
+    if output is not None:
+        check_output(output)
+    source = SourceConfig(path=data, url=sql, query=query)
+    chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
+    prediction = predict_table(Environment.read(), reference, source, chosen, horizon, _levels(quantiles))
+    if output is None:
+        click.echo(prediction.table.to_csv(index=False), nl=False)
+        return
+    write_table(prediction.table, output)
+    click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
+
+
+@click.group()
+def data() -> None:
+    """Look at data before training on it."""
+
+
+@data.command()
+@source_options
+@as_json
+def check(data: Path | None, sql: str | None, query: str | None, as_json: bool, **table: Any) -> None:
+    """Print what would be read: series, frequency, gaps, findings. Trains nothing."""
+    from forecaster.data.reading import read_panel
+    from pipelines.sources import read_table
+
+    chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
+    report = read_panel(read_table(SourceConfig(path=data, url=sql, query=query)), chosen).report
+    echo(report.to_dict(), list(report.lines()), as_json=as_json)
+
+
+@click.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--cron", required=True, help="Five fields in UTC, such as '0 3 * * *'.")
+def schedule(configs: tuple[Path, ...], cron: str) -> None:
+    """Train and promote the models of some config files on a schedule, until stopped."""
+    import logging
+
+    from pipelines.schedule import build_scheduler
+
+    logging.basicConfig(level=logging.INFO)
+    build_scheduler(Environment.read(), configs, cron).start()
+
+
+@click.command()
+@click.option("--keep-serving", is_flag=True, help="Leave the service running until interrupted.")
+def demo(keep_serving: bool) -> None:
+    """Train, track, promote and serve on real data that ships inside a dependency, then end."""
+    from pipelines.demo import run_demo
+
+    run_demo(Environment.read(), keep_serving=keep_serving)
+
+
+@click.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """Check this installation and the registry; exit code 5 if something is missing."""
+    from pipelines.doctor import examine
+
+    checks = examine(Environment.read())
+    lines = [f"{'ok  ' if check.ok else 'FAIL'}  {check.name:20} {check.found}" for check in checks]
+    echo({"checks": [check.as_dict() for check in checks]}, lines, as_json=as_json)
+    if not all(check.ok for check in checks):
+        raise click.exceptions.Exit(5)
+
+
+def _levels(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not a comma-separated list of numbers", param_hint="--quantiles"
+        ) from error
+
+
+def _promotion_result(outcome: Promotion) -> dict[str, Any]:
+    return {"promoted": outcome.decision.promote, "reason": outcome.decision.reason}
+
+
+def _promotion_line(outcome: Promotion) -> str:
+    verb = "promoted" if outcome.decision.promote else "not promoted"
+    return f"{verb} {outcome.challenger}: {outcome.decision.reason}"

@@ -1,0 +1,127 @@
+"""The config of a pipeline: one validated model, filled from YAML, then flags. Reads the environment, alone here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig, TableConfig, TrainingConfig
+from forecaster.errors import ConfigError
+
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
+
+
+class SourceConfig(Config):
+    """Where the table comes from: a file, or a database and a query."""
+
+    path: Path | None = Field(None, description="A .csv, .csv.gz or .parquet file.")
+    url: str | None = Field(None, description="An SQLAlchemy URL.", repr=False)
+    query: str | None = Field(None, description="The SELECT to run at `url`.")
+
+
+class PromotionConfig(Config):
+    """When a challenger takes the champion's place."""
+
+    min_gain: float = Field(0.0, ge=0, lt=1, description="Share by which MASE must fall below the champion's.")
+    num_folds: int | None = Field(None, ge=1, description="Folds to compare on. Default: split.num_test_folds.")
+
+
+class PipelineConfig(Config):
+    """Everything one model's pipeline needs."""
+
+    name: str = Field(pattern=MODEL_NAME, description="Name of the registered model.")
+    source: SourceConfig = SourceConfig()
+    table: TableConfig = TableConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    split: SplitConfig = SplitConfig()
+    promotion: PromotionConfig = PromotionConfig()
+
+    @property
+    def forecaster(self) -> ForecasterConfig:
+        """The part that the library needs."""
+        return ForecasterConfig(model=self.model, training=self.training, split=self.split)
+
+
+class Environment(Config):
+    """Where runs, models and working files live."""
+
+    home: Path = Field(Path("runs"), description="FORECASTER_HOME: working files, and the default store.")
+    tracking_uri: str = Field("", description="MLFLOW_TRACKING_URI. Default: SQLite in `home`.")
+
+    @classmethod
+    def read(cls) -> Environment:
+        """Reads the two variables."""
+        home = Path(os.environ.get("FORECASTER_HOME", "runs"))
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
+        return cls(home=home, tracking_uri=uri)
+
+
+def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConfig:
+    """Builds the config from a YAML file and overrides by dotted name ('model.horizon'), which win.
+
+    An override of None is left out. Without a name the model is named after the data file. Raises ConfigError
+    naming each field that is unknown or out of range.
+    """
+    tree = _read_yaml(path) if path is not None else {}
+    for dotted, value in overrides.items():
+        if value is not None:
+            _set(tree, dotted, value)
+    source = tree.get("source") or {}
+    if "name" not in tree and isinstance(source, dict) and source.get("path"):
+        tree["name"] = Path(source["path"]).name.split(".")[0]
+    try:
+        return PipelineConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentences(error)) + (f" (in {path})" if path else "")) from error
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Gives name and value of a 'model.num_layers=2' flag; the value is read as YAML."""
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise ConfigError(f"--set wants NAME=VALUE, got {text!r}")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of --set {name} is not valid YAML: {value!r}") from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"config file {path} must hold a mapping, it holds {type(tree).__name__}")
+    return tree
+
+
+def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        child = tree.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{dotted}: {parent} is not a group of settings")
+        tree = child
+    tree[last] = value
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(part) for part in problem["loc"]) or "config"
+        if problem["type"] == "extra_forbidden":
+            sentences.append(f"unknown setting {field}")
+        elif problem["type"] == "missing":
+            sentences.append(f"{field} is missing")
+        else:
+            sentences.append(f"{field}: {problem['msg']}, got {str(problem['input'])[:60]!r}")
+    return sentences

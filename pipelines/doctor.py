@@ -1,0 +1,71 @@
+"""`forecaster doctor`: what this machine and this installation can do, check by check."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from dataclasses import asdict, dataclass
+
+import torch
+
+from forecaster.errors import ForecasterError
+from forecaster.training.precision import lightning_precision
+from pipelines import registry, tracking
+from pipelines.config import Environment
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact, and whether it is as it should be."""
+
+    name: str
+    ok: bool
+    found: str
+
+    def as_dict(self) -> dict[str, object]:
+        """Gives the check, JSON-safe."""
+        return asdict(self)
+
+
+def examine(environment: Environment) -> list[Check]:
+    """Runs every check; none raises."""
+    return [
+        Check("python", True, platform.python_version()),
+        *(_installed(name) for name in ("torch", "pytorch-lightning", "mlflow", "fastapi")),
+        Check("compute", True, _compute()),
+        _home(environment),
+        _registry(environment),
+    ]
+
+
+def _installed(distribution: str) -> Check:
+    try:
+        return Check(distribution, True, importlib.metadata.version(distribution))
+    except importlib.metadata.PackageNotFoundError:
+        return Check(distribution, False, "not installed")
+
+
+def _compute() -> str:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return f"{device}, {torch.get_num_threads()} threads, training precision {lightning_precision('auto')}"
+
+
+def _home(environment: Environment) -> Check:
+    home = environment.home.absolute()
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    return Check("home", os.access(existing, os.W_OK), str(home))
+
+
+def _registry(environment: Environment) -> Check:
+    try:
+        client = tracking.connect(environment)
+        with tracking.registry_errors():
+            models = client.search_registered_models()
+    except ForecasterError as error:
+        return Check("registry", False, str(error))
+    champions = [
+        f"{model.name} {model.aliases[registry.CHAMPION]}" for model in models if registry.CHAMPION in model.aliases
+    ]
+    return Check("registry", True, f"{len(models)} models; champions: {', '.join(champions) or 'none'}")

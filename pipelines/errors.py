@@ -1,0 +1,38 @@
+"""Errors of the pipelines, grown from the library's root.
+
+ForecasterError
+├── SourceError        a file, database or query cannot be read, or an output cannot be written
+├── RegistryError      MLflow cannot be reached, or holds no such model, version or alias
+├── LeakageError       an evaluation would look at data that a model was trained on
+└── PromotionRefused   the policy says no; exit code 4
+"""
+
+from __future__ import annotations
+
+from forecaster.errors import DataError, ForecasterError
+
+
+class SourceError(DataError):
+    """A file, database or query cannot be read, or an output cannot be written."""
+
+    code = "unreadable-source"
+
+
+class RegistryError(ForecasterError):
+    """MLflow cannot be reached, or holds no such model, version or alias."""
+
+    code = "registry-error"
+
+
+class LeakageError(ForecasterError):
+    """An evaluation would look at data that a model was trained on."""
+
+    code = "leakage"
+    exit_code = 3
+
+
+class PromotionRefused(ForecasterError):
+    """The promotion policy says no."""
+
+    code = "not-promoted"
+    exit_code = 4

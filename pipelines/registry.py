@@ -1,0 +1,117 @@
+"""The write side of the model registry: versions in, aliases moved. Only pipelines hold this code."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import log_model
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import AnyType
+
+import forecaster
+from forecaster.bundle import DIGEST_TAG, VERSION_PATH, Bundle, load_bundle
+from pipelines.errors import RegistryError
+from pipelines.tracking import registry_errors
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+# What MLflow installs to run a version elsewhere; the forecaster package itself travels in the version.
+_REQUIREMENTS = ["click", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch==2.13.0"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model."""
+
+    name: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.number}"
+
+
+def register(client: MlflowClient, name: str, folder: Path, bundle: Bundle, tags: dict[str, str]) -> Version:
+    """Logs the bundle in `folder` (named 'bundle') as a pyfunc of the active run and registers it as challenger."""
+    with registry_errors():
+        info = log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"bundle": str(folder)},
+            code_paths=[str(Path(forecaster.__file__).parent)],
+            signature=_signature(bundle),
+            pip_requirements=_REQUIREMENTS,
+            registered_model_name=name,
+        )
+        number = int(info.registered_model_version)
+        for tag, value in {**tags, DIGEST_TAG: bundle.digest}.items():
+            client.set_model_version_tag(name, str(number), tag, value)
+        client.set_registered_model_alias(name, CHALLENGER, str(number))
+    return Version(name, number)
+
+
+def find(client: MlflowClient, reference: str) -> Version:
+    """Gives the version that 'NAME@alias', 'NAME/7' or 'NAME' (its champion) refers to."""
+    name, at, alias = reference.partition("@")
+    name, slash, number = name.partition("/")
+    with registry_errors():
+        if slash and number.isdigit():
+            return Version(name, int(client.get_model_version(name, number).version))
+    version = find_alias(client, name, alias if at else CHAMPION)
+    if version is None:
+        raise RegistryError(f"model {name!r} has no {alias if at else CHAMPION}", code="alias-missing")
+    return version
+
+
+def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
+    """Gives the version behind an alias, None where model or alias does not exist."""
+    with registry_errors():
+        for model in client.search_registered_models(filter_string=f"name = '{name}'"):
+            if alias in model.aliases:
+                return Version(name, int(model.aliases[alias]))
+    return None
+
+
+def load(version: Version) -> Bundle:
+    """Downloads the bundle of a version and loads it, verified."""
+    with tempfile.TemporaryDirectory(prefix="forecaster-") as folder, registry_errors():
+        uri = f"models:/{version.name}/{version.number}/{VERSION_PATH}"
+        return load_bundle(Path(download_artifacts(artifact_uri=uri, dst_path=folder)))
+
+
+def move_champion(client: MlflowClient, version: Version, reason: str) -> None:
+    """Makes `version` the champion and the champion of before `previous`; `previous` is written first."""
+    before = find_alias(client, version.name, CHAMPION)
+    with registry_errors():
+        if before is not None and before != version:
+            client.set_registered_model_alias(version.name, PREVIOUS, str(before.number))
+        client.set_model_version_tag(version.name, str(version.number), "promoted_because", reason[:500])
+        client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
+
+
+def roll_back(client: MlflowClient, name: str) -> Version:
+    """Makes `previous` the champion again and takes that alias away, so that a second call cannot undo the first."""
+    previous = find_alias(client, name, PREVIOUS)
+    if previous is None:
+        raise RegistryError(f"model {name!r} has no previous champion to roll back to", code="alias-missing")
+    with registry_errors():
+        client.set_registered_model_alias(name, CHAMPION, str(previous.number))
+        client.delete_registered_model_alias(name, PREVIOUS)
+    return previous
+
+
+def _signature(bundle: Bundle) -> ModelSignature:
+    predictor = bundle.predictor
+    # Any kind of time is allowed: naive or aware timestamps, ISO strings, integer steps.
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    columns: list[ColSpec | TensorSpec] = [
+        ColSpec("string", "unique_id"),
+        ColSpec(anything, "ds"),
+        ColSpec("double", "y"),
+    ]
+    quantiles = ParamSpec("quantiles", "double", list(predictor.levels), shape=(-1,))
+    parameters = ParamSchema([ParamSpec("horizon", "long", predictor.horizon), quantiles])
+    return ModelSignature(inputs=Schema(columns), params=parameters)

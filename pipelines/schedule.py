@@ -1,0 +1,54 @@
+"""The clock: trains and promotes configured models on a cron schedule, in UTC, one at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from forecaster.data.reading import read_panel
+from forecaster.errors import ConfigError, ForecasterError
+from pipelines import tracking
+from pipelines.config import Environment, load_config
+from pipelines.promote import promote
+from pipelines.sources import read_table
+from pipelines.train import train
+
+log = logging.getLogger("pipelines.schedule")
+
+
+def build_scheduler(environment: Environment, configs: Sequence[Path], cron: str) -> BlockingScheduler:
+    """Gives a scheduler with one job per config; missed slots are caught up once, jobs never overlap."""
+    try:
+        trigger = CronTrigger.from_crontab(cron, timezone="UTC")
+    except ValueError as error:
+        raise ConfigError(f"--cron wants five fields such as '0 3 * * *', got {cron!r}: {error}") from error
+    scheduler = BlockingScheduler(
+        timezone="UTC",
+        executors={"default": ThreadPoolExecutor(1)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    for path in configs:
+        load_config(path, {})  # a wrong config is refused now, not at three in the morning
+        scheduler.add_job(run_slot, trigger, args=(environment, path), id=str(path))
+    return scheduler
+
+
+def run_slot(environment: Environment, path: Path) -> None:
+    """Trains and promotes one config; an error is logged and leaves the champion as it was."""
+    fields = {"config": str(path)}
+    try:
+        config = load_config(path, {})
+        client = tracking.connect(environment)
+        reading = read_panel(read_table(config.source), config.table)
+        training = train(environment, client, config, reading)
+        promotion = promote(environment, client, config, reading.panel)
+    except ForecasterError as error:
+        log.error("slot_failed", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
+    else:
+        fields |= {"version": str(training.version), "reason": promotion.decision.reason}
+        log.info("slot_done", extra={"fields": fields | {"promoted": promotion.decision.promote}})

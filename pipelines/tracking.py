@@ -1,0 +1,147 @@
+"""Runs in MLflow: started, filled and always ended; what cannot be reached is a RegistryError, not a traceback."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecaster.config import Config
+from forecaster.metrics import Scores
+from pipelines.config import Environment
+from pipelines.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# The client's own default is seven retries with back-off: over four minutes on a dead server.
+_CLIENT_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def connect(environment: Environment) -> MlflowClient:
+    """Points MLflow at the tracking server or store; gives its client."""
+    for name, value in _CLIENT_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    import mlflow
+    from mlflow.utils.logging_utils import disable_logging
+
+    disable_logging()  # type: ignore[no-untyped-call]  # its remarks on standard error; faults are raised, not logged
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    environment.home.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(environment.tracking_uri)
+    mlflow.set_registry_uri(environment.tracking_uri)
+    return mlflow.MlflowClient()
+
+
+@contextmanager
+def run(environment: Environment, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """Opens a run and gives its id. It ends FINISHED, or FAILED on an error, or KILLED on an interrupt."""
+    import mlflow
+
+    with registry_errors():
+        identity = _experiment(environment, experiment)
+        opened = mlflow.start_run(experiment_id=identity, run_name=name, tags={**tags, **provenance()})
+    status = "FINISHED"
+    try:
+        yield opened.info.run_id
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        with suppress(Exception):
+            mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:500])
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+@contextmanager
+def registry_errors() -> Iterator[None]:
+    """Turns MLflow's and the network's errors into a RegistryError of one line."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="mlflow")
+            yield
+    except MlflowException as error:
+        raise RegistryError(f"MLflow refused: {str(error).splitlines()[0][:300]}") from error
+    except ConnectionError as error:
+        raise RegistryError(f"MLflow cannot be reached: {type(error).__name__}") from error
+
+
+def log_config(config: Config) -> None:
+    """Logs every setting as a parameter under its dotted name; the database URL is never logged."""
+    import mlflow
+
+    tree = config.model_dump(mode="json", exclude={"source": {"url"}})
+    mlflow.log_params({name: str(value)[:500] for name, value in _flatten(tree).items()})
+
+
+def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
+    """Logs totals as PREFIX_mase ..., and curves as PREFIX_mase_by_step ... with step = h, from 1."""
+    import mlflow
+    from mlflow.entities import Metric
+
+    mlflow.log_metrics({f"{prefix}_{name}": value for name, value in scores.as_metrics().items()})
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    metrics = [
+        Metric(f"{prefix}_{name}", float(value), now, step)
+        for name, curve in scores.as_metrics_by_step().items()
+        for step, value in enumerate(curve, start=1)
+        if np.isfinite(value)
+    ]
+    for begin in range(0, len(metrics), 1000):
+        mlflow.MlflowClient().log_batch(run_id, metrics=metrics[begin : begin + 1000])
+
+
+def provenance() -> dict[str, str]:
+    """Gives git revision, Python version and command line as tags."""
+    tags = {"python": sys.version.split()[0], "command": " ".join(Path(sys.argv[0]).name.split() + sys.argv[1:])[:500]}
+    with suppress(OSError, subprocess.SubprocessError):
+        revision = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+        tags["git_revision"] = revision.stdout.strip()
+    return tags
+
+
+def _experiment(environment: Environment, name: str) -> str:
+    """Gives the id of the experiment, created with an artifact folder of ours when the store is local."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    local = environment.tracking_uri.startswith("sqlite:")
+    location = (environment.home.absolute() / "artifacts").as_uri() if local else None
+    return str(client.create_experiment(name, artifact_location=location))
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
