@@ -1,0 +1,45 @@
+"""Bytes of a request -> a validated schema: media type, size, JSON and fields are checked in this order."""
+
+from __future__ import annotations
+
+import orjson
+from fastapi import Request
+from pydantic import ValidationError
+
+from service.errors import BodyTooLarge, InvalidFields, InvalidJson, UnsupportedMediaType
+from service.schemas import ForecastRequest
+
+
+async def read_forecast_request(request: Request) -> ForecastRequest:
+    """Reads, bounds and validates the body of a forecast request."""
+    _check_media_type(request)
+    body = await _read_bounded(request, request.app.state.service.settings.max_body_bytes)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+    try:
+        return ForecastRequest.model_validate(document)
+    except ValidationError as error:
+        raise InvalidFields.from_validation(error) from error
+
+
+def _check_media_type(request: Request) -> None:
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType("send application/json in UTF-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("compressed bodies are not supported")
+
+
+async def _read_bounded(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyTooLarge(f"the body has {declared} bytes, at most {limit} are allowed")
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise BodyTooLarge(f"the body has more than {limit} bytes")
+    return bytes(chunks)

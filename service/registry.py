@@ -1,0 +1,80 @@
+"""The registry as the service sees it: read only. Alias -> version -> bundle folder on local disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+
+from forecaster.bundle import DIGEST_TAG, VERSION_PATH
+from service.settings import Settings
+
+
+class RegistryUnavailable(Exception):
+    """The registry does not answer, or has no such model, alias or artifact."""
+
+
+@dataclass(frozen=True)
+class VersionRef:
+    """One version of a registered model, and the digest its bundle must have."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class Registry:
+    """Looks up versions and fetches their bundles into a cache on disk."""
+
+    def __init__(self, settings: Settings) -> None:
+        # MLflow reads its client limits from the environment only; its defaults block for minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(settings.registry_timeout_seconds))
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        self._uri = settings.resolved_registry_uri()
+        self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        self._alias = settings.alias
+        self._wanted = settings.models
+        self._cache = settings.home / "cache"
+
+    def versions(self) -> list[VersionRef]:
+        """Gives the version behind the alias of each model to serve; models without the alias are left out."""
+        try:
+            models = self._client.search_registered_models()
+            found = [(model.name, model.aliases[self._alias]) for model in models if self._alias in model.aliases]
+            chosen = [(name, version) for name, version in found if not self._wanted or name in self._wanted]
+            return [self._reference(name, str(version)) for name, version in chosen]
+        except (MlflowException, OSError) as error:
+            raise RegistryUnavailable(f"{type(error).__name__} at the registry") from error
+
+    def fetch(self, reference: VersionRef) -> Path:
+        """Gives the folder of the version's bundle, downloaded unless the cache has it; unverified."""
+        folder = self._cache / reference.name / f"{reference.version}-{reference.digest[-16:]}"
+        if folder.is_dir():
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = Path(tempfile.mkdtemp(prefix=".download-", dir=folder.parent))
+        try:
+            uri = f"models:/{reference.name}/{reference.version}/{VERSION_PATH}"
+            source = download_artifacts(artifact_uri=uri, dst_path=str(draft), tracking_uri=self._uri)
+            Path(source).rename(folder)
+        except (MlflowException, OSError) as error:
+            raise RegistryUnavailable(f"bundle of {reference.name} {reference.version} cannot be fetched") from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return folder
+
+    def forget(self, reference: VersionRef) -> None:
+        """Drops a version from the cache, so that the next fetch downloads it anew."""
+        folder = self._cache / reference.name / f"{reference.version}-{reference.digest[-16:]}"
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _reference(self, name: str, version: str) -> VersionRef:
+        tags = self._client.get_model_version(name, version).tags
+        return VersionRef(name, version, tags.get(DIGEST_TAG, ""))

@@ -1,0 +1,1 @@
+"""Routes: thin, one module per subject."""

@@ -1,0 +1,98 @@
+"""What many tests share: one small registry with trained models, and a running service on it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+import torch
+import uvicorn
+
+from forecaster.config import ModelConfig, SplitConfig, TrainingConfig
+from forecaster.data.reading import read_panel
+from tests.factories import sine_panel
+
+torch.set_num_threads(1)  # tests are small, and cores are shared
+
+TINY = {
+    "model": ModelConfig(horizon=12, context_length=48, d_model=16, num_heads=2, num_layers=1, d_ff=16),
+    "training": TrainingConfig(max_steps=60, steps_per_validation=20, batch_size=64, learning_rate=5e-3),
+    "split": SplitConfig(num_validation_folds=1, num_test_folds=2),
+}
+
+
+def noisy_waves(frequency: str = "h", timezone: str | None = None) -> pd.DataFrame:
+    """Three noisy waves with gaps, long format: a forecast that averages the noise away beats the seasonal naive."""
+    panel = sine_panel(3, 400, noise=0.8, missing_share=0.03, frequency=frequency, timezone=timezone)
+    return panel.to_frame()
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A home folder with an MLflow store that holds the models 'waves' (hourly) and 'days' (daily)."""
+
+    home: Path
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.home / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    from pipelines import tracking
+    from pipelines.config import Environment, PipelineConfig
+    from pipelines.promote import promote
+    from pipelines.train import train
+
+    found = Registry(tmp_path_factory.mktemp("home"))
+    environment = Environment(home=found.home, tracking_uri=found.uri)
+    client = tracking.connect(environment)
+    for name, frequency in (("waves", "h"), ("days", "D")):
+        config = PipelineConfig(name=name, **TINY)
+        reading = read_panel(noisy_waves(frequency))
+        train(environment, client, config, reading)
+        assert promote(environment, client, config, reading.panel).decision.promote
+    return found
+
+
+@pytest.fixture(scope="session")
+def service(registry: Registry) -> Iterator[httpx.Client]:
+    """A client of a real server on a real socket."""
+    from service.app import create_app
+    from service.settings import Settings
+
+    settings = Settings(home=registry.home, max_body_bytes=1 << 20, max_series=8, max_points=20_000)
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        with httpx.Client(base_url=_address(server), timeout=30) as client:
+            _wait_for_models(client, {"waves", "days"})
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+
+
+def _address(server: uvicorn.Server) -> str:
+    pause = threading.Event()
+    while not server.started:
+        pause.wait(0.05)
+    host, port = server.servers[0].sockets[0].getsockname()
+    return f"http://{host}:{port}"
+
+
+def _wait_for_models(client: httpx.Client, wanted: set[str]) -> None:
+    pause = threading.Event()
+    for _ in range(300):
+        reply = client.get("/readyz")
+        if reply.status_code == 200 and set(reply.json()["models"]) == wanted:
+            return
+        pause.wait(0.1)
+    raise AssertionError(f"the service did not load {wanted}: {reply.text}")

@@ -1,0 +1,60 @@
+"""Health, metrics, model descriptions and the documentation."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from tests.service.requests import valid
+
+
+def test_health(service: httpx.Client) -> None:
+    assert service.get("/livez").json() == {"status": "alive"}
+    assert service.get("/readyz").json() == {"status": "ready", "models": {"days": "1", "waves": "1"}}
+
+
+def test_models_describe_what_they_can_do(service: httpx.Client) -> None:
+    one = service.get("/v1/model", params={"name": "waves"}).json()
+    assert one["frequency"] == "h"
+    assert one["horizon"] == 12
+    assert one["levels"][0] == 0.1
+    assert one["training"]["data_fingerprint"].startswith("sha256:")
+    assert [model["name"] for model in service.get("/v1/models").json()["models"]] == ["days", "waves"]
+
+
+def test_metrics_count_requests_by_route_and_nothing_by_user_input(service: httpx.Client) -> None:
+    service.post("/v1/forecast", json=valid())
+    before = service.get("/metrics").text
+    for number in range(30):
+        service.get(f"/scan/{number}")
+        service.request(f"VERB{number}", "/v1/forecast")
+    after = service.get("/metrics").text
+    names = [
+        {line.rpartition(" ")[0] for line in text.splitlines() if "_bucket" not in line} for text in (before, after)
+    ]
+    assert 'forecaster_series_total{model="waves",version="1"}' in after
+    assert 'forecaster_model_loaded{model="days",version="1"} 1.0' in after
+    assert not any("scan" in name or "VERB" in name for name in names[1])
+    assert len(names[1] - names[0]) <= 12
+
+
+def test_the_openapi_document_describes_the_forecast_request(service: httpx.Client) -> None:
+    document = service.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    body = document["paths"]["/v1/forecast"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/ForecastRequest"}
+    assert set(schemas["ForecastRequest"]["properties"]) >= {"model", "horizon", "frequency", "quantiles", "series"}
+    references = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert references <= set(schemas)
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_documentation_loads_nothing_from_elsewhere(service: httpx.Client, page: str) -> None:
+    html = service.get(page).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert sources
+    for source in sources:
+        assert source.startswith("/")
+        assert service.get(source).status_code == 200
