@@ -24,28 +24,27 @@ if TYPE_CHECKING:
 @as_json
 def train(promoting: bool, as_json: bool, **flags: Any) -> None:
     """Train a model, evaluate and register it, and promote it if it is better than the champion."""
-    from forecaster.data.reading import read_panel
     from pipelines import tracking
+    from pipelines.loading import load
     from pipelines.promote import promote as promote_challenger
-    from pipelines.sources import read_table
     from pipelines.train import scores_table, summary
     from pipelines.train import train as train_model
 
     config = build_config(**flags)
     environment = Environment.read()
-    reading = read_panel(read_table(config.source), config.table)
+    loaded = load(config.source, config.table)
     client = tracking.connect(environment)
-    training = train_model(environment, client, config, reading, show_progress=not as_json)
+    training = train_model(environment, client, config, loaded, show_progress=not as_json)
     result = summary(training)
     lines = [
-        *reading.report.lines(),
+        *loaded.lines,
         "",
         scores_table(result["scores"]).to_string(),
         "",
         f"registered {training.version}",
     ]
     if promoting and training.test:
-        outcome = promote_challenger(environment, client, config, reading.panel)
+        outcome = promote_challenger(environment, client, config, loaded.panel)
         result |= _promotion_result(outcome)
         lines.append(_promotion_line(outcome))
     echo(result, lines, as_json=as_json)
@@ -57,17 +56,16 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
 @as_json
 def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
     """Evaluate a registered model and the seasonal naive on the same rolling-origin folds."""
-    from forecaster.data.reading import read_panel
     from pipelines import registry, tracking
     from pipelines.backtest import compare
-    from pipelines.sources import read_table
+    from pipelines.loading import load
     from pipelines.train import scores_table
 
     config = build_config(**flags)
     environment = Environment.read()
     client = tracking.connect(environment)
     version = registry.find(client, reference or config.name)
-    panel = read_panel(read_table(config.source), config.table).panel
+    panel = load(config.source, config.table).panel
     with tracking.run(environment, config.name, f"backtest {version.number}", {"stage": "backtest"}) as run_id:
         evaluations = compare(panel, config, {"model": registry.load(version)})
         for role, evaluation in evaluations.items():
@@ -82,14 +80,13 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
 @as_json
 def promote(as_json: bool, **flags: Any) -> None:
     """Move `champion` to the challenger if it beats champion and seasonal naive on the same folds."""
-    from forecaster.data.reading import read_panel
     from pipelines import tracking
+    from pipelines.loading import load
     from pipelines.promote import promote as promote_challenger
-    from pipelines.sources import read_table
 
     config = build_config(**flags)
     environment = Environment.read()
-    panel = read_panel(read_table(config.source), config.table).panel
+    panel = load(config.source, config.table).panel
     outcome = promote_challenger(environment, tracking.connect(environment), config, panel)
     if not outcome.decision.promote:
         raise PromotionRefused(f"{outcome.challenger} was not promoted: {outcome.decision.reason}")
@@ -151,12 +148,24 @@ def data() -> None:
 @as_json
 def check(data: Path | None, sql: str | None, query: str | None, as_json: bool, **table: Any) -> None:
     """Print what would be read: series, frequency, gaps, findings. Trains nothing."""
-    from forecaster.data.reading import read_panel
-    from pipelines.sources import read_table
+    from pipelines.loading import load
 
     chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
-    report = read_panel(read_table(SourceConfig(path=data, url=sql, query=query)), chosen).report
-    echo(report.to_dict(), list(report.lines()), as_json=as_json)
+    loaded = load(SourceConfig(path=data, url=sql, query=query), chosen)
+    echo(loaded.facts, list(loaded.lines), as_json=as_json)
+
+
+@data.command()
+@source_options
+@click.argument("folder", type=click.Path(path_type=Path))
+@as_json
+def store(data: Path | None, sql: str | None, query: str | None, folder: Path, as_json: bool, **table: Any) -> None:
+    """Turn a table into a store FOLDER, which --data takes instead of a file, even if it is larger than memory."""
+    from pipelines.loading import build_store
+
+    chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
+    loaded = build_store(SourceConfig(path=data, url=sql, query=query), chosen, folder)
+    echo(loaded.facts, list(loaded.lines), as_json=as_json)
 
 
 @click.command()

@@ -19,13 +19,13 @@ import click
 import pandas as pd
 
 from forecaster.data.panel import Panel
-from forecaster.data.reading import read_panel
 from pipelines import examples, registry, tracking
 from pipelines.backtest import SEASONAL_NAIVE
 from pipelines.config import Environment, PipelineConfig, load_config
 from pipelines.errors import RegistryError
+from pipelines.loading import load
 from pipelines.promote import promote
-from pipelines.sources import read_table, write_table
+from pipelines.sources import write_table
 from pipelines.train import Training, scores_table, train
 
 _READY_SECONDS = 60
@@ -63,17 +63,17 @@ def _prepare(name: str, folder: Path) -> PipelineConfig:
 
 
 def _train_and_promote(environment: Environment, client: Any, config: PipelineConfig) -> Panel:
-    reading = read_panel(read_table(config.source), config.table)
+    loaded = load(config.source, config.table)
     click.echo(f"\n2. Train {config.name}")
-    click.echo("\n".join(f"   {line}" for line in reading.report.lines()[:8]))
+    click.echo("\n".join(f"   {line}" for line in loaded.lines[:8]))
     begin = time.monotonic()
-    training = train(environment, client, config, reading)
+    training = train(environment, client, config, loaded)
     click.echo(f"   {training.version} registered as challenger after {time.monotonic() - begin:.0f} s")
     _show_accuracy(training)
-    promotion = promote(environment, client, config, reading.panel)
+    promotion = promote(environment, client, config, loaded.panel)
     verb = "promoted" if promotion.decision.promote else "not promoted"
     click.echo(f"\n3. Promote: {verb}: {promotion.decision.reason}")
-    return reading.panel
+    return loaded.panel
 
 
 def _show_accuracy(training: Training) -> None:

@@ -10,10 +10,9 @@ import pandas as pd
 
 from forecaster.bundle import Bundle, load_bundle
 from forecaster.config import TableConfig
-from forecaster.data.reading import read_panel
 from pipelines import registry, tracking
 from pipelines.config import Environment, SourceConfig
-from pipelines.sources import read_table
+from pipelines.loading import load
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,17 @@ def predict(
 ) -> Prediction:
     """Forecasts each series of the source by 'NAME', 'NAME@alias', 'NAME/7' or a bundle folder."""
     name, bundle = _load(environment, reference)
-    if table.frequency is None:
-        table = table.model_copy(update={"frequency": bundle.predictor.frequency.alias})
-    reading = read_panel(read_table(source), table)
-    forecast = bundle.predictor.predict(reading.panel, horizon, levels)
+    loaded = load(source, _with_frequency(table, source, bundle))
+    forecast = bundle.predictor.predict(loaded.panel, horizon, levels)
     frame = forecast.to_frame(table.id_column, table.time_column or "ds")
-    return Prediction(frame, name, bundle.digest, tuple(reading.report.lines()))
+    return Prediction(frame, name, bundle.digest, loaded.lines)
+
+
+def _with_frequency(table: TableConfig, source: SourceConfig, bundle: Bundle) -> TableConfig:
+    """Gives the config with the model's frequency where none is set; a store has its own."""
+    if table.frequency is not None or (source.path is not None and source.path.is_dir()):
+        return table
+    return table.model_copy(update={"frequency": bundle.predictor.frequency.alias})
 
 
 def _load(environment: Environment, reference: str) -> tuple[str, Bundle]:

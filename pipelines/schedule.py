@@ -10,12 +10,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from forecaster.data.reading import read_panel
 from forecaster.errors import ConfigError, ForecasterError
 from pipelines import tracking
 from pipelines.config import Environment, load_config
+from pipelines.loading import load
 from pipelines.promote import promote
-from pipelines.sources import read_table
 from pipelines.train import train
 
 log = logging.getLogger("pipelines.schedule")
@@ -44,9 +43,9 @@ def run_slot(environment: Environment, path: Path) -> None:
     try:
         config = load_config(path, {})
         client = tracking.connect(environment)
-        reading = read_panel(read_table(config.source), config.table)
-        training = train(environment, client, config, reading)
-        promotion = promote(environment, client, config, reading.panel)
+        loaded = load(config.source, config.table)
+        training = train(environment, client, config, loaded)
+        promotion = promote(environment, client, config, loaded.panel)
     except ForecasterError as error:
         log.error("slot_failed", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
     else:

@@ -3,51 +3,83 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet
 import sqlalchemy
 
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 
+ROWS_PER_CHUNK = 1_000_000
+_ALL_ROWS = 2**31 - 1
+
 
 def read_table(source: SourceConfig) -> pd.DataFrame:
     """Reads the whole table. Raises SourceError that names the file or the database (never its password)."""
+    return pd.concat(read_chunks(source, None), ignore_index=True)
+
+
+def read_chunks(source: SourceConfig, num_rows: int | None = ROWS_PER_CHUNK) -> Iterator[pd.DataFrame]:
+    """Yields the table in parts of at most `num_rows` rows, at least one part even if the table is empty.
+
+    None: all in one part. Raises SourceError as `read_table` does.
+    """
     if source.path is not None and source.url is not None:
         raise SourceError("both a file and a database are given as source; choose one")
     if source.path is not None:
-        return _read_file(source.path)
-    if source.url is not None:
-        if not source.query:
-            raise SourceError("a database source needs a query (source.query or --query)")
-        return _read_sql(source.url, source.query)
-    raise SourceError("no data is named: give --data FILE, or --sql URL with --query")
+        yield from _file_chunks(source.path, num_rows)
+    elif source.url is not None and source.query:
+        yield from _sql_chunks(source.url, source.query, num_rows)
+    elif source.url is not None:
+        raise SourceError("a database source needs a query (source.query or --query)")
+    else:
+        raise SourceError("no data is named: give --data FILE, or --sql URL with --query")
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _file_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
     if not path.is_file():
         raise SourceError(f"data file {path} does not exist" if not path.exists() else f"{path} is not a file")
     suffixes = "".join(path.suffixes[-2:]).lower()
+    if not suffixes.endswith((".parquet", ".csv", ".csv.gz")):
+        raise SourceError(f"data file {path} has none of the known endings .csv, .csv.gz, .parquet")
     try:
-        if suffixes.endswith(".parquet"):
-            return pd.read_parquet(path)
-        if suffixes.endswith((".csv", ".csv.gz")):
-            return pd.read_csv(path, low_memory=False)
+        yield from _parquet_chunks(path, num_rows) if suffixes.endswith(".parquet") else _csv_chunks(path, num_rows)
     except (ValueError, OSError) as error:  # ParserError, EmptyDataError, UnicodeDecodeError, ArrowInvalid
         raise SourceError(f"data file {path} cannot be read: {_first_line(error)}") from error
-    raise SourceError(f"data file {path} has none of the known endings .csv, .csv.gz, .parquet")
 
 
-def _read_sql(url: str, query: str) -> pd.DataFrame:
+def _csv_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
+    if num_rows is None:
+        yield pd.read_csv(path, low_memory=False)
+        return
+    with pd.read_csv(path, low_memory=False, chunksize=num_rows) as reader:
+        yield from reader
+
+
+def _parquet_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
+    if num_rows is None:
+        yield pd.read_parquet(path)
+        return
+    with pyarrow.parquet.ParquetFile(path) as file:
+        empty = file.schema_arrow.empty_table().to_pandas()
+        batches = (batch.to_pandas() for batch in file.iter_batches(num_rows))
+        yield next(batches, empty)
+        yield from batches
+
+
+def _sql_chunks(url: str, query: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
     try:
         engine = sqlalchemy.create_engine(url)
     except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
         raise SourceError(f"the database URL cannot be used: {type(error).__name__}") from error
     shown = engine.url.render_as_string(hide_password=True)
     try:
-        with engine.connect() as connection:
-            return pd.read_sql_query(sqlalchemy.text(query), connection)
+        with engine.connect().execution_options(stream_results=num_rows is not None) as connection:
+            chunks = pd.read_sql_query(sqlalchemy.text(query), connection, chunksize=num_rows or _ALL_ROWS)
+            yield from chunks
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise SourceError(f"the query at {shown} failed: {_first_line(error)}") from error
     finally:

@@ -16,13 +16,13 @@ from pytorch_lightning.callbacks import Callback
 
 from forecaster.bundle import load_bundle, save_bundle
 from forecaster.data.panel import Panel
-from forecaster.data.reading import PanelReading
 from forecaster.evaluation import Evaluation, evaluate
 from forecaster.predictor import Predictor
 from forecaster.training.fit import FitResult, fit
 from pipelines import registry, report
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig
+from pipelines.loading import LoadedPanel
 from pipelines.registry import Version
 from pipelines.tracking import log_config, log_scores, registry_errors, run
 
@@ -43,17 +43,17 @@ def train(
     environment: Environment,
     client: MlflowClient,
     config: PipelineConfig,
-    reading: PanelReading,
+    loaded: LoadedPanel,
     *,
     show_progress: bool = False,
 ) -> Training:
     """Trains, evaluates and registers one version as challenger."""
-    panel = reading.panel
+    panel = loaded.panel
     tags = {"stage": "train", "model": config.name, "frequency": panel.axis.frequency.alias}
     with run(environment, config.name, f"train {config.name}", tags) as run_id:
         work = environment.home / "work" / run_id
         with registry_errors():
-            _log_data(config, reading)
+            _log_data(config, loaded)
         result = fit(
             panel, config.forecaster, work / "checkpoints", callbacks=[LogMetrics()], show_progress=show_progress
         )
@@ -82,11 +82,11 @@ class LogMetrics(Callback):
         mlflow.log_metrics(metrics, step=trainer.global_step)
 
 
-def _log_data(config: PipelineConfig, reading: PanelReading) -> None:
+def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:
     log_config(config)
-    panel = reading.panel
+    panel = loaded.panel
     mlflow.set_tag("data_fingerprint", panel.fingerprint())
-    mlflow.log_dict(reading.report.to_dict(), "data_report.json")
+    mlflow.log_dict(loaded.facts, "data_report.json")
     sample = panel.select(range(min(len(panel), 10))).to_frame()
     name = config.source.path.name if config.source.path else "sql"
     dataset = from_pandas(sample, name=name, digest=panel.fingerprint()[-36:])

@@ -47,6 +47,7 @@ class Registry:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     from pipelines import tracking
     from pipelines.config import Environment, PipelineConfig
+    from pipelines.loading import LoadedPanel
     from pipelines.promote import promote
     from pipelines.train import train
 
@@ -56,7 +57,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     for name, frequency in (("waves", "h"), ("days", "D")):
         config = PipelineConfig(name=name, **TINY)
         reading = read_panel(noisy_waves(frequency))
-        train(environment, client, config, reading)
+        train(environment, client, config, LoadedPanel(reading.panel, (), {}))
         assert promote(environment, client, config, reading.panel).decision.promote
     return found
 

@@ -67,7 +67,7 @@ def fit(
     torch.manual_seed(config.training.seed)
     module = ForecastModule(Network(config.model), config.training)
     data = WindowDataModule(panel, split, config.model.context_length or 0, config.model.horizon, config.training)
-    best = ModelCheckpoint(folder, "best", monitor=VALIDATION_LOSS, save_last=True, enable_version_counter=False)
+    best = _checkpoints(folder)
     last = folder / _LAST
     with quiet_lightning():
         trainer = _trainer(config, folder, [*callbacks, best, *progress_bar(show_progress)], logger)
@@ -83,9 +83,10 @@ def fit(
 
 def _trainer(config: ForecasterConfig, folder: Path, callbacks: list[Callback], logger: Logger | None) -> pl.Trainer:
     training = config.training
-    early = EarlyStopping(VALIDATION_LOSS, patience=training.patience, check_finite=True)
+    early = EarlyStopping(VALIDATION_LOSS, patience=training.patience, check_on_train_epoch_end=False)
     return pl.Trainer(
         max_steps=training.max_steps,
+        max_epochs=math.ceil(training.max_steps / training.steps_per_validation),
         limit_train_batches=training.steps_per_validation,
         check_val_every_n_epoch=1,
         num_sanity_val_steps=0,
@@ -99,6 +100,18 @@ def _trainer(config: ForecasterConfig, folder: Path, callbacks: list[Callback], 
         deterministic=True,
         accelerator="auto",
         devices=1,
+    )
+
+
+def _checkpoints(folder: Path) -> ModelCheckpoint:
+    """Keeps 'best' and 'last', written when an epoch is over, so that a resumed run begins with a whole one."""
+    return ModelCheckpoint(
+        folder,
+        "best",
+        monitor=VALIDATION_LOSS,
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
 
 

@@ -1,0 +1,83 @@
+"""Sources: the same table as CSV, Parquet, SQL or store gives the same panel, whole or in chunks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import sqlalchemy
+
+from forecaster.config import TableConfig
+from forecaster.data.reading import read_panel
+from forecaster.errors import ConfigError, SeriesError
+from pipelines import loading
+from pipelines.config import SourceConfig
+from pipelines.loading import build_store, load
+from pipelines.sources import read_chunks
+from tests.conftest import noisy_waves
+
+FRAME = noisy_waves(timezone="UTC")
+EXPECTED = read_panel(FRAME).panel.fingerprint()
+
+
+def as_csv(folder: Path) -> SourceConfig:
+    FRAME.to_csv(folder / "table.csv", index=False)
+    return SourceConfig(path=folder / "table.csv")
+
+
+def as_compressed_csv(folder: Path) -> SourceConfig:
+    FRAME.to_csv(folder / "table.csv.gz", index=False)
+    return SourceConfig(path=folder / "table.csv.gz")
+
+
+def as_parquet(folder: Path) -> SourceConfig:
+    FRAME.to_parquet(folder / "table.parquet", index=False)
+    return SourceConfig(path=folder / "table.parquet")
+
+
+def as_sql(folder: Path) -> SourceConfig:
+    url = f"sqlite:///{folder / 'tables.db'}"
+    engine = sqlalchemy.create_engine(url)
+    FRAME.assign(ds=FRAME["ds"].map(pd.Timestamp.isoformat)).to_sql("history", engine, index=False)
+    engine.dispose()
+    return SourceConfig(url=url, query="SELECT unique_id, ds, y FROM history ORDER BY unique_id, ds")
+
+
+@pytest.mark.parametrize("source", [as_csv, as_compressed_csv, as_parquet, as_sql])
+def test_every_source_gives_the_same_panel(source: object, tmp_path: Path) -> None:
+    assert load(source(tmp_path), TableConfig()).panel.fingerprint() == EXPECTED  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("source", [as_csv, as_parquet, as_sql])
+@pytest.mark.parametrize("num_rows", [7, 400, 10_000])
+def test_a_store_built_in_chunks_holds_the_same_panel(
+    source: object, num_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "read_chunks", lambda given: read_chunks(given, num_rows))
+    built = build_store(source(tmp_path), TableConfig(), tmp_path / "store")  # type: ignore[operator]
+    assert built.panel.fingerprint() == EXPECTED
+    assert load(SourceConfig(path=tmp_path / "store"), TableConfig()).panel.fingerprint() == EXPECTED
+
+
+def test_a_wide_table_is_stored_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = FRAME.pivot(index="ds", columns="unique_id", values="y").reset_index()
+    wide.to_csv(tmp_path / "wide.csv", index=False)
+    monkeypatch.setattr(loading, "read_chunks", lambda given: read_chunks(given, 7))
+    built = build_store(SourceConfig(path=tmp_path / "wide.csv"), TableConfig(), tmp_path / "store")
+    assert len(built.panel) == 3
+
+
+def test_a_series_in_two_places_is_refused_and_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = len(FRAME) // 2
+    pd.concat([FRAME.iloc[:half], FRAME.iloc[half:], FRAME.iloc[:3]]).to_csv(tmp_path / "table.csv", index=False)
+    monkeypatch.setattr(loading, "read_chunks", lambda given: read_chunks(given, 100))
+    with pytest.raises(SeriesError, match="'s0'"):
+        build_store(SourceConfig(path=tmp_path / "table.csv"), TableConfig(), tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_store_cannot_be_read_in_another_way(tmp_path: Path) -> None:
+    build_store(as_csv(tmp_path), TableConfig(), tmp_path / "store")
+    with pytest.raises(ConfigError, match="is a store"):
+        load(SourceConfig(path=tmp_path / "store"), TableConfig(frequency="D"))

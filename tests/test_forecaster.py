@@ -1,0 +1,57 @@
+"""`Forecaster`: fit and predict on a table, in a few lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecaster import Forecaster, ForecasterConfig, ForecasterError, ModelConfig, TrainingConfig
+from tests.conftest import noisy_waves
+
+CONFIG = ForecasterConfig(
+    model=ModelConfig(context_length=48, d_model=16, num_heads=2, num_layers=1, d_ff=16),
+    training=TrainingConfig(max_steps=80, steps_per_validation=20, batch_size=32, learning_rate=5e-3),
+)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Forecaster:
+    return Forecaster(horizon=12, config=CONFIG).fit(noisy_waves())
+
+
+def test_predict_continues_every_series_of_the_table(fitted: Forecaster) -> None:
+    frame = noisy_waves()
+    forecast = fitted.predict()
+    assert list(forecast["unique_id"].unique()) == ["s0", "s1", "s2"]
+    assert forecast.groupby("unique_id").size().tolist() == [12, 12, 12]
+    assert forecast["ds"].min() == frame["ds"].max() + pd.Timedelta(hours=1)
+    assert (np.diff(forecast[["0.1", "0.5", "0.9"]].to_numpy(), axis=1) >= 0).all()
+
+
+def test_another_table_a_shorter_horizon_and_chosen_levels(fitted: Forecaster) -> None:
+    frame = noisy_waves().query("unique_id == 's1'")
+    forecast = fitted.predict(frame, horizon=3, levels=[0.25, 0.75])
+    assert list(forecast.columns) == ["unique_id", "ds", "0.25", "0.75"]
+    assert len(forecast) == 3
+
+
+def test_backtest_beats_the_seasonal_naive(fitted: Forecaster) -> None:
+    scores = {name: evaluation.scores.mase for name, evaluation in fitted.backtest().items()}
+    assert scores["model"] < scores["seasonal_naive"]
+
+
+def test_save_and_load_give_the_same_forecasts(fitted: Forecaster, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    pd.testing.assert_frame_equal(loaded.predict(noisy_waves()), fitted.predict())
+
+
+def test_what_cannot_be_done_is_said(fitted: Forecaster, tmp_path: Path) -> None:
+    with pytest.raises(ForecasterError, match="call fit"):
+        Forecaster().predict()
+    fitted.save(tmp_path / "model")
+    with pytest.raises(ForecasterError, match="pass the table"):
+        Forecaster.load(tmp_path / "model").predict()
