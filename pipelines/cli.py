@@ -177,7 +177,9 @@ def schedule(configs: tuple[Path, ...], cron: str) -> None:
 
     from pipelines.schedule import build_scheduler
 
-    logging.basicConfig(level=logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     build_scheduler(Environment.read(), configs, cron).start()
 
 

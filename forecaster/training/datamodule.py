@@ -22,7 +22,7 @@ _MAX_VALIDATION_WINDOWS = 4096
 class WindowDataModule(pl.LightningDataModule):
     """Training windows drawn at random, validation windows in order.
 
-    One Lightning epoch is `steps_per_validation` steps long. The batch of a step depends on the seed and
+    One Lightning epoch is `steps_per_validation` steps long, the last one ends at `max_steps`. The batch of a step depends on the seed and
     the step alone, so a run that is resumed at an epoch sees what an unbroken one would have seen.
     """
 
@@ -58,7 +58,8 @@ class _TrainingBatches(IterableDataset[WindowBatch]):
     def __iter__(self) -> Iterator[WindowBatch]:
         trainer = self.source.trainer
         first = trainer.global_step if trainer is not None else 0
-        for step in range(first, first + self.source.config.steps_per_validation):
+        config = self.source.config
+        for step in range(first, min(first + config.steps_per_validation, config.max_steps)):
             yield self.source.windows.gather(self.sampler.addresses(step))
 
 

@@ -85,9 +85,8 @@ def _trainer(config: ForecasterConfig, folder: Path, callbacks: list[Callback], 
     training = config.training
     early = EarlyStopping(VALIDATION_LOSS, patience=training.patience, check_on_train_epoch_end=False)
     return pl.Trainer(
-        max_steps=training.max_steps,
+        # Not max_steps: a run bounded by steps resumes at the end of an epoch that is over, without its metrics.
         max_epochs=math.ceil(training.max_steps / training.steps_per_validation),
-        limit_train_batches=training.steps_per_validation,
         check_val_every_n_epoch=1,
         num_sanity_val_steps=0,
         gradient_clip_val=training.gradient_clip,
