@@ -65,15 +65,15 @@ def _draw_window(axis: Axes, panel: Panel, evaluation: Evaluation, window: int, 
     horizon = evaluation.actual.shape[1]
     begin = max(0, cutoff - _HISTORY_HORIZONS * horizon)
     times = panel.axis.show(panel.starts[position], cutoff + horizon)
-    history = panel.target(position)[begin:cutoff]
-    axis.plot(times[begin:cutoff], history, color=_ACTUAL, lw=1)
+    shown = np.concatenate([panel.target(position)[begin:cutoff], evaluation.actual[window]])
+    axis.plot(times[begin : cutoff + horizon], shown, color=_ACTUAL, lw=1, label="actual")
     ahead = times[cutoff : cutoff + horizon]
     for low, high, shade in _bands(evaluation, window):
         axis.fill_between(ahead, low, high, color=_FORECAST, alpha=shade, lw=0)
-    axis.plot(ahead, evaluation.actual[window], color=_ACTUAL, lw=1, label="actual")
     axis.plot(ahead, _point(evaluation)[window], color=_FORECAST, lw=1.4, label="median and intervals")
     mase = evaluation.scores.mase_by_window[window]
-    axis.set_title(f"{label}: {panel.series_ids[position]}   MASE {mase:.2f}", fontsize=9, loc="left")
+    title = f"{label}: {panel.series_ids[position]} from {str(ahead[0])[:10]}   MASE {mase:.2f}"
+    axis.set_title(title, fontsize=9, loc="left")
     axis.tick_params(axis="x", labelrotation=20, labelsize=7)
 
 

@@ -22,8 +22,9 @@ _MAX_VALIDATION_WINDOWS = 4096
 class WindowDataModule(pl.LightningDataModule):
     """Training windows drawn at random, validation windows in order.
 
-    One Lightning epoch is `steps_per_validation` steps long, the last one ends at `max_steps`. The batch of a step depends on the seed and
-    the step alone, so a run that is resumed at an epoch sees what an unbroken one would have seen.
+    One Lightning epoch is `steps_per_validation` steps long, the last one ends at `max_steps`. The batch of a
+    step depends on the seed and the step alone, so a run that is resumed at an epoch sees what an unbroken
+    one would have seen.
     """
 
     def __init__(self, panel: Panel, split: Split, context_length: int, horizon: int, config: TrainingConfig) -> None:

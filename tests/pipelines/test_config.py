@@ -1,0 +1,65 @@
+"""The config of a pipeline: file, then flags, then --set; what is wrong is named; the shipped ones are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forecaster.errors import ConfigError
+from pipelines.config import Environment, load_config, parse_assignment
+from service.settings import Settings
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_config_is_valid(path: Path) -> None:
+    assert load_config(path, {}).name
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("name: sales\nmodel: {horizon: 7, d_model: 64}\n")
+    config = load_config(path, {"model.horizon": 14, "model.d_model": None})
+    assert (config.model.horizon, config.model.d_model) == (14, 64)
+
+
+def test_a_model_is_named_after_its_data_file() -> None:
+    assert load_config(None, {"source.path": "data/ETTh1.csv.gz"}).name == "ETTh1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a\nmodle: {}", "unknown setting modle"),
+        ("name: a\nmodel: {layers: 2}", r"unknown setting model\.layers"),
+        ("name: a\nmodel: {horizon: many}", r"model\.horizon: .*got 'many'"),
+        ("name: a b", "name: String should match"),
+        ("model: {horizon: 3}", "name is missing"),
+        ("- a", "must hold a mapping"),
+        ("a: [", "is not valid YAML"),
+        ("name: a\nmodel: {d_model: 30}", "not a multiple of num_heads"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path, {})
+
+
+def test_assignments_are_read_as_yaml() -> None:
+    assert parse_assignment("model.levels=[0.1, 0.5]") == ("model.levels", [0.1, 0.5])
+    with pytest.raises(ConfigError, match="NAME=VALUE"):
+        parse_assignment("model.levels")
+
+
+def test_service_and_pipelines_agree_on_the_default_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORECASTER_HOME", "FORECASTER_REGISTRY_URI", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    assert Settings().resolved_registry_uri() == Environment.read().tracking_uri
+    monkeypatch.setenv("FORECASTER_HOME", "elsewhere")
+    assert Settings().resolved_registry_uri() == Environment.read().tracking_uri
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert Settings().resolved_registry_uri() == Environment.read().tracking_uri == "http://mlflow:5000"
