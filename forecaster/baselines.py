@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+from forecaster.arrays import FloatArray, IntArray
 from forecaster.data.panel import Panel
-from forecaster.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

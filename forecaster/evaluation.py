@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from forecaster.arrays import FloatArray, IntArray
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
 from forecaster.metrics import Scores, score, seasonal_scale
-from forecaster.types import FloatArray, IntArray
 
 
 class WindowForecaster(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecaster.types import FloatArray, IntArray
+from forecaster.arrays import FloatArray, IntArray
 
 _POINT = 0.5
 

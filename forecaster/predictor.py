@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from forecaster.arrays import FloatArray, IntArray
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import FrequencyError, RequestError
 from forecaster.model.network import Network
 from forecaster.time.frequency import Frequency
-from forecaster.types import FloatArray, Forecast, IntArray
+from forecaster.types import Forecast
 
 _WINDOWS_PER_FORWARD = 256
 

@@ -13,14 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecaster.arrays import FloatArray
+from forecaster.time.frequency import TimeAxis
+
 if TYPE_CHECKING:
     import torch
-
-    from forecaster.time.frequency import TimeAxis
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

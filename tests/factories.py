@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from forecaster.arrays import FloatArray
 from forecaster.data.panel import Panel
 from forecaster.time.frequency import Frequency, TimeAxis
-from forecaster.types import FloatArray
 
 START = np.datetime64("2024-01-01T00:00:00", "us")  # a Monday, first of its year
 

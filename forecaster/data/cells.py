@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.columns import Layout
 from forecaster.data.numbers import is_plainly_numeric, parse_numbers
 from forecaster.data.timestamps import Times, parse_times
 from forecaster.errors import SeriesError, TimestampError, ValueTypeError
 from forecaster.time.grid import StoredTimes
-from forecaster.types import BoolArray, FloatArray, IntArray
 
 _LONGEST_VALUE_SHOWN = 40
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from forecaster.arrays import BoolArray
 from forecaster.data.panel import Panel
 from forecaster.data.placement import Placed
 from forecaster.data.report import FindingGroup, Hits, Kind, group
-from forecaster.types import BoolArray
 
 _SEASONS_WANTED = 2
 

@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 from pandas.api.types import infer_dtype, is_bool_dtype, is_complex_dtype, is_numeric_dtype
 
-from forecaster.types import BoolArray, FloatArray
+from forecaster.arrays import BoolArray, FloatArray
 
 Dtype = np.dtype[Any] | ExtensionDtype
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.errors import DataError, SeriesError, TimestampError, ValueTypeError
 from forecaster.time.frequency import TimeAxis
 from forecaster.time.grid import OFF_GRID, StoredTimes
-from forecaster.types import BoolArray, FloatArray, IntArray
 
 MAX_VALUE = 1e30  # beyond it squares and differences of values come near the end of float64
 _VALUES_PER_CHUNK = 1 << 20

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.cells import Cells
 from forecaster.data.panel import Panel
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis, infer_frequency
 from forecaster.time.grid import OFF_GRID, StoredTimes
-from forecaster.types import BoolArray, FloatArray, IntArray
 
 # A table may spread its values over this many steps, or over this many per row: one wrong year must not fill memory.
 MAX_SPREAD_STEPS = 1_000_000

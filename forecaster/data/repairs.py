@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.config import TableConfig
 from forecaster.data.cells import Cells
 from forecaster.data.panel import MAX_VALUE, beyond_range
 from forecaster.data.report import FindingGroup, Hits, Kind, group
 from forecaster.errors import TimestampError, ValueTypeError
 from forecaster.time.frequency import TimeAxis
-from forecaster.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

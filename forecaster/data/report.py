@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forecaster.types import IntArray
+from forecaster.arrays import IntArray
 
 FINDINGS_PER_CODE = 20
 _NAMES_SHOWN = 10

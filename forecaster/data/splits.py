@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecaster.arrays import IntArray
 from forecaster.config import SplitConfig
 from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError, SeriesError
-from forecaster.types import IntArray
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from forecaster.arrays import IntArray
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.errors import DataError, SeriesError
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.time.grid import StoredTimes
-from forecaster.types import IntArray
 
 _HEADER = "header.json"
 _IDS = "series_ids.jsonl"

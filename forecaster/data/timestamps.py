@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_integer_dtype
 
+from forecaster.arrays import IntArray
 from forecaster.errors import TimestampError
 from forecaster.time.grid import StoredTimes
 from forecaster.time.stored import microseconds, whole_steps
 from forecaster.time.zones import zone_name
-from forecaster.types import IntArray
 
 _OFFSET = r"[T ]\d{2}[\d:.,]*\s*([Zz]|[+-]\d{2}(?::?\d{2})?)$"
 _OTHER_LAYOUTS = tuple(

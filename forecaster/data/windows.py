@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError, DataError, SeriesError
-from forecaster.types import BoolArray, FloatArray, IntArray, WindowBatch
+from forecaster.types import WindowBatch
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forecaster.arrays import IntArray
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.aliases import STEP, WEEKDAYS, Meaning, meaning, month_unit, tick_alias
 from forecaster.time.grid import DAY, OFF_GRID, MonthGrid, StoredTimes, month_number, split_day
 from forecaster.time.stored import clock_message, index_of, microseconds, steps_of, written
 from forecaster.time.zones import shown, utc_from_wall, wall_from_utc, zone
-from forecaster.types import IntArray
 
 _LEAST_SHARE = 0.1  # of all distances, for the shortest one to be taken for the step
 

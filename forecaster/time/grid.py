@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from forecaster.types import BoolArray, IntArray
+from forecaster.arrays import BoolArray, IntArray
 
 StoredTimes = NDArray[Any]  # datetime64[us], or int64 for integer steps
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from forecaster.arrays import BoolArray
 from forecaster.errors import TimestampError
 from forecaster.time.grid import StoredTimes, split_day
-from forecaster.types import BoolArray
 
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):(\d{2})")
 

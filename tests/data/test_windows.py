@@ -4,10 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecaster.arrays import IntArray
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, WindowIndex, Windows, WindowSampler, training_windows
 from forecaster.errors import ConfigError, DataError, SeriesError
-from forecaster.types import IntArray, WindowBatch
+from forecaster.types import WindowBatch
 from tests.factories import panel_of, random_panel
 
 NAN = float("nan")
