@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export MLFLOW_DISABLE_TELEMETRY := true
-SOURCES := forecaster service pipelines tests benchmarks
+SOURCES := forecaster service pipelines tests benchmarks deploy
 
 .DEFAULT_GOAL := help
 
@@ -17,7 +17,7 @@ setup: $(INSTALLED) ## Create .venv with everything locked in constraints.txt
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev]"
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e ".[dev]"
 	@touch $@
 
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast

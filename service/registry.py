@@ -37,6 +37,7 @@ class Registry:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(settings.registry_timeout_seconds))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         self._uri = settings.resolved_registry_uri()
         self._client = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         self._alias = settings.alias
@@ -61,8 +62,9 @@ class Registry:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = Path(tempfile.mkdtemp(prefix=".download-", dir=folder.parent))
         try:
-            uri = f"models:/{reference.name}/{reference.version}/{VERSION_PATH}"
-            source = download_artifacts(artifact_uri=uri, dst_path=str(draft), tracking_uri=self._uri)
+            # Not "models:/...": MLflow would resolve that at the registry of the process instead of this one.
+            model = self._client.get_model_version_download_uri(reference.name, reference.version)
+            source = download_artifacts(f"{model}/{VERSION_PATH}", dst_path=str(draft), tracking_uri=self._uri)
             Path(source).rename(folder)
         except (MlflowException, OSError) as error:
             raise RegistryUnavailable(f"bundle of {reference.name} {reference.version} cannot be fetched") from error
