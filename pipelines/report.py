@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forecaster.arrays import FloatArray
 from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation
-from forecaster.types import FloatArray
 
 _HISTORY_HORIZONS = 4
 _ACTUAL, _FORECAST = "#1f2933", "#c2410c"

@@ -1,0 +1,157 @@
+"""Train, backtest, promote, roll back and predict through the command line, on a real MLflow store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from forecaster.bundle import VERSION_PATH, load_bundle
+from forecaster.cli import main
+from forecaster.data.reading import read_panel
+from tests.conftest import Registry, noisy_waves
+
+TINY_FLAGS = [
+    *("--horizon", "12", "--set", "model.context_length=48", "--set", "model.d_model=16", "--set", "model.num_heads=2"),
+    *("--set", "model.num_layers=1", "--set", "model.d_ff=16", "--set", "training.batch_size=16"),
+    *("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2"),
+]
+
+
+class Shell:
+    """Runs `forecaster` in this process on a copy of the registry; gives exit code and JSON."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+        uri = f"sqlite:///{home / 'mlflow.db'}"
+        self.client = MlflowClient(uri, uri)
+        self.data = home / "waves.csv"
+        noisy_waves().to_csv(self.data, index=False)
+
+    def __call__(self, *arguments: str) -> tuple[int, Any]:
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--json"])
+        return int(ended.value.code or 0), json.loads(self.capsys.readouterr().out)
+
+    def aliases(self) -> dict[str, int]:
+        return {name: int(number) for name, number in self.client.get_registered_model("waves").aliases.items()}
+
+
+@pytest.fixture
+def shell(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    home = tmp_path / "home"
+    shutil.copytree(registry.home, home, ignore=shutil.ignore_patterns("work", "cache"))
+    monkeypatch.setenv("FORECASTER_HOME", str(home))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return Shell(home, capsys)
+
+
+def test_a_worse_challenger_is_registered_and_not_promoted(shell: Shell) -> None:
+    code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS)
+    assert code == 0
+    assert (result["model"], result["version"], result["promoted"]) == ("waves", 2, False)
+    assert "does not beat" in result["reason"]
+    assert shell.aliases() == {"champion": 1, "challenger": 2}
+    assert set(result["scores"]) == {"validation", "model", "seasonal_naive"}
+    code, result = shell("promote", "--data", str(shell.data), *TINY_FLAGS)
+    assert (code, result["error"]) == (4, "not-promoted")
+
+
+def test_promoting_the_champion_again_is_refused(shell: Shell) -> None:
+    code, result = shell("promote", "--data", str(shell.data), *TINY_FLAGS)
+    assert (code, result["error"]) == (4, "not-promoted")
+    assert "is the champion already" in result["message"]
+
+
+def test_roll_back_returns_to_the_previous_champion_once(shell: Shell) -> None:
+    from pipelines import registry as writer
+
+    shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
+    writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+    assert shell.aliases() == {"champion": 2, "challenger": 2, "previous": 1}
+    assert shell("rollback", "--model", "waves") == (0, {"model": "waves", "champion": 1})
+    assert shell.aliases() == {"champion": 1, "challenger": 2}
+    code, result = shell("rollback", "--model", "waves")
+    assert (code, result["error"]) == (5, "alias-missing")
+
+
+def test_a_training_run_holds_what_analysts_need(shell: Shell) -> None:
+    steps = ("--max-steps", "4", "--set", "training.steps_per_validation=2")
+    _, result = shell("train", "--data", str(shell.data), *steps, *TINY_FLAGS)
+    run = shell.client.get_run(result["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model.horizon"] == "12"
+    assert run.data.params["resolved.patch_length"] == "8"
+    assert run.data.tags["data_fingerprint"].startswith("sha256:")
+    assert {"git_revision", "python", "command", "stage"} <= set(run.data.tags)
+    expected = {"validation_loss", "training_loss", "validation_mase", "test_mase", "test_smape", "test_wql"}
+    assert expected | {"test_coverage_80", "test_seasonal_naive_mase"} <= set(run.data.metrics)
+    curve = shell.client.get_metric_history(result["run_id"], "test_mase_by_step")
+    assert [metric.step for metric in curve] == list(range(1, 13))
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.name == "waves.csv"
+    files = {file.path for file in shell.client.list_artifacts(result["run_id"])}
+    assert {"forecasts.png", "series.json", "data_report.json"} <= files
+
+
+def test_a_failed_training_ends_its_run_and_registers_nothing(shell: Shell, tmp_path: Path) -> None:
+    noisy_waves().groupby("unique_id").head(20).to_csv(tmp_path / "waves.csv", index=False)
+    code, result = shell("train", "--data", str(tmp_path / "waves.csv"), *TINY_FLAGS)
+    assert (code, result["error"]) == (3, "too-short")
+    experiment = shell.client.get_experiment_by_name("waves")
+    statuses = [run.info.status for run in shell.client.search_runs([experiment.experiment_id])]
+    assert statuses[0] == "FAILED"
+    assert "RUNNING" not in statuses
+    assert len(shell.client.search_model_versions("name='waves'")) == 1
+
+
+def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None:
+    code, result = shell("backtest", "--data", str(shell.data), "--reference", "waves/1", *TINY_FLAGS)
+    assert code == 0
+    assert result["scores"]["model"]["mase"] < result["scores"]["seasonal_naive"]["mase"]
+    assert shell.client.get_run(result["run_id"]).data.metrics["model_mase"] == result["scores"]["model"]["mase"]
+
+
+def test_folds_that_a_model_was_trained_on_are_refused(shell: Shell) -> None:
+    code, result = shell("backtest", "--data", str(shell.data), *TINY_FLAGS, "--set", "promotion.num_folds=3")
+    assert (code, result["error"]) == (3, "leakage")
+
+
+def test_on_newer_data_only_folds_after_the_training_are_allowed(shell: Shell, tmp_path: Path) -> None:
+    frame = noisy_waves()
+    newer = frame.assign(ds=frame["ds"] + pd.Timedelta(hours=24))
+    newer.to_csv(tmp_path / "waves.csv", index=False)
+    code, _ = shell("backtest", "--data", str(tmp_path / "waves.csv"), *TINY_FLAGS)
+    assert code == 0
+    code, result = shell(
+        "backtest", "--data", str(tmp_path / "waves.csv"), *TINY_FLAGS, "--set", "promotion.num_folds=6"
+    )
+    assert (code, result["error"]) == (3, "leakage")
+
+
+def test_any_mlflow_client_gets_the_same_numbers(shell: Shell, registry: Registry) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{registry.home / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/waves@champion")
+    frame = noisy_waves()
+    by_mlflow = model.predict(frame, params={"horizon": 5, "quantiles": [0.25, 0.5]})
+    source = Path(shell.client.get_model_version_download_uri("waves", "1").removeprefix("file://"))
+    by_hand = load_bundle(source / VERSION_PATH).predictor.predict(read_panel(frame).panel, 5, [0.25, 0.5]).to_frame()
+    assert list(by_mlflow.columns) == ["unique_id", "ds", "0.25", "0.5"]
+    np.testing.assert_array_equal(by_mlflow[["0.25", "0.5"]], by_hand[["0.25", "0.5"]])
+
+
+def test_doctor_finds_this_installation_well(shell: Shell) -> None:
+    code, result = shell("doctor")
+    assert code == 0
+    assert all(check["ok"] for check in result["checks"])
+    assert "champions: days 1, waves 1" in result["checks"][-1]["found"]
