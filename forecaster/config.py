@@ -38,6 +38,11 @@ class TableConfig(Config):
     )
     target_column: str = "y"
     frequency: str | None = Field(None, description="A pandas offset alias, or 'step'. Inferred when absent.")
+    expected_frequency: str | None = Field(
+        None,
+        description="What to read a table with that names no `frequency`, instead of inferring one: that of a model. "
+        "A table in which no row follows another by one such step is refused.",
+    )
     timezone: str | None = Field(
         None, description="IANA zone in which timestamps without an offset are read. Default: they stay naive."
     )
@@ -119,7 +124,7 @@ class TrainingConfig(Config):
     steps_per_validation: int = Field(100, ge=1)
     patience: int = Field(10, ge=1, description="Validations without a gain before training stops.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="auto: bfloat16 where the hardware multiplies it natively and fast, else float32."
+        "auto", description="auto: bfloat16 where the hardware multiplies it natively, else float32."
     )
     seed: int = Field(0, ge=0, lt=2**31)
     num_threads: int | None = Field(None, ge=1, description="Threads of torch. Default: left as it is.")
