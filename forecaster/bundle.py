@@ -1,9 +1,10 @@
 """The bundle: the folder that carries a trained model from the trainer to whoever forecasts with it.
 
-    manifest.json         schema version, library versions, training facts, size and SHA-256 of each other file
-    config.json           the resolved ModelConfig and the frequency
-    weights.safetensors   the network's parameters
-    golden.safetensors    some contexts and the quantiles the trainer's network gave for them
+    manifest.json             schema version, library versions, training facts, size and SHA-256 of each other file
+    config.json               the resolved ModelConfig, the frequency, the calibrated levels
+    weights.safetensors       the network's parameters
+    calibration.safetensors   offsets of the quantiles [H Q]
+    golden.safetensors        some contexts and the quantiles that the trainer's predictor gave for them
 
 Data only: nothing in it is executed, and nothing is unpickled. The digest of a bundle is the SHA-256 of its
 manifest, which names the digests of all the rest. `load_bundle` refuses a folder with a file that is missing,
@@ -27,8 +28,10 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from forecaster.config import Config, ModelConfig, SplitConfig
-from forecaster.errors import BundleError, GoldenError, IntegrityError
+from forecaster.calibration import Calibration
+from forecaster.config import Config, Level, ModelConfig, SplitConfig
+from forecaster.errors import BundleError, IntegrityError
+from forecaster.golden import record_golden, replay_golden
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
@@ -36,14 +39,14 @@ from forecaster.time.frequency import Frequency
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
+CALIBRATION = "calibration.safetensors"
 GOLDEN = "golden.safetensors"
 
 # What both wings agree on: where a registered version keeps its bundle, and the tag with the bundle's digest.
 VERSION_PATH = "artifacts/bundle"
 DIGEST_TAG = "bundle_digest"
 
-# Relative to the spread of each golden context: other CPUs sum in another order, a changed weight shows.
-GOLDEN_TOLERANCE = 1e-3
+_DATA_FILES = (CALIBRATION, CONFIG, GOLDEN, WEIGHTS)
 _LIBRARIES = ("forecaster", "torch", "numpy", "safetensors")
 _MAX_JSON_BYTES = 1 << 20
 
@@ -82,6 +85,7 @@ class BundleConfig(Config):
 
     model: ModelConfig
     frequency: str
+    calibrated_levels: tuple[Level, ...] = Field(description="Empty: the forecasts are not calibrated.")
 
 
 @dataclass(frozen=True)
@@ -94,19 +98,19 @@ class Bundle:
     digest: str  # 'sha256:...' of the manifest
 
 
-def save_bundle(folder: Path, network: Network, frequency: Frequency, training: TrainingFacts) -> str:
+def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> str:
     """Writes a bundle to `folder`, which must not exist yet, all or nothing. Gives its digest."""
     if folder.exists():
         raise BundleError(f"bundle folder {folder} exists already", code="bundle-exists")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        network = network.eval()
-        save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, draft / WEIGHTS)
-        save_file(_golden_tensors(network), draft / GOLDEN)
-        config = BundleConfig(model=network.config, frequency=frequency.alias)
-        (draft / CONFIG).write_text(config.model_dump_json(indent=2))
-        files = {name: _digest_file(draft / name) for name in (CONFIG, GOLDEN, WEIGHTS)}
+        weights = predictor.network.state_dict()
+        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft / WEIGHTS)
+        save_file(_calibration_tensors(predictor), draft / CALIBRATION)
+        save_file(record_golden(predictor), draft / GOLDEN)
+        (draft / CONFIG).write_text(_config_of(predictor).model_dump_json(indent=2))
+        files = {name: _digest_file(draft / name) for name in _DATA_FILES}
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
         manifest = Manifest(libraries=libraries, training=training, files=files)
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2))
@@ -128,8 +132,8 @@ def load_bundle(folder: Path) -> Bundle:
     _verify_files(folder, manifest)
     config = _parse(BundleConfig, folder / CONFIG)
     network = _build_network(config, folder)
-    _replay_golden(network, folder)
-    predictor = Predictor(network, Frequency.parse(config.frequency))
+    predictor = Predictor(network, Frequency.parse(config.frequency), _load_calibration(config, folder))
+    replay_golden(predictor, load_file(folder / GOLDEN))
     return Bundle(predictor, config, manifest, _digest_manifest(folder))
 
 
@@ -152,7 +156,7 @@ def _parse(kind: type[ConfigT], path: Path) -> ConfigT:
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
     found = {path.name for path in folder.iterdir()} - {MANIFEST}
-    if found != set(manifest.files) or found != {CONFIG, GOLDEN, WEIGHTS}:
+    if found != set(manifest.files) or found != set(_DATA_FILES):
         raise IntegrityError(f"bundle holds {sorted(found)}, its manifest names {sorted(manifest.files)}")
     for name, expected in manifest.files.items():
         path = folder / name
@@ -171,41 +175,22 @@ def _build_network(config: BundleConfig, folder: Path) -> Network:
     return network.eval()
 
 
-def _golden_contexts(config: ModelConfig) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gives contexts [G L] and observed [G L] that exercise scaling, seasonality, gaps and short histories."""
-    length = config.context_length or 0
-    steps = torch.arange(length, dtype=torch.float64)
-    wave = torch.sin(steps * (2 * torch.pi / 24))
-    contexts = torch.stack([wave, 1e6 + 50 * wave + steps, (steps * 37 % 11) - 5, 3 + 0.01 * steps])
-    observed = torch.ones_like(contexts, dtype=torch.bool)
-    observed[1, ::5] = False
-    observed[2, : length - max(2, length // 4)] = False
-    return contexts * observed, observed
+def _config_of(predictor: Predictor) -> BundleConfig:
+    levels = predictor.calibration.levels if predictor.calibration else ()
+    return BundleConfig(model=predictor.network.config, frequency=predictor.frequency.alias, calibrated_levels=levels)
 
 
-def _golden_tensors(network: Network) -> dict[str, torch.Tensor]:
-    context, observed = _golden_contexts(network.config)
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        quantiles = network.quantiles(context.to(device), observed.to(device), network.config.levels)
-    return {"context": context, "observed": observed, "quantiles": quantiles.cpu().contiguous()}
+def _calibration_tensors(predictor: Predictor) -> dict[str, torch.Tensor]:
+    calibration = predictor.calibration
+    offsets = torch.zeros(predictor.horizon, 0) if calibration is None else torch.from_numpy(calibration.offsets)
+    return {"offsets": offsets.contiguous()}
 
 
-def _replay_golden(network: Network, folder: Path) -> None:
-    golden = load_file(folder / GOLDEN)
-    if set(golden) != {"context", "observed", "quantiles"}:
-        raise BundleError(f"{GOLDEN} holds {sorted(golden)}, wanted context, observed, quantiles")
-    context, observed, expected = golden["context"], golden["observed"], golden["quantiles"]
-    with torch.inference_mode():
-        given = network.quantiles(context, observed, network.config.levels)
-    spread = torch.stack([row[mask].std() for row, mask in zip(context, observed, strict=True)])
-    if given.shape != expected.shape or not torch.isfinite(given).all():
-        raise GoldenError("the golden forecast has another shape or is not finite")
-    worst = float(((given - expected).abs().amax(dim=(1, 2)) / spread).max())
-    if worst > GOLDEN_TOLERANCE:
-        raise GoldenError(
-            f"the golden forecast differs by {worst:.2e} of the spread, {GOLDEN_TOLERANCE:.0e} is allowed"
-        )
+def _load_calibration(config: BundleConfig, folder: Path) -> Calibration | None:
+    offsets = load_file(folder / CALIBRATION).get("offsets")
+    if offsets is None or offsets.shape != (config.model.horizon, len(config.calibrated_levels)):
+        raise BundleError(f"{CALIBRATION} does not fit the horizon and levels in {CONFIG}")
+    return Calibration(config.calibrated_levels, offsets.numpy()) if config.calibrated_levels else None
 
 
 def _digest_file(path: Path) -> FileDigest:
@@ -238,6 +223,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "context_length": config.model.context_length,
         "levels": list(config.model.levels),
         "head": config.model.head,
+        "calibrated": bool(config.calibrated_levels),
         "num_parameters": sum(p.numel() for p in bundle.predictor.network.parameters()),
         "libraries": bundle.manifest.libraries,
         "training": bundle.manifest.training.model_dump(exclude={"split"}),

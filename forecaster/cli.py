@@ -18,6 +18,7 @@ import click
 from forecaster.errors import BundleError, ConfigError, DataError, ForecasterError, RequestError
 
 _GROUP = "forecaster.commands"
+_LONGEST_MESSAGE = 2000
 _EXIT_CODES: tuple[tuple[type[ForecasterError], int], ...] = (
     (ConfigError, 2),
     (RequestError, 2),
@@ -77,7 +78,8 @@ def exit_code(error: ForecasterError) -> int:
 
 
 def _report(error: ForecasterError, *, as_json: bool) -> None:
+    message = " ".join(str(error).split())[:_LONGEST_MESSAGE]
     if as_json:
-        click.echo(json.dumps({"error": error.code, "message": str(error)}))
+        click.echo(json.dumps({"error": error.code, "message": message}))
     else:
-        click.echo(f"error ({error.code}): {error}", err=True)
+        click.echo(f"error ({error.code}): {message}", err=True)

@@ -30,7 +30,9 @@ class TableConfig(Config):
         description="long: one row per series and timestamp; wide: one column per series. "
         "auto reads a table that has the target column as long, any other as wide.",
     )
-    id_column: str = Field("unique_id", description="Long tables without it hold one unnamed series.")
+    id_column: str = Field(
+        "unique_id", description="A long table without a column of the default name holds one unnamed series."
+    )
     time_column: str | None = Field(
         None,
         description="Default: 'ds' in a long table; in a wide one the only column that holds timestamps, "
@@ -125,6 +127,9 @@ class TrainingConfig(Config):
     patience: int = Field(10, ge=1, description="Validations without a gain before training stops.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the hardware multiplies it natively, else float32."
+    )
+    calibration: Literal["conformal", "off"] = Field(
+        "conformal", description="conformal: make coverage true on the validation folds, per step and level."
     )
     seed: int = Field(0, ge=0, lt=2**31)
     num_threads: int | None = Field(None, ge=1, description="Threads of torch. Default: left as it is.")

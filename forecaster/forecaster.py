@@ -49,7 +49,7 @@ class Forecaster:
         panel = read_panel(frame, self.table).panel
         with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
             result = fit(panel, self.config, Path(folder), show_progress=show_progress)
-        self._predictor = Predictor(result.network, panel.axis.frequency)
+        self._predictor = result.predictor
         self._facts = result.facts
         self._panel = panel
         return self
@@ -90,7 +90,7 @@ class Forecaster:
         predictor = self._fitted()
         if self._facts is None:
             raise ConfigError("a loaded model is already a bundle: copy its folder instead")
-        return save_bundle(Path(folder), predictor.network, predictor.frequency, self._facts)
+        return save_bundle(Path(folder), predictor, self._facts)
 
     @classmethod
     def load(cls, folder: str | Path, *, table: TableConfig | None = None) -> Self:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from forecaster.arrays import FloatArray, IntArray
+from forecaster.calibration import Calibration
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import FrequencyError, RequestError
 from forecaster.model.network import Network
+from forecaster.model.scaling import unscale
 from forecaster.time.frequency import Frequency
 from forecaster.types import Forecast
 
@@ -21,9 +24,10 @@ _WINDOWS_PER_FORWARD = 256
 class Predictor:
     """A trained network, ready to forecast panels of its frequency. Holds no state between calls."""
 
-    def __init__(self, network: Network, frequency: Frequency) -> None:
+    def __init__(self, network: Network, frequency: Frequency, calibration: Calibration | None = None) -> None:
         self.network = network.eval()
         self.frequency = frequency
+        self.calibration = calibration
 
     @property
     def horizon(self) -> int:
@@ -43,19 +47,22 @@ class Predictor:
         """
         horizon = self._checked_horizon(horizon)
         chosen = self._checked_levels(levels)
-        if panel.axis.frequency != self.frequency:
-            raise FrequencyError(
-                f"the data has frequency {panel.axis.frequency.alias!r}, "
-                f"the model was trained on {self.frequency.alias!r}",
-                code="frequency-mismatch",
-            )
         values = self.forecast_windows(panel, np.arange(len(panel)), panel.lengths, horizon, chosen)
         return Forecast(panel.series_ids, panel.axis, panel.ends, chosen, values)
 
     def forecast_windows(
         self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
     ) -> FloatArray:
-        """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series."""
+        """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series.
+
+        Raises FrequencyError for a panel of another frequency.
+        """
+        if panel.axis.frequency != self.frequency:
+            raise FrequencyError(
+                f"the data has frequency {panel.axis.frequency.alias!r}, "
+                f"the model was trained on {self.frequency.alias!r}",
+                code="frequency-mismatch",
+            )
         windows = Windows(panel, self.network.context_length, 0)
         blocks = []
         for begin in range(0, len(series), _WINDOWS_PER_FORWARD):
@@ -63,11 +70,17 @@ class Predictor:
             blocks.append(self._forward(windows, WindowAddresses(series[part], cutoffs[part]), levels))
         return np.concatenate(blocks)[:, :horizon]
 
+    def quantiles(self, context: torch.Tensor, observed: torch.Tensor, levels: Sequence[float]) -> torch.Tensor:
+        """Gives calibrated quantiles [B H Q] float64 of contexts [B L] at ascending levels, H the longest horizon."""
+        with torch.inference_mode():
+            output = self.network(context, observed)
+            quantiles_at = partial(self.network.head.quantiles, output.parameters)
+            scaled = self.calibration.adjusted(quantiles_at, levels) if self.calibration else quantiles_at(levels)
+            return unscale(scaled, output.scale)
+
     def _forward(self, windows: Windows, addresses: WindowAddresses, levels: tuple[float, ...]) -> FloatArray:
         batch = windows.gather(addresses).to(next(self.network.parameters()).device)
-        with torch.inference_mode():
-            quantiles = self.network.quantiles(batch.context, batch.observed, levels)
-        return np.asarray(quantiles.cpu().numpy())
+        return np.asarray(self.quantiles(batch.context, batch.observed, levels).cpu().numpy())
 
     def _checked_horizon(self, horizon: int | None) -> int:
         if horizon is None:

@@ -57,15 +57,16 @@ def train(
         result = fit(
             panel, config.forecaster, work / "checkpoints", callbacks=[LogMetrics()], show_progress=show_progress
         )
-        predictor = Predictor(result.network, panel.axis.frequency)
+        predictor = result.predictor
         validation = evaluate(predictor, panel, result.split.validation, predictor.levels)
         folder = work / "bundle"
-        save_bundle(folder, result.network, panel.axis.frequency, result.facts)
+        save_bundle(folder, predictor, result.facts)
         bundle = load_bundle(folder)
         test = compare(panel, config, {"model": bundle}) if config.split.num_test_folds else {}
         figure = report.draw_forecasts(panel, test.get("model", validation), work / "forecasts.png")
         with registry_errors():
-            _log_result(run_id, result, {"validation": validation, **_test_roles(test)}, figure)
+            roles = {"validation": validation, **_test_roles(test), **_uncalibrated(panel, result)}
+            _log_result(run_id, result, roles, figure)
             mlflow.log_table(report.series_table(panel, test.get("model", validation)), "series.json")
             version = registry.register(client, config.name, folder, bundle, _version_tags(panel, test, validation))
         shutil.rmtree(work / "checkpoints")
@@ -95,7 +96,7 @@ def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:
 
 def _log_result(run_id: str, result: FitResult, evaluations: dict[str, Evaluation], figure: Path) -> None:
     mlflow.log_params({f"resolved.{k}": str(v) for k, v in result.config.model.model_dump(mode="json").items()})
-    parameters = sum(p.numel() for p in result.network.parameters())
+    parameters = sum(p.numel() for p in result.predictor.network.parameters())
     mlflow.log_metrics({"num_parameters": parameters, "best_step": result.facts.num_steps})
     for role, evaluation in evaluations.items():
         log_scores(run_id, evaluation.scores, role)
@@ -105,6 +106,15 @@ def _log_result(run_id: str, result: FitResult, evaluations: dict[str, Evaluatio
 def _test_roles(test: dict[str, Evaluation]) -> dict[str, Evaluation]:
     """Gives the test evaluations under their names in a training run."""
     return {"test": test["model"], f"test_{SEASONAL_NAIVE}": test[SEASONAL_NAIVE]} if test else {}
+
+
+def _uncalibrated(panel: Panel, result: FitResult) -> dict[str, Evaluation]:
+    """Gives the test evaluation of the network as it is, so that a run shows coverage before and after."""
+    predictor = result.predictor
+    if predictor.calibration is None or not result.split.test:
+        return {}
+    raw = Predictor(predictor.network, predictor.frequency)
+    return {"test_uncalibrated": evaluate(raw, panel, result.split.test, predictor.levels)}
 
 
 def _version_tags(panel: Panel, test: dict[str, Evaluation], validation: Evaluation) -> dict[str, str]:

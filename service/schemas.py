@@ -5,8 +5,19 @@ from __future__ import annotations
 import unicodedata
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictInt,
+    StrictStr,
+    Tag,
+    model_validator,
+)
 
+_MOST_FIELDS = 50
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs"}  # control characters and lone surrogates
 
 
@@ -15,6 +26,13 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: object) -> object:
+        if isinstance(value, dict) and len(value) > _MOST_FIELDS:  # each would be an unknown field of its own
+            raise ValueError(f"has {len(value)} fields")
+        return value
+
 
 def _printable(text: str) -> str:
     if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in text):
@@ -22,25 +40,41 @@ def _printable(text: str) -> str:
     return text
 
 
+def _time_kind(value: object) -> str:
+    first = value[0] if isinstance(value, list) and value else value
+    return _STEP if isinstance(first, int) else _TIME
+
+
+# Marks of the two ways to say when; they choose which of them errors are about, and are not part of a field's name.
+_TIME, _STEP = "<time>", "<step>"
+TIME_KINDS = frozenset({_TIME, _STEP})
+
 Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]
-Time = Annotated[StrictStr, Field(min_length=4, max_length=40)]
+# Year first, as in ISO 8601: any other order of day and month could be read in two ways.
+Time = Annotated[StrictStr, Field(max_length=40, pattern="^[0-9]{4}")]
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
+Start = Annotated[Annotated[Time, Tag(_TIME)] | Annotated[StrictInt, Tag(_STEP)], Discriminator(_time_kind)]
+Timestamps = Annotated[
+    Annotated[list[Time], Field(fail_fast=True), Tag(_TIME)]
+    | Annotated[list[StrictInt], Field(fail_fast=True), Tag(_STEP)],
+    Discriminator(_time_kind),
+]
 
 
 class SeriesIn(Schema):
     """The history of one series: values at `timestamps`, or at regular steps from `start` on. null is missing."""
 
     id: Name
-    start: Time | StrictInt | None = Field(None, description="ISO 8601 time of the first value, or its step number.")
-    timestamps: list[Time] | list[StrictInt] | None = Field(None, description="One for each value, ascending.")
-    target: list[float | None] = Field(min_length=1)
+    start: Start | None = Field(None, description="ISO 8601 time of the first value, or its step number.")
+    timestamps: Timestamps | None = Field(None, description="One for each value, ascending.")
+    target: list[float | None] = Field(min_length=1, fail_fast=True)
 
     @model_validator(mode="after")
     def _one_time_base(self) -> Self:
         if (self.start is None) == (self.timestamps is None):
-            raise ValueError("give either start or timestamps")
+            raise ValueError("needs either start or timestamps")
         if self.timestamps is not None and len(self.timestamps) != len(self.target):
-            raise ValueError(f"{len(self.timestamps)} timestamps for {len(self.target)} values")
+            raise ValueError(f"has {len(self.timestamps)} timestamps for {len(self.target)} values")
         return self
 
 
@@ -56,7 +90,7 @@ class ForecastRequest(Schema):
         None, description="IANA zone: times without an offset are read in it, and replies are given in it."
     )
     quantiles: list[Level] | None = Field(None, min_length=1, max_length=99, description="Default: the model's.")
-    series: list[SeriesIn] = Field(min_length=1)
+    series: list[SeriesIn] = Field(min_length=1, fail_fast=True)
 
 
 class ModelRef(Schema):
@@ -112,6 +146,7 @@ class ModelDescription(Schema):
     context_length: int
     levels: list[float]
     head: str
+    calibrated: bool
     num_parameters: int
     libraries: dict[str, str]
     training: dict[str, str | int | float]

@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from forecaster.bundle import CONFIG, GOLDEN, MANIFEST, WEIGHTS, TrainingFacts, load_bundle, save_bundle
+from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, TrainingFacts, load_bundle, save_bundle
+from forecaster.calibration import Calibration
 from forecaster.config import ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
 from forecaster.model.network import Network
@@ -33,42 +34,49 @@ def small_network(head: str = "quantile") -> Network:
     return network.eval()
 
 
+def small_predictor(head: str = "quantile") -> Predictor:
+    offsets = np.linspace(-0.2, 0.2, SMALL.horizon * 9).reshape(SMALL.horizon, 9) * (np.arange(9) != 4)
+    return Predictor(small_network(head), Frequency.parse("h"), Calibration(SMALL.levels, offsets))
+
+
 @pytest.fixture
 def bundle_folder(tmp_path: Path) -> Path:
-    save_bundle(tmp_path / "bundle", small_network(), Frequency.parse("h"), FACTS)
+    save_bundle(tmp_path / "bundle", small_predictor(), FACTS)
     return tmp_path / "bundle"
 
 
 @pytest.mark.parametrize("head", ["quantile", "student_t"])
-def test_round_trip_is_exact(tmp_path: Path, head: str) -> None:
-    network = small_network(head)
-    digest = save_bundle(tmp_path / "b", network, Frequency.parse("h"), FACTS)
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_round_trip_is_exact(tmp_path: Path, head: str, calibrated: bool) -> None:
+    predictor = small_predictor(head)
+    predictor.calibration = predictor.calibration if calibrated else None
+    digest = save_bundle(tmp_path / "b", predictor, FACTS)
     bundle = load_bundle(tmp_path / "b")
     panel = sine_panel(4, 50, noise=0.2, missing_share=0.1)
-    before = Predictor(network, Frequency.parse("h")).predict(panel)
+    before = predictor.predict(panel)
     np.testing.assert_array_equal(bundle.predictor.predict(panel).values, before.values)
     assert bundle.digest == digest
     assert bundle.manifest.training == FACTS
 
 
 def test_saving_twice_gives_the_same_digest(tmp_path: Path) -> None:
-    digests = {save_bundle(tmp_path / name, small_network(), Frequency.parse("h"), FACTS) for name in ("a", "b")}
+    digests = {save_bundle(tmp_path / name, small_predictor(), FACTS) for name in ("a", "b")}
     assert len(digests) == 1
 
 
 def test_an_existing_folder_is_not_overwritten(bundle_folder: Path) -> None:
     with pytest.raises(BundleError, match="exists already"):
-        save_bundle(bundle_folder, small_network(), Frequency.parse("h"), FACTS)
+        save_bundle(bundle_folder, small_predictor(), FACTS)
 
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forecaster.bundle._synchronise", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        save_bundle(tmp_path / "bundle", small_network(), Frequency.parse("h"), FACTS)
+        save_bundle(tmp_path / "bundle", small_predictor(), FACTS)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [CONFIG, GOLDEN, WEIGHTS])
+@pytest.mark.parametrize("name", [CALIBRATION, CONFIG, GOLDEN, WEIGHTS])
 def test_every_flipped_bit_is_refused(bundle_folder: Path, name: str) -> None:
     path = bundle_folder / name
     original = path.read_bytes()
@@ -119,6 +127,18 @@ def test_changed_weights_with_matching_digests_fail_the_golden_forecast(bundle_f
     save_file(weights, bundle_folder / WEIGHTS)
     rewrite_manifest(bundle_folder)
     with pytest.raises(GoldenError, match="differs by"):
+        load_bundle(bundle_folder)
+
+
+def test_a_changed_calibration_with_matching_digests_fails_the_golden_forecast(bundle_folder: Path) -> None:
+    offsets = load_file(bundle_folder / CALIBRATION)["offsets"]
+    save_file({"offsets": offsets + 0.01 * (offsets != 0)}, bundle_folder / CALIBRATION)
+    rewrite_manifest(bundle_folder)
+    with pytest.raises(GoldenError, match="differs by"):
+        load_bundle(bundle_folder)
+    save_file({"offsets": offsets[1:].contiguous()}, bundle_folder / CALIBRATION)
+    rewrite_manifest(bundle_folder)
+    with pytest.raises(BundleError, match="does not fit"):
         load_bundle(bundle_folder)
 
 

@@ -26,8 +26,9 @@ def choose_axis(source: Source, config: TableConfig) -> TimeAxis:
     if timezone is not None:
         zone(timezone)
     steps = source.cells.times.dtype.kind == "i"
-    if config.frequency is not None:
-        frequency = Frequency.parse(config.frequency)
+    alias = config.frequency if config.frequency is not None else config.expected_frequency
+    if alias is not None:
+        frequency = Frequency.parse(alias)
         if frequency.is_step != steps:
             found = "integers" if steps else "timestamps"
             message = f"the time column holds {found}, which frequency {frequency.alias!r} does not count"

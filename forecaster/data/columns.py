@@ -49,7 +49,8 @@ def find_layout(table: pd.DataFrame, config: TableConfig) -> Layout:
     """Gives the roles of the columns as `config` says; ColumnError where one is missing or could be several."""
     kind = config.layout
     if kind == "auto":
-        kind = "long" if config.target_column in table.columns else "wide"
+        is_long = config.target_column in table.columns or _is_named(config, "target_column", "id_column")
+        kind = "long" if is_long else "wide"
         if kind == "wide" and config.id_column in table.columns:
             _refuse_target_missing(table, config)
     return _long(table, config) if kind == "long" else _wide(table, config)
@@ -61,6 +62,8 @@ def _long(table: pd.DataFrame, config: TableConfig) -> Layout:
     time_column = config.time_column or DEFAULT_TIME_COLUMN
     if time_column not in table.columns:
         raise _missing(table, time_column, "time_column")
+    if config.id_column not in table.columns and _is_named(config, "id_column"):
+        raise _missing(table, config.id_column, "id_column")
     id_column = config.id_column if config.id_column in table.columns else None
     roles = [name for name in (id_column, time_column, config.target_column) if name]
     if len(set(roles)) < len(roles):
@@ -68,6 +71,11 @@ def _long(table: pd.DataFrame, config: TableConfig) -> Layout:
         raise ColumnError(message, code="ambiguous-layout")
     unused = tuple(name for name in table.columns if name not in roles)
     return Layout("long", id_column, time_column, (config.target_column,), unused)
+
+
+def _is_named(config: TableConfig, *settings: str) -> bool:
+    """Says whether the caller chose one of these names: what has no such column is then refused, not read otherwise."""
+    return any(getattr(config, name) != TableConfig.model_fields[name].default for name in settings)
 
 
 def _wide(table: pd.DataFrame, config: TableConfig) -> Layout:

@@ -50,6 +50,25 @@ def place(cells: Cells, axis: TimeAxis, *, is_inferred: bool) -> Placed:
     return _trimmed(_panel(cells, offsets, values, starts, axis), has_row)
 
 
+def refuse_unexpected(cells: Cells, axis: TimeAxis) -> None:
+    """Refuses placed cells of which none follows another by one step: they have a coarser frequency than expected.
+
+    Fewer than three rows of a series do not show a frequency and are taken as they are.
+    """
+    num_rows = np.bincount(cells.codes)
+    adjacent = axis.frequency.advance(cells.times[:-1], 1) == cells.times[1:]
+    if num_rows.max() < 3 or (cells.follows()[1:] & adjacent).any():
+        return
+    longest = int(num_rows.argmax())
+    own = _own_frequency(cells, longest)
+    found = f"looks like frequency {own.alias!r}" if own is not None else "has gaps throughout"
+    raise FrequencyError(
+        f"{cells.owner(longest)} {found}, expected is {axis.frequency.alias!r}: if it is that, with rows "
+        "missing throughout, say so with `frequency`",
+        code="frequency-mismatch",
+    )
+
+
 def _panel(cells: Cells, offsets: IntArray, values: FloatArray, starts: StoredTimes, axis: TimeAxis) -> Panel:
     if cells.owners is not None:
         return Panel(cells.owners, offsets, values[:, 0], starts, axis)

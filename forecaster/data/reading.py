@@ -19,7 +19,7 @@ from forecaster.data.cells import read_cells
 from forecaster.data.columns import Layout, find_layout, with_named_columns
 from forecaster.data.findings import panel_findings
 from forecaster.data.panel import Panel
-from forecaster.data.placement import Placed, place
+from forecaster.data.placement import Placed, place, refuse_unexpected
 from forecaster.data.repairs import repair
 from forecaster.data.report import DataReport, FindingGroup
 
@@ -44,8 +44,11 @@ def read_panel(table: pd.DataFrame, config: TableConfig | None = None) -> PanelR
     source = read_cells(named, layout)
     axis = choose_axis(source, config)
     repaired = repair(stored_cells(source, axis), axis, config)
-    placed = place(repaired.cells, axis, is_inferred=config.frequency is None)
-    origin = _Origin(layout, len(named), config.frequency is None)
+    is_inferred = config.frequency is None and config.expected_frequency is None
+    placed = place(repaired.cells, axis, is_inferred=is_inferred)
+    if config.frequency is None and config.expected_frequency is not None:
+        refuse_unexpected(repaired.cells, axis)
+    origin = _Origin(layout, len(named), is_inferred)
     return PanelReading(placed.panel, _report(origin, placed, (*repaired.findings, *panel_findings(placed))))
 
 

@@ -146,4 +146,4 @@ class DataReport:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(names[:_NAMES_SHOWN]) + more
+    return ", ".join(name if name.isprintable() else repr(name) for name in names[:_NAMES_SHOWN]) + more

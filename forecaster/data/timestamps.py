@@ -103,21 +103,17 @@ def _from_texts(column: pd.Series) -> Times:
             code="mixed-offsets",
         )
     if aware.any():
-        return Times(microseconds(_iso(texts, utc=True))[codes], _common_zone(offsets))
+        return Times(microseconds(_laid_out(texts, "ISO8601", utc=True))[codes], _common_zone(offsets))
     return Times(microseconds(_in_any_layout(texts))[codes])
 
 
-def _iso(texts: pd.Series, *, utc: bool = False) -> pd.DatetimeIndex:
-    begins_with_digit = texts.str.match(r"\d")  # pandas would take 'now' and 'today' for the time of reading
-    return pd.DatetimeIndex(pd.to_datetime(texts.where(begins_with_digit), format="ISO8601", errors="coerce", utc=utc))
-
-
 def _in_any_layout(texts: pd.Series) -> pd.DatetimeIndex:
-    as_iso = _iso(texts)
+    as_iso = _laid_out(texts, "ISO8601")
     if as_iso.notna().any():
         return as_iso
     sample = texts.head(20)
-    fits = {layout: index for layout in _OTHER_LAYOUTS if (index := _laid_out(texts, sample, layout)) is not None}
+    likely = [layout for layout in _OTHER_LAYOUTS if _laid_out(sample, layout).notna().all()]
+    fits = {layout: index for layout in likely if (index := _laid_out(texts, layout)).notna().all()}
     if len(fits) > 1:
         raise TimestampError(
             f"timestamps such as {texts.iloc[0][:40]!r} can be read as {' and as '.join(fits)}: write them as ISO 8601",
@@ -126,11 +122,10 @@ def _in_any_layout(texts: pd.Series) -> pd.DatetimeIndex:
     return next(iter(fits.values()), as_iso)
 
 
-def _laid_out(texts: pd.Series, sample: pd.Series, layout: str) -> pd.DatetimeIndex | None:
-    if pd.to_datetime(sample, format=layout, errors="coerce").isna().any():
-        return None
-    index = pd.DatetimeIndex(pd.to_datetime(texts, format=layout, errors="coerce"))
-    return index if index.notna().all() else None
+def _laid_out(texts: pd.Series, layout: str, *, utc: bool = False) -> pd.DatetimeIndex:
+    """Gives texts as times, NaT where they are not of that layout."""
+    begins_with_digit = texts.str.match(r"\d")  # pandas would take 'now' and 'today' for the time of reading
+    return pd.DatetimeIndex(pd.to_datetime(texts.where(begins_with_digit), format=layout, errors="coerce", utc=utc))
 
 
 def _common_zone(offsets: pd.Series) -> str:

@@ -15,6 +15,8 @@ from forecaster.errors import TimestampError
 from forecaster.time.grid import StoredTimes, split_day
 
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):(\d{2})")
+# Files that many systems keep among the zones: this machine's own clock, and clocks that count leap seconds.
+_NO_ZONE = re.compile(r"localtime|posixrules|Factory|right/.*")
 
 
 @lru_cache(maxsize=256)
@@ -25,11 +27,17 @@ def zone(name: str) -> tzinfo:
         minutes = int(offset[2]) * 60 + int(offset[3])
         if minutes < 24 * 60:
             return timezone(sign * timedelta(minutes=minutes))
+    if _NO_ZONE.fullmatch(name):
+        raise _unknown(name)
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        message = f"time zone {name[:40]!r} is unknown: wanted an IANA name such as 'Europe/Berlin' or 'UTC'"
-        raise TimestampError(message, code="unknown-timezone") from error
+        raise _unknown(name) from error
+
+
+def _unknown(name: str) -> TimestampError:
+    message = f"time zone {name[:40]!r} is unknown: wanted an IANA name such as 'Europe/Berlin' or 'UTC'"
+    return TimestampError(message, code="unknown-timezone")
 
 
 def zone_name(found: tzinfo) -> str:

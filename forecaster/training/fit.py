@@ -19,6 +19,8 @@ from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
 from forecaster.errors import TrainingError
 from forecaster.model.network import Network
+from forecaster.predictor import Predictor
+from forecaster.training.calibrating import learn_calibration
 from forecaster.training.callbacks import progress_bar, quiet_lightning
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
@@ -30,9 +32,9 @@ _CONFIG = "config.json"
 
 @dataclass(frozen=True)
 class FitResult:
-    """A trained network with the facts of its training."""
+    """A trained predictor with the facts of its training."""
 
-    network: Network  # eval mode, the weights with the lowest validation loss
+    predictor: Predictor  # the weights with the lowest validation loss, calibrated if the config says so
     config: ForecasterConfig  # resolved
     split: Split
     facts: TrainingFacts
@@ -78,7 +80,9 @@ def fit(
         raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
     num_steps = _load_best(module, Path(best.best_model_path))
     facts = _facts(panel, config, split, num_steps, float(loss))
-    return FitResult(module.network.eval().cpu(), config, split, facts)
+    network = module.network.eval().cpu()
+    calibration = learn_calibration(network, data) if config.training.calibration == "conformal" else None
+    return FitResult(Predictor(network, panel.axis.frequency, calibration), config, split, facts)
 
 
 def _trainer(config: ForecasterConfig, folder: Path, callbacks: list[Callback], logger: Logger | None) -> pl.Trainer:

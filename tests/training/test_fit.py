@@ -13,7 +13,6 @@ from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, Traini
 from forecaster.data.panel import Panel
 from forecaster.errors import SeriesError, TrainingError
 from forecaster.evaluation import evaluate
-from forecaster.predictor import Predictor
 from forecaster.training.fit import FitResult, fit
 from tests.factories import panel_of, sine_panel
 
@@ -30,7 +29,7 @@ def with_training(**changes: object) -> ForecasterConfig:
 
 
 def same_weights(first: FitResult, second: FitResult) -> bool:
-    pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
+    pairs = zip(first.predictor.network.parameters(), second.predictor.network.parameters(), strict=True)
     return all(torch.equal(one, other) for one, other in pairs)
 
 
@@ -84,7 +83,7 @@ def test_training_and_validation_never_see_the_test_folds(tmp_path: Path) -> Non
 def test_it_beats_the_mean_on_waves(tmp_path: Path) -> None:
     panel = sine_panel(3, 200)
     result = fit(panel, with_training(max_steps=150, steps_per_validation=50), tmp_path)
-    predictor = Predictor(result.network, panel.axis.frequency)
+    predictor = result.predictor
     evaluation = evaluate(predictor, panel, result.split.test, predictor.levels)
     error = np.abs(evaluation.actual - evaluation.quantiles[:, :, 4]).mean()
     deviation = np.abs(evaluation.actual - evaluation.actual.mean(axis=1, keepdims=True)).mean()
@@ -95,7 +94,7 @@ def test_the_trained_weights_are_those_of_the_best_validation(tmp_path: Path) ->
     result = fit(PANEL, with_training(max_steps=30, learning_rate=0.5, warmup_fraction=0.0), tmp_path)
     assert result.facts.num_steps <= 30
     checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
-    for name, value in result.network.state_dict().items():
+    for name, value in result.predictor.network.state_dict().items():
         assert torch.equal(value, checkpoint[f"network.{name}"])
 
 
