@@ -30,7 +30,7 @@ from safetensors.torch import load_file, save_file
 
 from forecaster.calibration import Calibration
 from forecaster.config import Config, Level, ModelConfig, SplitConfig
-from forecaster.errors import BundleError, IntegrityError
+from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden, replay_golden
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
@@ -48,7 +48,7 @@ DIGEST_TAG = "bundle_digest"
 
 _DATA_FILES = (CALIBRATION, CONFIG, GOLDEN, WEIGHTS)
 _LIBRARIES = ("forecaster", "torch", "numpy", "safetensors")
-_MAX_JSON_BYTES = 1 << 20
+_MAX_JSON_BYTES = 16 << 20
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -58,7 +58,12 @@ class TrainingFacts(Config):
 
     data_fingerprint: str
     num_series: int
-    cutoff: str = Field(description="Latest timestamp (or step) that training or validation has seen.")
+    frequency: str
+    timezone: str | None
+    horizon: int
+    cutoff: str = Field(description="Latest stored time seen in the series that test folds were kept of.")
+    latest: str = Field(description="Latest stored time seen in any series.")
+    used_up: tuple[str, ...] = Field(description="Series too short for a test fold: seen to their end.")
     split: SplitConfig = Field(description="How validation and test folds were kept from training.")
     num_steps: int = Field(description="Optimiser steps behind the weights.")
     validation_loss: float
@@ -130,10 +135,15 @@ def load_bundle(folder: Path) -> Bundle:
     """
     manifest = read_manifest(folder)
     _verify_files(folder, manifest)
-    config = _parse(BundleConfig, folder / CONFIG)
-    network = _build_network(config, folder)
-    predictor = Predictor(network, Frequency.parse(config.frequency), _load_calibration(config, folder))
-    replay_golden(predictor, load_file(folder / GOLDEN))
+    try:
+        config = _parse(BundleConfig, folder / CONFIG)
+        network = _build_network(config, folder)
+        predictor = Predictor(network, Frequency.parse(config.frequency), _load_calibration(config, folder))
+        replay_golden(predictor, load_file(folder / GOLDEN))
+    except BundleError:
+        raise
+    except (ForecasterError, SafetensorError, RuntimeError, ValueError, OSError) as error:
+        raise BundleError(f"bundle {folder.name} cannot be loaded: {error}") from error
     return Bundle(predictor, config, manifest, _digest_manifest(folder))
 
 
@@ -149,15 +159,17 @@ def _parse(kind: type[ConfigT], path: Path) -> ConfigT:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise BundleError(f"{path.name} is larger than {_MAX_JSON_BYTES} bytes")
         return kind.model_validate(json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:  # ValidationError and JSONDecodeError are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # ValidationError and JSONDecodeError are ValueErrors
         reason = f"{error.error_count()} invalid fields" if isinstance(error, ValidationError) else str(error)
         raise BundleError(f"{path.name} of bundle {path.parent.name} cannot be read: {reason}") from error
 
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
     found = {path.name for path in folder.iterdir()} - {MANIFEST}
-    if found != set(manifest.files) or found != set(_DATA_FILES):
+    if found != set(manifest.files):
         raise IntegrityError(f"bundle holds {sorted(found)}, its manifest names {sorted(manifest.files)}")
+    if found != set(_DATA_FILES):
+        raise BundleError(f"bundle holds {sorted(found)}, this version of the library wants {sorted(_DATA_FILES)}")
     for name, expected in manifest.files.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
@@ -226,5 +238,5 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "calibrated": bool(config.calibrated_levels),
         "num_parameters": sum(p.numel() for p in bundle.predictor.network.parameters()),
         "libraries": bundle.manifest.libraries,
-        "training": bundle.manifest.training.model_dump(exclude={"split"}),
+        "training": bundle.manifest.training.model_dump(exclude={"split", "used_up"}),
     }

@@ -20,7 +20,7 @@ from forecaster.arrays import FloatArray
 QuantileFunction = Callable[[Sequence[float]], torch.Tensor]
 
 _MEDIAN = 0.5
-# Steps lend each other residuals until an offset rests on this many; fewer would be mostly noise.
+# Steps lend each other residuals until an offset rests on this many; with fewer in all there is no calibration.
 _MIN_RESIDUALS = 200
 
 
@@ -57,15 +57,17 @@ class Calibration:
 def calibrate(quantiles: FloatArray, target: FloatArray, levels: tuple[float, ...]) -> Calibration:
     """Learns a calibration from held-out scaled quantiles [W H Q] and scaled targets [W H], NaN where missing.
 
-    A step with few residuals borrows those of its neighbours, as many steps on each side as it takes.
+    A step with few residuals borrows those of its neighbours, as many steps on each side as it takes. Where all
+    steps together have fewer than 200, the offsets are 0: they would narrow intervals by chance.
     """
     residuals = target[:, :, None] - quantiles
     calibration = Calibration(levels, np.zeros(quantiles.shape[1:]))
     for step, offsets in enumerate(calibration.offsets):
         pooled = _pooled(residuals, step)
         for position, level in enumerate(levels):
-            if level != calibration.anchor and len(pooled):
-                offsets[position] = np.quantile(pooled[:, position], level)
+            if level != calibration.anchor and len(pooled) >= _MIN_RESIDUALS:
+                # Rank (n + 1) level, as split conformal prediction wants it.
+                offsets[position] = np.quantile(pooled[:, position], level, method="weibull")
     return calibration
 
 

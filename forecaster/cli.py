@@ -15,7 +15,15 @@ import sys
 
 import click
 
-from forecaster.errors import BundleError, ConfigError, DataError, ForecasterError, RequestError
+from forecaster.errors import (
+    BundleError,
+    ConfigError,
+    DataError,
+    ForecasterError,
+    LeakageError,
+    RequestError,
+    TrainingError,
+)
 
 _GROUP = "forecaster.commands"
 _LONGEST_MESSAGE = 2000
@@ -23,6 +31,8 @@ _EXIT_CODES: tuple[tuple[type[ForecasterError], int], ...] = (
     (ConfigError, 2),
     (RequestError, 2),
     (DataError, 3),
+    (LeakageError, 3),
+    (TrainingError, 3),
     (BundleError, 5),
 )
 

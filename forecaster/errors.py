@@ -12,6 +12,7 @@ ForecasterError
 ├── BundleError             a bundle folder is incomplete, malformed or of another schema
 │   ├── IntegrityError      a file differs from the digest in the manifest
 │   └── GoldenError         the model no longer reproduces its golden forecast
+├── LeakageError            an evaluation would look at data that a model was trained on
 └── TrainingError           fitting could not start or did not end in usable weights
 
 `code` is the stable name of the problem for machines (kebab case); the message is for people and
@@ -96,6 +97,12 @@ class GoldenError(BundleError):
     """The loaded model does not reproduce the golden forecast it was saved with."""
 
     code = "golden-mismatch"
+
+
+class LeakageError(ForecasterError):
+    """An evaluation would look at data that a model was trained on."""
+
+    code = "leakage"
 
 
 class TrainingError(ForecasterError):

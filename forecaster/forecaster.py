@@ -17,6 +17,7 @@ from forecaster.data.reading import read_panel
 from forecaster.data.splits import rolling_origin
 from forecaster.errors import ConfigError, RequestError
 from forecaster.evaluation import Evaluation, evaluate
+from forecaster.leakage import unseen_folds
 from forecaster.predictor import Predictor
 
 
@@ -73,12 +74,15 @@ class Forecaster:
     def backtest(self, frame: pd.DataFrame | None = None, *, num_folds: int | None = None) -> dict[str, Evaluation]:
         """Evaluates the model and the seasonal naive on the same last folds: {'model': ..., 'seasonal_naive': ...}.
 
-        By default the folds are those that training has not seen (`config.split.num_test_folds`).
+        By default there are as many folds as training kept back (`config.split.num_test_folds`). A series is
+        left out of folds that training has seen of it; raises LeakageError where that leaves nothing.
         """
         predictor, panel = self._fitted(), self._read(frame)
-        folds = rolling_origin(
-            panel, predictor.horizon, num_folds or self.config.split.num_test_folds, self.config.split.step
-        )
+        split = self.config.split
+        wanted = split.num_test_folds if num_folds is None else num_folds
+        if wanted < 1 or self._facts is None:
+            raise ConfigError(f"a backtest needs 1 fold or more, got {wanted}")
+        folds = unseen_folds(panel, rolling_origin(panel, predictor.horizon, wanted, split.step), self._facts)
         naive = SeasonalNaive(panel.axis.frequency.season_length)
         return {
             "model": evaluate(predictor, panel, folds, predictor.levels),
@@ -88,16 +92,16 @@ class Forecaster:
     def save(self, folder: str | Path) -> str:
         """Writes the model as a bundle to a new folder; gives its digest."""
         predictor = self._fitted()
-        if self._facts is None:
-            raise ConfigError("a loaded model is already a bundle: copy its folder instead")
+        assert self._facts is not None, "set together with the predictor"
         return save_bundle(Path(folder), predictor, self._facts)
 
     @classmethod
     def load(cls, folder: str | Path, *, table: TableConfig | None = None) -> Self:
         """Loads and verifies a bundle; raises BundleError where it is incomplete or changed."""
         bundle: Bundle = load_bundle(Path(folder))
-        model = cls(config=ForecasterConfig(model=bundle.config.model), table=table)
-        model._predictor = bundle.predictor
+        facts = bundle.manifest.training
+        model = cls(config=ForecasterConfig(model=bundle.config.model, split=facts.split), table=table)
+        model._predictor, model._facts = bundle.predictor, facts
         return model
 
     def _fitted(self) -> Predictor:
@@ -107,7 +111,8 @@ class Forecaster:
 
     def _read(self, frame: pd.DataFrame | None) -> Panel:
         if frame is not None:
-            return read_panel(frame, self.table).panel
+            expected = self._fitted().frequency.alias
+            return read_panel(frame, self.table.model_copy(update={"expected_frequency": expected})).panel
         if self._panel is None:
             raise RequestError("a loaded model holds no data: pass the table to forecast", code="no-data")
         return self._panel

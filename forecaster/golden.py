@@ -10,6 +10,8 @@ from forecaster.predictor import Predictor
 # Relative to the spread of each golden context: other CPUs sum in another order, a changed weight shows.
 TOLERANCE = 1e-3
 
+_SMALLEST_SPREAD = 1e-9
+
 _NAMES = {"context", "observed", "quantiles"}
 
 
@@ -29,7 +31,8 @@ def replay_golden(predictor: Predictor, golden: dict[str, torch.Tensor]) -> None
     given = predictor.quantiles(context, observed, predictor.levels)
     if given.shape != expected.shape or not torch.isfinite(given).all():
         raise GoldenError("the golden forecast has another shape or is not finite")
-    spread = torch.stack([row[mask].std() for row, mask in zip(context, observed, strict=True)])
+    spreads = [row[mask].std(correction=0) for row, mask in zip(context, observed, strict=True)]
+    spread = torch.stack(spreads).clamp(min=_SMALLEST_SPREAD)
     worst = float(((given - expected).abs().amax(dim=(1, 2)) / spread).max())
     if not worst <= TOLERANCE:
         raise GoldenError(f"the golden forecast differs by {worst:.2e} of the spread, {TOLERANCE:.0e} is allowed")

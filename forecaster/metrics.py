@@ -1,8 +1,8 @@
 """Accuracy of quantile forecasts against actuals, in total and per horizon step.
 
-Axes: W windows (one series at one cutoff), H horizon, Q levels. A missing actual (NaN) takes part in
-no metric. utilsforecast, the field's library, scores point tables without missing values or steps of
-the horizon; the formulas here are tested for equality with it where both apply.
+Axes: W windows (one series at one cutoff), H horizon, Q levels. A missing actual, and a step that could not be
+forecast (both NaN), take part in no metric. utilsforecast, the field's library, scores point tables without
+missing values or steps of the horizon; the formulas here are tested for equality with it where both apply.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def score(actual: FloatArray, quantiles: FloatArray, levels: tuple[float, ...], 
     central interval, for each pair of levels (l, 1 - l).
     """
     point = quantiles[:, :, levels.index(_POINT)]
+    actual = np.where(np.isnan(point), np.nan, actual)
+    quantiles = np.where(np.isnan(quantiles), 0.0, quantiles)
     error = np.abs(actual - point)
     magnitude = np.abs(actual) + np.abs(point)
     scaled_error = error / scales[:, None]

@@ -12,7 +12,7 @@ from forecaster.arrays import FloatArray, IntArray
 from forecaster.calibration import Calibration
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
-from forecaster.errors import FrequencyError, RequestError
+from forecaster.errors import FrequencyError, RequestError, SeriesError
 from forecaster.model.network import Network
 from forecaster.model.scaling import unscale
 from forecaster.time.frequency import Frequency
@@ -42,12 +42,20 @@ class Predictor:
     def predict(self, panel: Panel, horizon: int | None = None, levels: Sequence[float] | None = None) -> Forecast:
         """Forecasts the `horizon` steps (default: the longest) after the end of each series of `panel`.
 
-        Raises FrequencyError for a panel of another frequency, RequestError for a horizon beyond the
-        model's or for levels that it cannot give.
+        Raises FrequencyError for a panel of another frequency, SeriesError for a series without a value in
+        its last `context_length` steps, RequestError for a horizon beyond the model's or for levels that it
+        cannot give.
         """
         horizon = self._checked_horizon(horizon)
         chosen = self._checked_levels(levels)
         values = self.forecast_windows(panel, np.arange(len(panel)), panel.lengths, horizon, chosen)
+        blind = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
+        if len(blind):
+            raise SeriesError(
+                f"series {panel.series_ids[blind[0]]!r} has no value in its last {self.network.context_length} steps, "
+                f"which is all that this model looks at ({len(blind)} such series)",
+                code="no-recent-value",
+            )
         return Forecast(panel.series_ids, panel.axis, panel.ends, chosen, values)
 
     def forecast_windows(
@@ -55,7 +63,7 @@ class Predictor:
     ) -> FloatArray:
         """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series.
 
-        Raises FrequencyError for a panel of another frequency.
+        NaN for a window without an observed value. Raises FrequencyError for a panel of another frequency.
         """
         if panel.axis.frequency != self.frequency:
             raise FrequencyError(
@@ -80,7 +88,9 @@ class Predictor:
 
     def _forward(self, windows: Windows, addresses: WindowAddresses, levels: tuple[float, ...]) -> FloatArray:
         batch = windows.gather(addresses).to(next(self.network.parameters()).device)
-        return np.asarray(self.quantiles(batch.context, batch.observed, levels).cpu().numpy())
+        quantiles = self.quantiles(batch.context, batch.observed, levels)
+        seen = batch.observed.any(dim=1)[:, None, None]
+        return np.asarray(torch.where(seen, quantiles, torch.nan).cpu().numpy())
 
     def _checked_horizon(self, horizon: int | None) -> int:
         if horizon is None:

@@ -63,18 +63,18 @@ class Forecast:
         """Gives the H timestamps (start of the period, in the zone of the data) of one series."""
         return self.axis.show(self.starts[position], self.horizon)
 
-    def quantile(self, level: float) -> FloatArray:
-        """Gives the forecasts [S H] of one of `levels`."""
-        return np.asarray(self.values[:, :, self.levels.index(level)])
-
     def to_frame(self, id_column: str = "unique_id", time_column: str = "ds") -> pd.DataFrame:
         """Gives one row per series and step: id, timestamp, then one column per level ('0.1', '0.5', ...)."""
-        frames = []
-        for position, series_id in enumerate(self.series_ids):
-            columns = {level_name(level): self.values[position, :, q] for q, level in enumerate(self.levels)}
-            keys = {id_column: series_id, time_column: self.timestamps(position)}
-            frames.append(pd.DataFrame({**keys, **columns}))
-        return pd.concat(frames, ignore_index=True)
+        num_series, horizon, _ = self.values.shape
+        stored = self.axis.frequency.advance(
+            np.repeat(self.starts, horizon), np.tile(np.arange(horizon, dtype=np.int64), num_series)
+        )
+        keys = {
+            id_column: np.repeat(np.array(self.series_ids, dtype=object), horizon),
+            time_column: self.axis.label(stored),
+        }
+        columns = {level_name(level): self.values[:, :, q].ravel() for q, level in enumerate(self.levels)}
+        return pd.DataFrame({**keys, **columns})
 
 
 def level_name(level: float) -> str:

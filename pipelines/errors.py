@@ -3,7 +3,6 @@
 ForecasterError
 ├── SourceError        a file, database or query cannot be read, or an output cannot be written
 ├── RegistryError      MLflow cannot be reached, or holds no such model, version or alias
-├── LeakageError       an evaluation would look at data that a model was trained on
 └── PromotionRefused   the policy says no; exit code 4
 """
 
@@ -22,13 +21,6 @@ class RegistryError(ForecasterError):
     """MLflow cannot be reached, or holds no such model, version or alias."""
 
     code = "registry-error"
-
-
-class LeakageError(ForecasterError):
-    """An evaluation would look at data that a model was trained on."""
-
-    code = "leakage"
-    exit_code = 3
 
 
 class PromotionRefused(ForecasterError):

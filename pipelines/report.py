@@ -36,7 +36,7 @@ def draw_forecasts(panel: Panel, evaluation: Evaluation, path: Path) -> Path:
 
 def series_table(panel: Panel, evaluation: Evaluation) -> pd.DataFrame:
     """Gives MASE and mean error per series over its folds, worst first."""
-    error = np.abs(evaluation.actual - _point(evaluation)).mean(axis=1)
+    error = pd.DataFrame(np.abs(evaluation.actual - _point(evaluation))).mean(axis=1)  # over observed steps
     frame = pd.DataFrame(
         {
             "series": [panel.series_ids[int(position)] for position in evaluation.series],
@@ -80,8 +80,9 @@ def _draw_window(axis: Axes, panel: Panel, evaluation: Evaluation, window: int, 
 def _bands(evaluation: Evaluation, window: int) -> list[tuple[FloatArray, FloatArray, float]]:
     """Gives lower and upper edge of each central interval, the widest first."""
     quantiles = evaluation.quantiles[window]
-    pairs = len(evaluation.levels) // 2
-    return [(quantiles[:, i], quantiles[:, -1 - i], 0.12) for i in range(pairs)]
+    levels = np.asarray(evaluation.levels)
+    pairs = [(low, np.flatnonzero(np.isclose(levels, 1 - level))) for low, level in enumerate(levels) if level < 0.5]
+    return [(quantiles[:, low], quantiles[:, high[0]], 0.12) for low, high in pairs if len(high)]
 
 
 def _point(evaluation: Evaluation) -> FloatArray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,23 @@ import mlflow
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback
+from mlflow.exceptions import MlflowException
 
 from forecaster.bundle import load_bundle, save_bundle
 from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation, evaluate
 from forecaster.predictor import Predictor
-from forecaster.training.fit import FitResult, fit
+from forecaster.training.callbacks import ReportMetrics
+from forecaster.training.fit import FitResult, fit, fit_key
+from forecaster.training.precision import lightning_precision
 from pipelines import registry, report
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
 from pipelines.registry import Version
-from pipelines.tracking import log_config, log_scores, registry_errors, run
+from pipelines.tracking import log_config, log_scores, run
+
+log = logging.getLogger("pipelines.train")
 
 
 @dataclass(frozen=True)
@@ -47,40 +52,57 @@ def train(
     *,
     show_progress: bool = False,
 ) -> Training:
-    """Trains, evaluates and registers one version as challenger."""
+    """Trains, evaluates and registers one version as challenger.
+
+    A run that was broken off goes on where it was: checkpoints are kept by data and config until one has ended.
+    """
     panel = loaded.panel
     tags = {"stage": "train", "model": config.name, "frequency": panel.axis.frequency.alias}
     with run(environment, config.name, f"train {config.name}", tags) as run_id:
-        work = environment.home / "work" / run_id
-        with registry_errors():
-            _log_data(config, loaded)
-        result = fit(
-            panel, config.forecaster, work / "checkpoints", callbacks=[LogMetrics()], show_progress=show_progress
-        )
-        predictor = result.predictor
-        validation = evaluate(predictor, panel, result.split.validation, predictor.levels)
-        folder = work / "bundle"
-        save_bundle(folder, predictor, result.facts)
-        bundle = load_bundle(folder)
-        test = compare(panel, config, {"model": bundle}) if config.split.num_test_folds else {}
-        figure = report.draw_forecasts(panel, test.get("model", validation), work / "forecasts.png")
-        with registry_errors():
-            roles = {"validation": validation, **_test_roles(test), **_uncalibrated(panel, result)}
-            _log_result(run_id, result, roles, figure)
-            mlflow.log_table(report.series_table(panel, test.get("model", validation)), "series.json")
-            version = registry.register(client, config.name, folder, bundle, _version_tags(panel, test, validation))
-        shutil.rmtree(work / "checkpoints")
-    return Training(run_id, version, bundle.digest, validation, test, figure)
+        _log_data(config, loaded)
+        checkpoints = environment.home / "checkpoints" / fit_key(panel, config.forecaster)
+        report_metrics = ReportMetrics(_log_metrics)
+        result = fit(panel, config.forecaster, checkpoints, callbacks=[report_metrics], show_progress=show_progress)
+        training = _register(client, config, panel, result, _Outcome(run_id, environment.home / "work" / run_id))
+        shutil.rmtree(checkpoints)
+    return training
 
 
-class LogMetrics(Callback):
-    """Logs the losses and the learning rate to the active run at each validation, step = optimiser step."""
+@dataclass(frozen=True)
+class _Outcome:
+    """Where the results of a run go."""
 
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Logs what Lightning collected."""
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        metrics["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
-        mlflow.log_metrics(metrics, step=trainer.global_step)
+    run_id: str
+    folder: Path
+
+
+def _register(
+    client: MlflowClient, config: PipelineConfig, panel: Panel, result: FitResult, outcome: _Outcome
+) -> Training:
+    """Evaluates what was fitted, logs it, and registers its bundle."""
+    folder = outcome.folder / "bundle"
+    save_bundle(folder, result.predictor, result.facts)
+    bundle = load_bundle(folder)
+    raw = Predictor(result.predictor.network, result.predictor.frequency)
+    validation = evaluate(raw, panel, result.split.validation, raw.levels)  # calibration was learned on these folds
+    test = compare(panel, config, {"model": bundle}) if config.split.num_test_folds else {}
+    shown = test.get("model", validation)
+    figure = report.draw_forecasts(panel, shown, outcome.folder / "forecasts.png")
+    roles = {"validation": validation, **_test_roles(test)}
+    if test:
+        roles["test_uncalibrated"] = evaluate(raw, panel, result.split.test, raw.levels)
+    _log_result(outcome.run_id, result, roles, figure)
+    mlflow.log_table(report.series_table(panel, shown), "series.json")
+    version = registry.register(client, config.name, folder, bundle, _version_tags(panel, test, validation))
+    return Training(outcome.run_id, version, bundle.digest, validation, test, figure)
+
+
+def _log_metrics(metrics: Mapping[str, float], step: int) -> None:
+    """Logs metrics to the active run; an outage costs them, not the training."""
+    try:
+        mlflow.log_metrics(dict(metrics), step=step)
+    except (MlflowException, ConnectionError) as error:
+        log.warning("metrics_not_logged", extra={"fields": {"step": step, "reason": type(error).__name__}})
 
 
 def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:
@@ -96,6 +118,7 @@ def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:
 
 def _log_result(run_id: str, result: FitResult, evaluations: dict[str, Evaluation], figure: Path) -> None:
     mlflow.log_params({f"resolved.{k}": str(v) for k, v in result.config.model.model_dump(mode="json").items()})
+    mlflow.log_param("resolved.precision", lightning_precision(result.config.training.precision))
     parameters = sum(p.numel() for p in result.predictor.network.parameters())
     mlflow.log_metrics({"num_parameters": parameters, "best_step": result.facts.num_steps})
     for role, evaluation in evaluations.items():
@@ -106,15 +129,6 @@ def _log_result(run_id: str, result: FitResult, evaluations: dict[str, Evaluatio
 def _test_roles(test: dict[str, Evaluation]) -> dict[str, Evaluation]:
     """Gives the test evaluations under their names in a training run."""
     return {"test": test["model"], f"test_{SEASONAL_NAIVE}": test[SEASONAL_NAIVE]} if test else {}
-
-
-def _uncalibrated(panel: Panel, result: FitResult) -> dict[str, Evaluation]:
-    """Gives the test evaluation of the network as it is, so that a run shows coverage before and after."""
-    predictor = result.predictor
-    if predictor.calibration is None or not result.split.test:
-        return {}
-    raw = Predictor(predictor.network, predictor.frequency)
-    return {"test_uncalibrated": evaluate(raw, panel, result.split.test, predictor.levels)}
 
 
 def _version_tags(panel: Panel, test: dict[str, Evaluation], validation: Evaluation) -> dict[str, str]:

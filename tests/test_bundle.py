@@ -22,7 +22,17 @@ from tests.factories import sine_panel
 
 SMALL = ModelConfig(horizon=6, context_length=32, patch_length=8, d_model=16, num_heads=2, num_layers=1, d_ff=16)
 FACTS = TrainingFacts(
-    data_fingerprint="sha256:0", num_series=1, cutoff="2024", split=SplitConfig(), num_steps=1, validation_loss=1.0
+    data_fingerprint="sha256:0",
+    num_series=1,
+    frequency="h",
+    timezone=None,
+    horizon=6,
+    cutoff="2024-01-01",
+    latest="2024-01-01",
+    used_up=(),
+    split=SplitConfig(),
+    num_steps=1,
+    validation_loss=1.0,
 )
 
 

@@ -56,7 +56,7 @@ def test_the_median_stays() -> None:
 def test_offsets_computed_by_hand() -> None:
     target = np.tile(np.arange(201.0)[:, None], (1, 1))
     calibration = calibrate(np.zeros((201, 1, 5)), target, LEVELS)
-    np.testing.assert_allclose(calibration.offsets, [[20, 60, 0, 140, 180]])
+    np.testing.assert_allclose(calibration.offsets, [[19.2, 59.6, 0, 140.4, 180.8]])  # rank 202 x level
 
 
 def test_missing_targets_do_not_count() -> None:
@@ -71,6 +71,11 @@ def test_steps_with_few_residuals_borrow_from_their_neighbours() -> None:
     quantiles, target = too_narrow(10, 50, seed=0)
     offsets = calibrate(quantiles, target, LEVELS).offsets
     assert np.abs(np.diff(offsets, axis=0)).max() < 0.5 * np.abs(offsets).max()
+
+
+def test_few_residuals_do_not_narrow_intervals() -> None:
+    quantiles = np.broadcast_to(norm.ppf(LEVELS), (10, 5, len(LEVELS)))
+    assert not calibrate(quantiles, np.zeros((10, 5)), LEVELS).offsets.any()
 
 
 def test_nothing_to_learn_from_leaves_forecasts_as_they_are() -> None:

@@ -49,6 +49,22 @@ def test_save_and_load_give_the_same_forecasts(fitted: Forecaster, tmp_path: Pat
     pd.testing.assert_frame_equal(loaded.predict(noisy_waves()), fitted.predict())
 
 
+def test_backtest_refuses_folds_that_training_has_seen(fitted: Forecaster, tmp_path: Path) -> None:
+    with pytest.raises(ForecasterError, match="Use fewer folds"):
+        fitted.backtest(num_folds=6)
+    with pytest.raises(ForecasterError, match="1 fold or more"):
+        fitted.backtest(num_folds=0)
+    fitted.save(tmp_path / "model")
+    loaded = Forecaster.load(tmp_path / "model")
+    assert loaded.backtest(noisy_waves())["model"].scores.mase == fitted.backtest()["model"].scores.mase
+    with pytest.raises(ForecasterError, match="Use fewer folds"):
+        loaded.backtest(noisy_waves(), num_folds=6)
+
+
+def test_a_short_table_is_read_at_the_frequency_of_the_model(fitted: Forecaster) -> None:
+    assert len(fitted.predict(noisy_waves().groupby("unique_id").head(2), horizon=3)) == 9
+
+
 def test_what_cannot_be_done_is_said(fitted: Forecaster, tmp_path: Path) -> None:
     with pytest.raises(ForecasterError, match="call fit"):
         Forecaster().predict()

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import ModelConfig
-from forecaster.errors import FrequencyError, RequestError
+from forecaster.errors import FrequencyError, RequestError, SeriesError
+from forecaster.metrics import score
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
@@ -113,3 +114,17 @@ def test_what_the_model_cannot_give_is_refused(horizon: int | None, levels: tupl
 def test_another_frequency_is_refused() -> None:
     with pytest.raises(FrequencyError, match=r"'D'.*trained on 'h'"):
         predictor().predict(sine_panel(1, 40, frequency="D"))
+
+
+def test_a_series_without_a_value_in_sight_is_refused_and_takes_no_part_in_scores() -> None:
+    model = predictor()
+    blind = np.concatenate([np.arange(40.0), np.full(40, np.nan)])
+    panel = panel_of(sine_panel(1, 80).target(0), blind)
+    with pytest.raises(SeriesError, match="'s1' has no value in its last 32 steps"):
+        model.predict(panel)
+    values = model.forecast_windows(panel, np.arange(2), panel.lengths, 8, LEVELS)
+    assert np.isfinite(values[0]).all()
+    assert np.isnan(values[1]).all()
+    scores = score(np.ones((2, 8)), values, LEVELS, np.ones(2))
+    assert np.isfinite(scores.mase)
+    assert np.isnan(scores.mase_by_window[1])

@@ -164,6 +164,10 @@ class Panel:
 
         How the values are held does not matter, nor which NaN stands for missing, nor the sign of a zero.
         """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         header = [self.axis.frequency.alias, self.axis.timezone, list(self.series_ids)]
         digest = hashlib.sha256(json.dumps(header).encode())
         digest.update(self.starts.astype("<i8").tobytes())

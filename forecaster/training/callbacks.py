@@ -1,13 +1,15 @@
-"""What is shown while a network is fitted, and what Lightning is told to keep to itself."""
+"""What stands around a fit: stopping, what is shown and reported, and what of the process it borrows."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
 
 # Lightning advises worker processes for any loader; gathering windows is faster than handing them over.
 _ADVICE = (
@@ -18,9 +20,45 @@ _ADVICE = (
 )
 
 
+class ResumableEarlyStopping(EarlyStopping):
+    """Early stopping that remembers, when a run is resumed, that it had stopped already."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends the run before its first step if patience had run out."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class ReportMetrics(Callback):
+    """Hands losses and learning rate of each epoch to a function of (metrics, optimiser step)."""
+
+    def __init__(self, report: Callable[[Mapping[str, float], int], None]) -> None:
+        self.report = report
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Reports what Lightning has collected by the end of the epoch, its training loss included."""
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        self.report({**metrics, "learning_rate": rate}, trainer.global_step)
+
+
 def progress_bar(show: bool) -> list[Callback]:
     """Gives the progress bar as a list of callbacks, empty when nothing is to be shown."""
     return [RichProgressBar(leave=False)] if show else []
+
+
+@contextmanager
+def process_settings(seed: int, num_threads: int | None) -> Iterator[None]:
+    """Seeds torch and sets its threads for the time of a fit; afterwards the process is as it was."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    try:
+        with torch.random.fork_rng():
+            torch.set_num_threads(num_threads or threads)
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
 
 
 @contextmanager

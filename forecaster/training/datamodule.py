@@ -41,6 +41,9 @@ class WindowDataModule(pl.LightningDataModule):
                 code="too-short",
             )
 
+        if not any(batch.target_observed.any() for batch in self.val_dataloader()):
+            raise SeriesError("no value is observed in the validation folds of any series", code="nothing-to-validate")
+
     def train_dataloader(self) -> DataLoader[WindowBatch]:
         """Gives the batches of one epoch, from the trainer's current step on."""
         sampler = WindowSampler(self.training, self.config.batch_size, self.config.seed)

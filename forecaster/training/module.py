@@ -36,7 +36,9 @@ class ForecastModule(pl.LightningModule):
 
     def validation_step(self, batch: WindowBatch, batch_idx: int) -> None:
         """Logs the loss of one batch of validation windows."""
-        self.log(VALIDATION_LOSS, self.network.loss(batch), prog_bar=True, batch_size=len(batch.context))
+        # Weighted by observed targets, so that the mean over batches is the mean over targets.
+        num_targets = max(1, int(batch.target_observed.sum()))
+        self.log(VALIDATION_LOSS, self.network.loss(batch), prog_bar=True, batch_size=num_targets)
 
     def configure_optimizers(self) -> Any:
         """Gives AdamW with weight decay on matrices only, and the schedule, stepped every batch."""

@@ -90,12 +90,59 @@ def test_it_beats_the_mean_on_waves(tmp_path: Path) -> None:
     assert error < 0.3 * deviation
 
 
-def test_the_trained_weights_are_those_of_the_best_validation(tmp_path: Path) -> None:
-    result = fit(PANEL, with_training(max_steps=30, learning_rate=0.5, warmup_fraction=0.0), tmp_path)
-    assert result.facts.num_steps <= 30
-    checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
-    for name, value in result.predictor.network.state_dict().items():
-        assert torch.equal(value, checkpoint[f"network.{name}"])
+class Losses(Callback):
+    """Keeps the validation loss of each epoch, by optimiser step."""
+
+    def __init__(self) -> None:
+        self.by_step: dict[int, float] = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.by_step[trainer.global_step] = float(trainer.callback_metrics["validation_loss"])
+
+
+def test_the_weights_are_those_of_the_lowest_validation_loss(tmp_path: Path) -> None:
+    losses = Losses()
+    wild = with_training(max_steps=30, learning_rate=0.5, warmup_fraction=0.0)
+    facts = fit(PANEL, wild, tmp_path, callbacks=[losses]).facts
+    best = min(losses.by_step, key=losses.by_step.__getitem__)
+    assert len(losses.by_step) > 1
+    assert (facts.num_steps, facts.validation_loss) == (best, pytest.approx(losses.by_step[best]))
+
+
+def test_a_fit_that_stopped_early_stays_stopped_when_it_is_resumed(tmp_path: Path) -> None:
+    hasty = with_training(max_steps=60, patience=1, learning_rate=0.3, warmup_fraction=0.0)
+    first = fit(PANEL, hasty, tmp_path)
+    again = fit(PANEL, hasty, tmp_path)
+    assert same_weights(first, again)
+    assert first.facts == again.facts
+
+
+def test_the_validation_loss_does_not_depend_on_how_windows_are_cut_into_batches(tmp_path: Path) -> None:
+    targets = [PANEL.target(i).copy() for i in range(3)]
+    targets[1][-18:-13] = np.nan
+    logged = []
+    for size in (2, 1000):
+        config = with_training(max_steps=1, steps_per_validation=1, batch_size=size, learning_rate=1e-12)
+        logged.append(fit(panel_of(*targets), config, tmp_path / str(size)).facts.validation_loss)
+    assert logged[0] == pytest.approx(logged[1], rel=1e-4)
+
+
+def test_a_fit_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+    fit(PANEL, with_training(num_threads=2, max_steps=1), tmp_path)
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_nothing_to_validate_on_is_refused(tmp_path: Path) -> None:
+    targets = [PANEL.target(i).copy() for i in range(3)]
+    for target in targets:
+        target[-18:-12] = np.nan
+    with pytest.raises(SeriesError, match="no value is observed in the validation folds"):
+        fit(panel_of(*targets), CONFIG, tmp_path)
 
 
 def test_series_too_short_to_train_on_are_refused_with_the_length_they_need(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""The guard against leakage: no model is scored on what it was trained or validated on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from forecaster.arrays import BoolArray
+from forecaster.bundle import TrainingFacts
+from forecaster.data.panel import Panel
+from forecaster.data.splits import Fold, split_panel
+from forecaster.errors import FrequencyError, LeakageError
+
+
+def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> tuple[Fold, ...]:
+    """Gives the folds without the series whose target in them a model of these facts has seen.
+
+    On the very data of the training that is known for each series. On other data a target must begin after the
+    latest time that training saw: in the series that it kept test folds of, or in any for those it used up.
+    Raises LeakageError where a fold is left without a series, or where times cannot be compared because the
+    panel has another time zone; FrequencyError for another frequency.
+    """
+    _check_axis(panel, facts)
+    return tuple(_unseen(panel, fold, facts) for fold in folds)
+
+
+def _check_axis(panel: Panel, facts: TrainingFacts) -> None:
+    axis = panel.axis
+    if axis.frequency.alias != facts.frequency:
+        raise FrequencyError(
+            f"the data has frequency {axis.frequency.alias!r}, the model was trained on {facts.frequency!r}",
+            code="frequency-mismatch",
+        )
+    if axis.timezone != facts.timezone:
+        raise LeakageError(
+            f"the data has time zone {axis.timezone}, the model was trained on {facts.timezone}: what it has seen "
+            "cannot be told from that"
+        )
+
+
+def _unseen(panel: Panel, fold: Fold, facts: TrainingFacts) -> Fold:
+    clean = _begins_unseen(panel, fold, facts)
+    if not clean.any():
+        raise LeakageError(
+            f"the model was trained on data up to {facts.latest}; fold {fold.number} begins before that in every "
+            "series. Use fewer folds or newer data"
+        )
+    return replace(fold, series=fold.series[clean], cutoffs=fold.cutoffs[clean])
+
+
+def _begins_unseen(panel: Panel, fold: Fold, facts: TrainingFacts) -> BoolArray:
+    """Says for each series of the fold whether its target begins after all that training saw of it."""
+    if facts.data_fingerprint == panel.fingerprint():
+        seen_ends = split_panel(panel, facts.horizon, facts.split).seen_ends
+        return np.asarray(fold.cutoffs >= seen_ends[fold.series])
+    begins = panel.axis.frequency.advance(panel.starts[fold.series], fold.cutoffs)
+    cutoff, latest = (np.asarray(text).astype(begins.dtype) for text in (facts.cutoff, facts.latest))
+    used_up = set(facts.used_up)
+    is_used_up = np.array([panel.series_ids[position] in used_up for position in fold.series], dtype=bool)
+    return np.asarray(begins > np.where(is_used_up, latest, cutoff))
