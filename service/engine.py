@@ -8,6 +8,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ class Engine:
     def __init__(self, registry: Registry, num_threads: int) -> None:
         self._registry = registry
         self._models: dict[str, ServedModel] = {}
+        self._listed: frozenset[str] = frozenset()  # names that the registry has a version for, loaded or not
         self._refused: set[VersionRef] = set()
         self._refreshing = threading.Lock()
         # One thread computes: torch on shared cores loses far more to contention than it gains.
@@ -51,19 +53,18 @@ class Engine:
         return [model for _, model in sorted(self._models.items())]
 
     def model(self, name: str | None) -> ServedModel:
-        """Gives the model of that name, or the only one. Raises UnknownModel or NotReady."""
-        models = dict(self._models)
-        if not models:
-            raise NotReady("no verified model is loaded yet; train and promote one, or wait for the registry")
-        if name is None and len(models) == 1:
+        """Gives the model of that name, or the only one there is. Raises UnknownModel or NotReady."""
+        models = self._models
+        if name is None and len(self._listed) > 1:
+            wanted = f"several models are served, name one of {sorted(self._listed)} as model"
+            raise UnknownModel(wanted, code="model-missing")
+        if name in models:
+            return models[name]
+        if name is None and models:
             return next(iter(models.values()))
-        if name is None:
-            raise UnknownModel(
-                f"several models are served, name one of {sorted(models)} as model", code="model-missing"
-            )
-        if name not in models:
-            raise UnknownModel(f"no model of that name is served; there are {sorted(models)}")
-        return models[name]
+        if not models or name in self._listed:
+            raise NotReady("no verified version is loaded yet; train and promote one, or wait for the registry")
+        raise UnknownModel(f"no model of that name is served; there are {sorted(models)}")
 
     async def forecast(
         self, model: ServedModel, panel: Panel, horizon: int | None, levels: Sequence[float] | None
@@ -77,13 +78,17 @@ class Engine:
         return forecast
 
     def refresh(self) -> None:
-        """Brings every model up to the version its alias names; what cannot be loaded leaves the old one."""
+        """Brings every model up to the version its alias names; what cannot be loaded leaves the old one.
+
+        A model whose alias has gone stays in service as it is: a registry in repair must not empty the service.
+        """
         with self._refreshing:
             try:
                 references = self._registry.versions()
             except RegistryUnavailable as error:
                 log.warning("registry_unavailable", extra={"fields": {"reason": str(error)}})
                 return
+            self._listed = frozenset(reference.name for reference in references) | frozenset(self._models)
             for reference in references:
                 current = self._models.get(reference.name)
                 if reference not in self._refused and (current is None or current.reference != reference):
@@ -101,14 +106,28 @@ class Engine:
             log.warning("bundle_unavailable", extra={"fields": fields | {"reason": str(error)}})
         except BundleError as error:
             self._refused.add(reference)
-            self._registry.forget(reference)
             log.error("version_refused", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
         else:
             self._models = {**self._models, reference.name: ServedModel(reference, bundle)}
             log.info("version_loaded", extra={"fields": fields | {"digest": bundle.digest}})
 
     def _load(self, reference: VersionRef) -> Bundle:
-        bundle = load_bundle(self._registry.fetch(reference))
-        if bundle.digest != reference.digest:
-            raise IntegrityError(f"the bundle has digest {bundle.digest}, the registry names {reference.digest}")
-        return bundle
+        """Loads a version from the cache, or anew from the registry where the cache has none or a spoiled one."""
+        if self._registry.is_cached(reference):
+            try:
+                return _verified(self._registry.fetch(reference), reference)
+            except BundleError as error:
+                log.warning("cache_spoiled", extra={"fields": {"model": reference.name, "reason": str(error)}})
+                self._registry.forget(reference)
+        try:
+            return _verified(self._registry.fetch(reference), reference)
+        except BundleError:
+            self._registry.forget(reference)
+            raise
+
+
+def _verified(folder: Path, reference: VersionRef) -> Bundle:
+    bundle = load_bundle(folder)
+    if bundle.digest != reference.digest:
+        raise IntegrityError(f"the bundle has digest {bundle.digest}, the registry names {reference.digest}")
+    return bundle

@@ -149,7 +149,7 @@ class ModelDescription(Schema):
     calibrated: bool
     num_parameters: int
     libraries: dict[str, str]
-    training: dict[str, str | int | float]
+    training: dict[str, str | int | float | None]
 
 
 class ModelList(Schema):
