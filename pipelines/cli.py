@@ -127,7 +127,7 @@ def predict(
     from pipelines.sources import check_output, write_table
 
     if output is not None:
-        check_output(output)
+        check_output(output, data)
     source = SourceConfig(path=data, url=sql, query=query)
     chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
     prediction = predict_table(Environment.read(), reference, source, chosen, horizon, _levels(quantiles))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig, TableConfig, TrainingConfig
 from forecaster.errors import ConfigError
@@ -22,6 +24,13 @@ class SourceConfig(Config):
     path: Path | None = Field(None, description="A .csv, .csv.gz or .parquet file.")
     url: str | None = Field(None, description="An SQLAlchemy URL.", repr=False)
     query: str | None = Field(None, description="The SELECT to run at `url`.")
+
+    @property
+    def is_store(self) -> bool:
+        """True where the path is a folder; what cannot be looked at is none, and reading it says why."""
+        with suppress(OSError):
+            return self.path is not None and self.path.is_dir()
+        return False
 
 
 class PromotionConfig(Config):
@@ -42,6 +51,12 @@ class PipelineConfig(Config):
     split: SplitConfig = SplitConfig()
     promotion: PromotionConfig = PromotionConfig()
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if 0.5 not in self.model.levels:
+            raise ValueError("model.levels must hold 0.5, the point forecast that versions are compared by")
+        return self
+
     @property
     def forecaster(self) -> ForecasterConfig:
         """The part that the library needs."""
@@ -57,7 +72,7 @@ class Environment(Config):
     @classmethod
     def read(cls) -> Environment:
         """Reads the two variables."""
-        home = Path(os.environ.get("FORECASTER_HOME", "runs"))
+        home = Path(os.environ.get("FORECASTER_HOME") or "runs")
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
         return cls(home=home, tracking_uri=uri)
 
@@ -72,9 +87,10 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConf
     for dotted, value in overrides.items():
         if value is not None:
             _set(tree, dotted, value)
-    source = tree.get("source") or {}
-    if "name" not in tree and isinstance(source, dict) and source.get("path"):
-        tree["name"] = Path(source["path"]).name.split(".")[0]
+    source = tree.get("source")
+    path_of_data = source.get("path") if isinstance(source, dict) else None
+    if "name" not in tree and isinstance(path_of_data, str | Path):
+        tree["name"] = Path(path_of_data).name.split(".")[0]
     try:
         return PipelineConfig.model_validate(tree)
     except ValidationError as error:
@@ -88,20 +104,28 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set wants NAME=VALUE, got {text!r}")
     try:
         return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the value of --set {name} is not valid YAML: {value!r}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"the value of --set {name} is not valid YAML: {_reason(error)}") from error
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"config file {path} is not valid YAML: {error}") from error
+        raise ConfigError(f"config file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-01
+        raise ConfigError(f"config file {path} is not valid YAML: {_reason(error)}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"config file {path} must hold a mapping, it holds {type(tree).__name__}")
     return tree
+
+
+def _reason(error: Exception) -> str:
+    """Says what the parser met and where, without the lines of the file."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem} in line {mark.line + 1}, column {mark.column + 1}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
@@ -115,13 +139,18 @@ def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _sentences(error: ValidationError) -> list[str]:
-    sentences = []
-    for problem in error.errors(include_url=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "config"
-        if problem["type"] == "extra_forbidden":
-            sentences.append(f"unknown setting {field}")
-        elif problem["type"] == "missing":
-            sentences.append(f"{field} is missing")
-        else:
-            sentences.append(f"{field}: {problem['msg']}, got {str(problem['input'])[:60]!r}")
-    return sentences
+    return [_sentence(problem) for problem in error.errors(include_url=False)]
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting {field}"
+    if problem["type"] == "missing":
+        return f"{field} is missing"
+    if problem["type"] == "value_error":
+        return ": ".join(filter(None, [field, problem["msg"].removeprefix("Value error, ")]))
+    if problem["loc"][:1] == ("source",):  # it may be a URL with a password
+        return f"{field}: {problem['msg']}"
+    hint = " (name the model with --model)" if field == "name" else ""
+    return f"{field}: {problem['msg']}, got {str(problem['input'])[:60]!r}{hint}"

@@ -7,7 +7,7 @@ reads from the store's files only the windows it draws.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from forecaster.data.reading import read_panel
 from forecaster.data.store import StoreWriter, open_store
 from forecaster.errors import ConfigError
 from pipelines.config import SourceConfig
-from pipelines.sources import read_chunks, read_table
+from pipelines.errors import SourceError
+from pipelines.sources import read_chunks, read_table, refuse_two
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,10 @@ class LoadedPanel:
 
 def load(source: SourceConfig, table: TableConfig) -> LoadedPanel:
     """Gives the panel of a file, a query or a store folder. Raises SourceError or another DataError."""
-    if source.path is not None and source.path.is_dir():
+    refuse_two(source)
+    if source.path is not None and source.is_store:
         return _load_store(source.path, table)
-    reading = read_panel(read_table(source), table)
+    reading = read_panel(read_table(source, table.id_column), table)
     return LoadedPanel(reading.panel, tuple(reading.report.lines()), reading.report.to_dict())
 
 
@@ -43,18 +45,27 @@ def build_store(source: SourceConfig, table: TableConfig, folder: Path) -> Loade
     """Turns a table into a store, holding one chunk of it in memory at a time. Gives the opened store.
 
     The rows of a series must stand together. A frequency that is not given is inferred from the first chunk
-    and then holds for all. A wide table is read whole. Raises SeriesError where a series comes up twice.
+    and then holds for all, as does the time zone. A wide table is read whole. What was found in the chunks,
+    repairs included, is among the lines. Raises SeriesError where a series comes up twice.
     """
-    chunks = _whole_series(read_chunks(source), table)
+    chunks = _whole_series(read_chunks(source, table.id_column), table)
     first = next(chunks)
     reading = read_panel(first, table)
     axis = reading.panel.axis
-    fixed = table.model_copy(update={"frequency": axis.frequency.alias})
-    with StoreWriter(folder, axis) as writer:
-        writer.append(reading.panel)
-        for chunk in chunks:
-            writer.append(read_panel(chunk, fixed).panel)
-    return _load_store(folder, TableConfig())
+    fixed = table.model_copy(update={"frequency": axis.frequency.alias, "timezone": axis.timezone})
+    findings = [*reading.report.findings]
+    try:
+        with StoreWriter(folder, axis) as writer:
+            writer.append(reading.panel)
+            for chunk in chunks:
+                reading = read_panel(chunk, fixed)
+                writer.append(reading.panel)
+                findings += reading.report.findings
+    except OSError as error:
+        raise SourceError(f"store {folder} cannot be written: {error.strerror}") from error
+    loaded = _load_store(folder, TableConfig())
+    messages = [f"  [{finding.code}] {finding.message}" for finding in findings]
+    return replace(loaded, lines=(*loaded.lines, *messages), facts={**loaded.facts, "findings": messages})
 
 
 def _load_store(folder: Path, table: TableConfig) -> LoadedPanel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,14 +43,15 @@ def predict(
 
 
 def _with_frequency(table: TableConfig, source: SourceConfig, bundle: Bundle) -> TableConfig:
-    """Gives the config with the model's frequency where none is set; a store has its own."""
-    if table.frequency is not None or (source.path is not None and source.path.is_dir()):
+    """Gives the config that expects the model's frequency where none is set; a store has its own."""
+    if table.frequency is not None or source.is_store:
         return table
-    return table.model_copy(update={"frequency": bundle.predictor.frequency.alias})
+    return table.model_copy(update={"expected_frequency": bundle.predictor.frequency.alias})
 
 
 def _load(environment: Environment, reference: str) -> tuple[str, Bundle]:
-    if Path(reference).is_dir():
-        return reference, load_bundle(Path(reference))
+    with suppress(OSError):  # a text that can be no path is the name of a version, if anything
+        if reference and Path(reference).is_dir():
+            return reference, load_bundle(Path(reference))
     version = registry.find(tracking.connect(environment), reference)
     return str(version), registry.load(version)

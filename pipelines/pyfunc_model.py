@@ -30,7 +30,7 @@ class ForecasterModel(PythonModel):
     ) -> pd.DataFrame:
         """Forecasts each series of the input table."""
         given = params or {}
-        table = TableConfig(layout="long", frequency=self._predictor.frequency.alias)
+        table = TableConfig(layout="long", expected_frequency=self._predictor.frequency.alias)
         panel = read_panel(model_input, table).panel
         quantiles = given.get("quantiles")
         levels = None if quantiles is None else [float(level) for level in quantiles]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,15 @@ from mlflow.types.schema import AnyType
 
 import forecaster
 from forecaster.bundle import DIGEST_TAG, VERSION_PATH, Bundle, load_bundle
+from forecaster.errors import ConfigError
+from pipelines.config import MODEL_NAME
 from pipelines.errors import RegistryError
 from pipelines.tracking import registry_errors
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 # What MLflow installs to run a version elsewhere; the forecaster package itself travels in the version.
-_REQUIREMENTS = ["click", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch==2.13.0"]
+_REQUIREMENTS = ["click", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch==2.13.0", "tzdata"]
+_REFERENCE = re.compile(rf"(?P<name>{MODEL_NAME.strip('^$')})(?:@(?P<alias>[A-Za-z0-9_-]+)|/(?P<number>[0-9]{{1,9}}))?")
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,18 @@ def register(client: MlflowClient, name: str, folder: Path, bundle: Bundle, tags
 
 
 def find(client: MlflowClient, reference: str) -> Version:
-    """Gives the version that 'NAME@alias', 'NAME/7' or 'NAME' (its champion) refers to."""
-    name, at, alias = reference.partition("@")
-    name, slash, number = name.partition("/")
-    with registry_errors():
-        if slash and number.isdigit():
+    """Gives the version that 'NAME@alias', 'NAME/7' or 'NAME' (its champion) refers to; ConfigError for other texts."""
+    found = _REFERENCE.fullmatch(reference)
+    if found is None:
+        message = f"{reference[:80]!r} is none of NAME, NAME@alias, NAME/7 or a bundle folder that exists"
+        raise ConfigError(message, code="invalid-reference")
+    name, alias, number = found["name"], found["alias"] or CHAMPION, found["number"]
+    if number is not None:
+        with registry_errors():
             return Version(name, int(client.get_model_version(name, number).version))
-    version = find_alias(client, name, alias if at else CHAMPION)
+    version = find_alias(client, name, alias)
     if version is None:
-        raise RegistryError(f"model {name!r} has no {alias if at else CHAMPION}", code="alias-missing")
+        raise RegistryError(f"model {name!r} has no version with the alias {alias!r}", code="alias-missing")
     return version
 
 
@@ -94,6 +101,8 @@ def move_champion(client: MlflowClient, version: Version, reason: str) -> None:
 
 def roll_back(client: MlflowClient, name: str) -> Version:
     """Makes `previous` the champion again and takes that alias away, so that a second call cannot undo the first."""
+    if not re.fullmatch(MODEL_NAME, name):
+        raise ConfigError(f"{name[:80]!r} is no name of a model", code="invalid-reference")
     previous = find_alias(client, name, PREVIOUS)
     if previous is None:
         raise RegistryError(f"model {name!r} has no previous champion to roll back to", code="alias-missing")
@@ -105,12 +114,12 @@ def roll_back(client: MlflowClient, name: str) -> Version:
 
 def _signature(bundle: Bundle) -> ModelSignature:
     predictor = bundle.predictor
-    # Any kind of time is allowed: naive or aware timestamps, ISO strings, integer steps.
+    # Any kind of id, time and number is let through: `read_panel` knows better what is wrong with one.
     anything = AnyType()  # type: ignore[no-untyped-call]
     columns: list[ColSpec | TensorSpec] = [
-        ColSpec("string", "unique_id"),
+        ColSpec(anything, "unique_id", required=False),
         ColSpec(anything, "ds"),
-        ColSpec("double", "y"),
+        ColSpec(anything, "y"),
     ]
     quantiles = ParamSpec("quantiles", "double", list(predictor.levels), shape=(-1,))
     parameters = ParamSchema([ParamSpec("horizon", "long", predictor.horizon), quantiles])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet
 import sqlalchemy
 
+from forecaster.errors import ColumnError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 
@@ -17,20 +19,22 @@ ROWS_PER_CHUNK = 1_000_000
 _ALL_ROWS = 2**31 - 1
 
 
-def read_table(source: SourceConfig) -> pd.DataFrame:
-    """Reads the whole table. Raises SourceError that names the file or the database (never its password)."""
-    return pd.concat(read_chunks(source, None), ignore_index=True)
+def read_table(source: SourceConfig, id_column: str) -> pd.DataFrame:
+    """Reads the whole table. Raises SourceError that names the file or the database (never its password).
+
+    Ids in a CSV file are read as the texts they are: '007' stays '007'.
+    """
+    return pd.concat(read_chunks(source, id_column, None), ignore_index=True)
 
 
-def read_chunks(source: SourceConfig, num_rows: int | None = ROWS_PER_CHUNK) -> Iterator[pd.DataFrame]:
+def read_chunks(source: SourceConfig, id_column: str, num_rows: int | None = ROWS_PER_CHUNK) -> Iterator[pd.DataFrame]:
     """Yields the table in parts of at most `num_rows` rows, at least one part even if the table is empty.
 
     None: all in one part. Raises SourceError as `read_table` does.
     """
-    if source.path is not None and source.url is not None:
-        raise SourceError("both a file and a database are given as source; choose one")
+    refuse_two(source)
     if source.path is not None:
-        yield from _file_chunks(source.path, num_rows)
+        yield from _file_chunks(source.path, id_column, num_rows)
     elif source.url is not None and source.query:
         yield from _sql_chunks(source.url, source.query, num_rows)
     elif source.url is not None:
@@ -39,24 +43,52 @@ def read_chunks(source: SourceConfig, num_rows: int | None = ROWS_PER_CHUNK) -> 
         raise SourceError("no data is named: give --data FILE, or --sql URL with --query")
 
 
-def _file_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
-    if not path.is_file():
-        raise SourceError(f"data file {path} does not exist" if not path.exists() else f"{path} is not a file")
+def refuse_two(source: SourceConfig) -> None:
+    """Raises SourceError where both a file and a database are given."""
+    if source.path is not None and (source.url is not None or source.query is not None):
+        raise SourceError("both a file and a database or query are given as source; choose one")
+
+
+def _file_chunks(path: Path, id_column: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
     suffixes = "".join(path.suffixes[-2:]).lower()
-    if not suffixes.endswith((".parquet", ".csv", ".csv.gz")):
-        raise SourceError(f"data file {path} has none of the known endings .csv, .csv.gz, .parquet")
     try:
-        yield from _parquet_chunks(path, num_rows) if suffixes.endswith(".parquet") else _csv_chunks(path, num_rows)
-    except (ValueError, OSError) as error:  # ParserError, EmptyDataError, UnicodeDecodeError, ArrowInvalid
+        if not path.is_file():
+            raise SourceError(f"data file {path} does not exist" if not path.exists() else f"{path} is not a file")
+        if not suffixes.endswith((".parquet", ".csv", ".csv.gz")):
+            raise SourceError(f"data file {path} has none of the known endings .csv, .csv.gz, .parquet")
+        if suffixes.endswith(".parquet"):
+            yield from _parquet_chunks(path, num_rows)
+        else:
+            yield from _csv_chunks(path, id_column, num_rows)
+    # ParserError, EmptyDataError, UnicodeDecodeError and ArrowInvalid; the others are of broken .gz files
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise SourceError(f"data file {path} cannot be read: {_first_line(error)}") from error
 
 
-def _csv_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
+def _csv_chunks(path: Path, id_column: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
+    _check_header(path)
+    kinds = {id_column: str}
     if num_rows is None:
-        yield pd.read_csv(path, low_memory=False)
+        yield pd.read_csv(path, low_memory=False, dtype=kinds)
         return
-    with pd.read_csv(path, low_memory=False, chunksize=num_rows) as reader:
+    with pd.read_csv(path, low_memory=False, dtype=kinds, chunksize=num_rows) as reader:
         yield from reader
+
+
+def _check_header(path: Path) -> None:
+    """Refuses what pandas would read otherwise than meant: other separators, repeated names, a longer first row.
+
+    Two columns of one name it renames, the surplus of a longer first row it takes for row labels. A longer row
+    further down it refuses itself.
+    """
+    head = pd.read_csv(path, header=None, nrows=2, dtype=str)
+    names = head.iloc[0].dropna()
+    separators = [mark for mark in ";\t|" if len(names) == 1 and mark in names.iloc[0]]
+    if separators:
+        raise SourceError(f"the columns of data file {path} are separated by {separators[0]!r}: wanted commas")
+    if names.duplicated().any():
+        doubled = names[names.duplicated()].iloc[0]
+        raise ColumnError(f"data file {path} has two columns named {doubled!r}", code="duplicate-column")
 
 
 def _parquet_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
@@ -73,24 +105,43 @@ def _parquet_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
 def _sql_chunks(url: str, query: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
     try:
         engine = sqlalchemy.create_engine(url)
-    except (sqlalchemy.exc.ArgumentError, ModuleNotFoundError) as error:
-        raise SourceError(f"the database URL cannot be used: {type(error).__name__}") from error
-    shown = engine.url.render_as_string(hide_password=True)
+    except ModuleNotFoundError as error:
+        raise SourceError(f"the database URL needs a driver that is not installed: {error.name}") from error
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # its text may hold the password
+        raise SourceError("the database URL is none; wanted one such as postgresql+psycopg2://host/database") from error
+    _refuse_new_file(engine.url)
+    shown = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password, too
     try:
         with engine.connect().execution_options(stream_results=num_rows is not None) as connection:
             chunks = pd.read_sql_query(sqlalchemy.text(query), connection, chunksize=num_rows or _ALL_ROWS)
             yield from chunks
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise SourceError(f"the query at {shown} failed: {_first_line(error)}") from error
+    except (sqlalchemy.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
+        reason = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else None
+        raise SourceError(f"the query at {shown} failed: {_first_line(reason or error)}") from error
     finally:
         engine.dispose()
 
 
-def check_output(path: Path) -> None:
-    """Raises SourceError where a table could not be written to `path`, before any work is done for it."""
+def _refuse_new_file(url: sqlalchemy.URL) -> None:
+    """Refuses an SQLite file that is not there: connecting to it would make an empty one."""
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file and not file.startswith(("file:", ":memory:")) and not Path(file).is_file():
+        raise SourceError(f"database file {file} does not exist")
+
+
+def check_output(path: Path, source: Path | None = None) -> None:
+    """Raises SourceError where a table made from `source` could not be written to `path`, before any work is done."""
+    try:
+        is_folder, is_beside = path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        raise SourceError(f"output file {path} cannot be written: {error.strerror}") from error
+    if is_folder:
+        raise SourceError(f"output file {path} is a folder")
+    if source is not None and path.resolve() == source.resolve():
+        raise SourceError(f"output file {path} is the data file: name another one")
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise SourceError(f"output file {path} must end in .csv or .parquet")
-    if not path.parent.is_dir():
+    if not is_beside:
         raise SourceError(f"the folder of output file {path} does not exist")
 
 
@@ -109,5 +160,5 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         raise SourceError(f"output file {path} cannot be written: {error.strerror}") from error
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forecaster.config import Config
+from forecaster.errors import ConfigError
 from forecaster.metrics import Scores
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
@@ -33,20 +36,52 @@ _CLIENT_SETTINGS = {
 }
 
 
+_CLIENT_LIMITS = ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+
+
+_LIBRARIES = ("forecaster", "torch", "pytorch-lightning", "mlflow", "pandas", "numpy")
+
+
 def connect(environment: Environment) -> MlflowClient:
-    """Points MLflow at the tracking server or store; gives its client."""
+    """Points MLflow at the tracking server or store; gives its client.
+
+    Raises ConfigError for a working folder or a limit that cannot be used, RegistryError for an address that cannot.
+    """
     for name, value in _CLIENT_SETTINGS.items():
         os.environ.setdefault(name, value)
+    for name in _CLIENT_LIMITS:
+        if not os.environ[name].isdecimal():
+            raise ConfigError(f"{name} must be a whole number, got {os.environ[name]!r}")
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     import mlflow
     from mlflow.utils.logging_utils import disable_logging
 
     disable_logging()  # type: ignore[no-untyped-call]  # its remarks on standard error; faults are raised, not logged
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    environment.home.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(environment.tracking_uri)
-    mlflow.set_registry_uri(environment.tracking_uri)
-    return mlflow.MlflowClient()
+    try:
+        environment.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"FORECASTER_HOME {environment.home} cannot be a folder: {error.strerror}") from error
+    with registry_errors():
+        _refuse_silent_database(environment.tracking_uri)
+        mlflow.set_tracking_uri(environment.tracking_uri)
+        mlflow.set_registry_uri(environment.tracking_uri)
+        return mlflow.MlflowClient()
+
+
+def _refuse_silent_database(uri: str) -> None:
+    """Raises RegistryError where a database server does not answer: MLflow itself would go on trying for minutes."""
+    if not uri.startswith(("postgresql", "mysql", "mssql")):
+        return
+    import sqlalchemy
+
+    try:
+        engine = sqlalchemy.create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError, ValueError) as error:
+        raise RegistryError(f"the database of MLflow cannot be used: {_in_short(error)}") from error
 
 
 @contextmanager
@@ -58,15 +93,16 @@ def run(environment: Environment, experiment: str, name: str, tags: Mapping[str,
         identity = _experiment(environment, experiment)
         opened = mlflow.start_run(experiment_id=identity, run_name=name, tags={**tags, **provenance()})
     status = "FINISHED"
-    try:
-        yield opened.info.run_id
-    except BaseException as error:
-        status = "FAILED" if isinstance(error, Exception) else "KILLED"
-        with suppress(Exception):
-            mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:500])
-        raise
-    finally:
-        mlflow.end_run(status)
+    with registry_errors():
+        try:
+            yield opened.info.run_id
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
+            with suppress(Exception):
+                mlflow.set_tag("error", f"{type(error).__name__}: {_in_short(error)}")
+            raise
+        finally:
+            mlflow.end_run(status)
 
 
 @contextmanager
@@ -79,9 +115,17 @@ def registry_errors() -> Iterator[None]:
             warnings.filterwarnings("ignore", module="mlflow")
             yield
     except MlflowException as error:
-        raise RegistryError(f"MLflow refused: {str(error).splitlines()[0][:300]}") from error
-    except ConnectionError as error:
-        raise RegistryError(f"MLflow cannot be reached: {type(error).__name__}") from error
+        request, cannot_connect, _ = str(error).partition(" failed with exception HTTP")
+        problem = f"cannot be reached: {_in_short(request)}" if cannot_connect else f"refused: {_in_short(error)}"
+        raise RegistryError(f"MLflow {problem}") from error
+    except OSError as error:
+        raise RegistryError(f"MLflow cannot be used: {type(error).__name__}: {_in_short(error)}") from error
+
+
+def _in_short(problem: object) -> str:
+    """Gives the first line, shortened, without the user and password of a URL."""
+    lines = str(problem).strip().splitlines() or [type(problem).__name__]
+    return _CREDENTIALS.sub("//***@", lines[0])[:300]
 
 
 def log_config(config: Config) -> None:
@@ -110,8 +154,10 @@ def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
 
 
 def provenance() -> dict[str, str]:
-    """Gives git revision, Python version and command line as tags."""
-    tags = {"python": sys.version.split()[0], "command": " ".join(Path(sys.argv[0]).name.split() + sys.argv[1:])[:500]}
+    """Gives git revision, Python version and command line as tags; URLs, which may hold passwords, are left out."""
+    words = [Path(sys.argv[0]).name, *("<url>" if "://" in word else word for word in sys.argv[1:])]
+    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    tags = {"python": sys.version.split()[0], **versions, "command": " ".join(words)[:500]}
     with suppress(OSError, subprocess.SubprocessError):
         revision = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607

@@ -122,6 +122,19 @@ def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None
     assert shell.client.get_run(result["run_id"]).data.metrics["model_mase"] == result["scores"]["model"]["mase"]
 
 
+def test_a_series_that_was_used_up_or_has_ended_does_not_stop_promotion(shell: Shell, tmp_path: Path) -> None:
+    frame = noisy_waves()
+    young = frame[frame["unique_id"] == "s0"].tail(20).assign(unique_id="young")
+    old = frame[frame["unique_id"] == "s0"].head(300).assign(unique_id="ended")
+    first, later = (tmp_path / name for name in ("first.csv", "later.csv"))
+    pd.concat([frame[frame["ds"] < frame["ds"].max() - pd.Timedelta(hours=23)], young.head(1), old]).to_csv(first)
+    pd.concat([frame, young, old]).to_csv(later)
+    flags = ["--model", "ragged", "--max-steps", "4", *TINY_FLAGS, "--id-column", "unique_id"]
+    assert shell("train", "--data", str(first), *flags)[0] == 0
+    code, result = shell("backtest", "--data", str(later), *flags[:2], *TINY_FLAGS, "--reference", "ragged@challenger")
+    assert code == 0, result
+
+
 def test_folds_that_a_model_was_trained_on_are_refused(shell: Shell) -> None:
     code, result = shell("backtest", "--data", str(shell.data), *TINY_FLAGS, "--set", "promotion.num_folds=3")
     assert (code, result["error"]) == (3, "leakage")
@@ -148,6 +161,23 @@ def test_any_mlflow_client_gets_the_same_numbers(shell: Shell, registry: Registr
     by_hand = load_bundle(source / VERSION_PATH).predictor.predict(read_panel(frame).panel, 5, [0.25, 0.5]).to_frame()
     assert list(by_mlflow.columns) == ["unique_id", "ds", "0.25", "0.5"]
     np.testing.assert_array_equal(by_mlflow[["0.25", "0.5"]], by_hand[["0.25", "0.5"]])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"y": lambda frame: frame["y"].fillna(0).round().astype(int)},
+        {"unique_id": lambda frame: frame["unique_id"].str[1:].astype(int)},
+        {"ds": lambda frame: frame["ds"].astype(str)},
+        {"ds": lambda frame: frame["ds"].dt.tz_localize("UTC")},
+    ],
+    ids=["whole numbers", "numbered ids", "texts", "with a zone"],
+)
+def test_an_mlflow_client_may_send_any_kind_of_column_that_a_file_may_hold(registry: Registry, changed: Any) -> None:
+    mlflow.set_tracking_uri(registry.uri)
+    mlflow.set_registry_uri(registry.uri)
+    model = mlflow.pyfunc.load_model("models:/waves@champion")
+    assert len(model.predict(noisy_waves().assign(**changed))) == 36
 
 
 def test_doctor_finds_this_installation_well(shell: Shell) -> None:

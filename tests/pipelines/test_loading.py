@@ -54,7 +54,7 @@ def test_every_source_gives_the_same_panel(source: object, tmp_path: Path) -> No
 def test_a_store_built_in_chunks_holds_the_same_panel(
     source: object, num_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "read_chunks", lambda given: read_chunks(given, num_rows))
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, num_rows))
     built = build_store(source(tmp_path), TableConfig(), tmp_path / "store")  # type: ignore[operator]
     assert built.panel.fingerprint() == EXPECTED
     assert load(SourceConfig(path=tmp_path / "store"), TableConfig()).panel.fingerprint() == EXPECTED
@@ -63,7 +63,7 @@ def test_a_store_built_in_chunks_holds_the_same_panel(
 def test_a_wide_table_is_stored_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = FRAME.pivot(index="ds", columns="unique_id", values="y").reset_index()
     wide.to_csv(tmp_path / "wide.csv", index=False)
-    monkeypatch.setattr(loading, "read_chunks", lambda given: read_chunks(given, 7))
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 7))
     built = build_store(SourceConfig(path=tmp_path / "wide.csv"), TableConfig(), tmp_path / "store")
     assert len(built.panel) == 3
 
@@ -71,7 +71,7 @@ def test_a_wide_table_is_stored_whole(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_series_in_two_places_is_refused_and_leaves_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = len(FRAME) // 2
     pd.concat([FRAME.iloc[:half], FRAME.iloc[half:], FRAME.iloc[:3]]).to_csv(tmp_path / "table.csv", index=False)
-    monkeypatch.setattr(loading, "read_chunks", lambda given: read_chunks(given, 100))
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 100))
     with pytest.raises(SeriesError, match="'s0'"):
         build_store(SourceConfig(path=tmp_path / "table.csv"), TableConfig(), tmp_path / "store")
     assert not (tmp_path / "store").exists()
@@ -81,3 +81,34 @@ def test_a_store_cannot_be_read_in_another_way(tmp_path: Path) -> None:
     build_store(as_csv(tmp_path), TableConfig(), tmp_path / "store")
     with pytest.raises(ConfigError, match="is a store"):
         load(SourceConfig(path=tmp_path / "store"), TableConfig(frequency="D"))
+
+
+def test_ids_stay_the_texts_they_are_whole_or_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"s0": "007", "s1": "1.50", "s2": "B"}
+    FRAME.assign(unique_id=FRAME["unique_id"].map(names)).to_csv(tmp_path / "table.csv", index=False)
+    source = SourceConfig(path=tmp_path / "table.csv")
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 100))
+    assert load(source, TableConfig()).panel.series_ids == ("007", "1.50", "B")
+    assert build_store(source, TableConfig(), tmp_path / "store").panel.series_ids == ("007", "1.50", "B")
+
+
+def test_a_store_tells_what_was_found_in_every_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 100))
+    built = build_store(as_csv(tmp_path), TableConfig(), tmp_path / "store")
+    for series_id in ("s0", "s1", "s2"):
+        assert any("[missing-value]" in line and series_id in line for line in built.lines)
+
+
+def test_offsets_that_change_between_chunks_are_read_in_the_zone_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winter = pd.date_range("2024-01-01T00:00", periods=50, freq="h").strftime("%Y-%m-%dT%H:%M:%S+01:00")
+    summer = pd.date_range("2024-07-01T00:00", periods=50, freq="h").strftime("%Y-%m-%dT%H:%M:%S+02:00")
+    table = pd.DataFrame({"unique_id": ["a"] * 50 + ["b"] * 50, "ds": [*winter, *summer], "y": range(100)})
+    table.to_csv(tmp_path / "table.csv", index=False)
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 50))
+    panel = build_store(SourceConfig(path=tmp_path / "table.csv"), TableConfig(), tmp_path / "store").panel
+    assert [str(panel.axis.label(panel.starts)[n].tz_convert("UTC")) for n in (0, 1)] == [
+        "2023-12-31 23:00:00+00:00",
+        "2024-06-30 22:00:00+00:00",
+    ]
