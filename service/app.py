@@ -47,7 +47,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             service.engine.close()
 
     app: FastAPI = FastAPIOffline(
-        title="forecaster", version="1", lifespan=lifespan, separate_input_output_schemas=False
+        title="forecaster",
+        version="1",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+        redirect_slashes=False,  # a redirect would go where the Host header says
     )
     app.state.service = service
     errors.install(app)

@@ -5,23 +5,40 @@ from __future__ import annotations
 import orjson
 from fastapi import Request
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
-from service.errors import BodyTooLarge, InvalidFields, InvalidJson, UnsupportedMediaType
+from service.errors import (
+    AmbiguousLength,
+    BodyIncomplete,
+    BodyTooLarge,
+    InvalidFields,
+    InvalidJson,
+    UnsupportedMediaType,
+)
 from service.schemas import ForecastRequest
 
 
 async def read_forecast_request(request: Request) -> ForecastRequest:
     """Reads, bounds and validates the body of a forecast request."""
+    settings = request.app.state.service.settings
     _check_media_type(request)
-    body = await _read_bounded(request, request.app.state.service.settings.max_body_bytes)
+    body = await _read_bounded(request, settings.max_body_bytes)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+    _check_num_series(document, settings.max_series)
     try:
         return ForecastRequest.model_validate(document)
     except ValidationError as error:
         raise InvalidFields.from_validation(error) from error
+
+
+def _check_num_series(document: object, limit: int) -> None:
+    """Refuses too many series before any of them is looked at."""
+    series = document.get("series") if isinstance(document, dict) else None
+    if isinstance(series, list) and len(series) > limit:
+        raise InvalidFields([{"field": "series", "message": f"{len(series)} series, at most {limit} are allowed"}])
 
 
 def _check_media_type(request: Request) -> None:
@@ -35,11 +52,16 @@ def _check_media_type(request: Request) -> None:
 
 async def _read_bounded(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
+    if declared and "transfer-encoding" in request.headers:
+        raise AmbiguousLength("both Content-Length and Transfer-Encoding are given: send one of them")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(f"the body has {declared} bytes, at most {limit} are allowed")
     chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > limit:
-            raise BodyTooLarge(f"the body has more than {limit} bytes")
+    try:
+        async for chunk in request.stream():
+            chunks += chunk
+            if len(chunks) > limit:
+                raise BodyTooLarge(f"the body has more than {limit} bytes")
+    except ClientDisconnect as error:
+        raise BodyIncomplete("the client went away before its body ended") from error
     return bytes(chunks)

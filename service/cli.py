@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
+
+from forecaster.errors import ConfigError
+
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 @click.command()
@@ -20,14 +26,13 @@ def serve(models: tuple[str, ...], **given: Any) -> None:
     import uvicorn
 
     from service.app import create_app
-    from service.settings import Settings
     from service.telemetry import configure_logging
 
-    chosen = {name: value for name, value in {**given, "models": models or None}.items() if value is not None}
-    settings = Settings(**chosen)
+    settings = _settings({**given, "models": models or None})
+    app = create_app(settings)
     configure_logging()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -35,3 +40,15 @@ def serve(models: tuple[str, ...], **given: Any) -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    """Gives the settings of flags (None: not given) and environment; ConfigError names what is out of range."""
+    from service.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        sentences = [f"{problem['loc'][0]}: {problem['msg']}" for problem in problems]
+        raise ConfigError(f"{'; '.join(sentences)} (flags and variables FORECASTER_...)") from error

@@ -8,14 +8,23 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from forecaster.errors import DataError, ForecasterError, RequestError
+from service.schemas import TIME_KINDS
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 500
 _MAX_FIELDS = 20
+_MAX_PATH, _MAX_MESSAGE = 200, 200
+_MESSAGES = {
+    "extra_forbidden": "is unknown",
+    "missing": "is missing",
+    "model_type": "must be a JSON object",
+    "string_pattern_mismatch": "is not an ISO 8601 time",
+}
 
 
 class ServiceError(ForecasterError):
@@ -29,6 +38,18 @@ class InvalidJson(ServiceError):
     """The body is not JSON: NaN, Infinity, bad UTF-8 and excessive depth are not JSON either."""
 
     status, code = 400, "invalid-json"
+
+
+class AmbiguousLength(ServiceError):
+    """The request says in two ways where its body ends; a proxy might believe the other one."""
+
+    status, code = 400, "ambiguous-length"
+
+
+class BodyIncomplete(ServiceError):
+    """The client closed the connection within the body; nobody reads the answer, but it is counted as no fault."""
+
+    status, code = 400, "body-incomplete"
 
 
 class BodyTooLarge(ServiceError):
@@ -56,12 +77,13 @@ class InvalidFields(ServiceError):
     def from_validation(cls, error: ValidationError) -> InvalidFields:
         """Names fields and reasons, and never repeats the input."""
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        return cls(
-            [
-                {"field": ".".join(str(part) for part in problem["loc"])[:200], "message": problem["msg"][:200]}
-                for problem in problems[:_MAX_FIELDS]
-            ]
-        )
+        return cls([_field(problem) for problem in problems[:_MAX_FIELDS]])
+
+
+def _field(problem: ErrorDetails) -> dict[str, str]:
+    path = ".".join(str(part) for part in problem["loc"] if part not in TIME_KINDS) or "body"
+    message = _MESSAGES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    return {"field": path[:_MAX_PATH], "message": message[:_MAX_MESSAGE]}
 
 
 class UnknownModel(ServiceError):

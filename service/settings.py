@@ -12,7 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class Settings(BaseSettings):
     """Read from variables that begin with FORECASTER_, or given by the command line."""
 
-    model_config = SettingsConfigDict(env_prefix="FORECASTER_", frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FORECASTER_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+    )
 
     home: Path = Field(Path("runs"), description="Holds the default registry and the cache of bundles.")
     registry_uri: str = Field(

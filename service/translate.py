@@ -19,11 +19,9 @@ from service.schemas import DataWarning, ForecastOut, ForecastReply, ForecastReq
 _ID, _TIME, _TARGET = "unique_id", "ds", "y"
 
 
-def check_size(request: ForecastRequest, max_series: int, max_points: int) -> None:
-    """Refuses a request with more series or points than the limits, before any array is built."""
+def check_num_points(request: ForecastRequest, max_points: int) -> None:
+    """Refuses a request with more points than the limit, before any array is built."""
     points = sum(len(series.target) for series in request.series)
-    if len(request.series) > max_series:
-        raise _field("series", f"{len(request.series)} series, at most {max_series} are allowed")
     if points > max_points:
         raise _field("series", f"{points} points, at most {max_points} are allowed")
 
@@ -47,7 +45,8 @@ def to_panel(request: ForecastRequest, frequency: Frequency) -> tuple[Panel, dic
             _TARGET: np.concatenate([np.array(series.target, dtype=np.float64) for series in request.series]),
         }
     )
-    reading = read_panel(table, TableConfig(layout="long", frequency=chosen.alias, timezone=axis.timezone))
+    named = {"frequency" if request.frequency else "expected_frequency": chosen.alias}
+    reading = read_panel(table, TableConfig(layout="long", timezone=axis.timezone, **named))
     warnings: dict[str, list[DataWarning]] = {}
     for finding in reading.report.findings:
         if finding.series_id is not None:
@@ -93,8 +92,10 @@ def _parse_times(series: SeriesIn, position: int) -> Times:
 
 def _axis(frequency: Frequency, timezone: str | None, parsed: Sequence[Times]) -> TimeAxis:
     """Gives the axis of a request: the zone asked for, else that of all its times, else UTC where they differ."""
-    if any(times.are_steps != frequency.is_step for times in parsed):
-        raise _field("frequency", f"{frequency.alias} counts {'integers' if frequency.is_step else 'times'}")
+    for position, times in enumerate(parsed):
+        if times.are_steps != frequency.is_step:
+            found, wanted = ("integers", "times") if times.are_steps else ("times", "integers")
+            raise _field(f"series.{position}", f"has {found}, but frequency {frequency.alias} counts {wanted}")
     zones = {times.timezone for times in parsed}
     if timezone is None and None in zones and len(zones) > 1:
         raise _field("series", "some series have times with an offset, others without; set timezone")

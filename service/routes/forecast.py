@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1", tags=["forecast"])
 async def forecast(request: Request, wanted: Annotated[ForecastRequest, Depends(read_forecast_request)]) -> Response:
     """Forecasts each series of the request from its own history."""
     service = request.app.state.service
-    translate.check_size(wanted, service.settings.max_series, service.settings.max_points)
+    translate.check_num_points(wanted, service.settings.max_points)
     model = service.engine.model(wanted.model)
     panel, warnings = translate.to_panel(wanted, model.bundle.predictor.frequency)
     answer = await service.engine.forecast(model, panel, wanted.horizon, wanted.quantiles)

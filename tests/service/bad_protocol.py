@@ -1,0 +1,109 @@
+"""The table of bad requests below the body: media types, routes, and bytes that are hardly HTTP.
+
+docs/bad-inputs.md is written from here (tests/bad_inputs.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.service.bad_requests import BODY, MARKER, BadRequest
+
+
+def media_type(what: str, value: str, **more: str) -> BadRequest:
+    headers = (("content-type", value), *((name.replace("_", "-"), text) for name, text in more.items()))
+    return BadRequest(what, 415, "unsupported-media-type", BODY, headers=headers)
+
+
+MEDIA = (
+    BadRequest("no Content-Type", 415, "unsupported-media-type", BODY, headers=()),
+    media_type("`text/plain`", "text/plain"),
+    media_type("`application/xml`", "application/xml"),
+    media_type("a form", "application/x-www-form-urlencoded"),
+    media_type("a multipart form", "multipart/form-data; boundary=x"),
+    media_type("JSON in latin-1", "application/json; charset=latin-1"),
+    media_type("two media types", "application/json, text/plain"),
+    *(
+        media_type(f"Content-Encoding `{name}`", "application/json", content_encoding=name)
+        for name in ("gzip", "br", "zstd", "gzip, gzip")
+    ),
+)
+
+ROUTES = (
+    *(
+        BadRequest(f"{method} of a route for POST", 405, "method-not-allowed", method=method)
+        for method in ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW")
+    ),
+    BadRequest("POST of a route for GET", 405, "method-not-allowed", path="/v1/model"),
+    BadRequest("an unknown path", 404, "not-found", method="GET", path=f"/{MARKER}"),
+    BadRequest("a slash too many at the end", 404, "not-found", BODY, path="/v1/forecast/"),
+    BadRequest("a slash too many within", 404, "not-found", BODY, path="//v1/forecast"),
+    BadRequest("dots in a path, encoded", 404, "not-found", method="GET", path="/v1/%2e%2e/livez"),
+    BadRequest("a path that is not UTF-8", 404, "not-found", method="GET", path="/%ff"),
+    BadRequest("a path of 60,000 bytes", 404, "not-found", method="GET", path="/" + "x" * 60_000),
+    BadRequest(
+        "`/v1/model` of a model that is not served", 404, "unknown-model", method="GET", path=f"/v1/model?name={MARKER}"
+    ),
+    BadRequest(
+        "`/v1/model` of a name that is not UTF-8", 404, "unknown-model", method="GET", path="/v1/model?name=%ed%a0%80"
+    ),
+    BadRequest(
+        "`/v1/model` without a name while several are served", 404, "model-missing", method="GET", path="/v1/model"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class BadBytes:
+    """What is sent on a connection, and what is answered."""
+
+    what: str  # as docs/bad-inputs.md says it
+    sent: bytes
+    status: int | None  # None: the connection ends without an answer
+    code: str = ""  # of the problem; '' for a request that is answered, or refused as no HTTP, in plain text
+    hangs_up: bool = False  # the client closes its side after the last byte
+
+
+def post(*headers: bytes) -> bytes:
+    lines = (b"POST /v1/forecast HTTP/1.1", b"Host: x", b"Content-Type: application/json", b"Connection: close")
+    return b"\r\n".join((*lines, *headers, b"", b""))
+
+
+def get(path: bytes, *headers: bytes, host: bytes = b"x") -> bytes:
+    return b"\r\n".join((b"GET " + path + b" HTTP/1.1", b"Host: " + host, b"Connection: close", *headers, b"", b""))
+
+
+def chunked(body: bytes, size: int) -> bytes:
+    parts = (body[begin : begin + size] for begin in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+LENGTH = b"Content-Length: %d" % len(BODY)
+CHUNKED = b"Transfer-Encoding: chunked"
+
+BYTES = (
+    BadBytes("half a body, then the client hangs up", post(LENGTH) + BODY[:500], None, hangs_up=True),
+    BadBytes("half a chunk, then the client hangs up", post(CHUNKED) + b"fff\r\n" + BODY[:500], None, hangs_up=True),
+    BadBytes("a length that is smaller than the body", post(b"Content-Length: 10") + BODY, 400, "invalid-json"),
+    BadBytes("a length that is far larger than allowed", post(b"Content-Length: 99999999999"), 413, "body-too-large"),
+    BadBytes("neither length nor chunks", post() + BODY, 400, "invalid-json"),
+    BadBytes("length and chunks", post(LENGTH, CHUNKED) + chunked(BODY, 100), 400, "ambiguous-length"),
+    BadBytes("too many bytes in chunks", post(CHUNKED) + chunked(b" " * (2 << 20), 1 << 16), 413, "body-too-large"),
+    BadBytes("100,000 chunks of one byte", post(CHUNKED) + chunked(BODY.ljust(100_000), 1), 200),
+    BadBytes("a negative length", post(b"Content-Length: -5") + BODY, 400),
+    BadBytes("a length that is no number", post(b"Content-Length: many") + BODY, 400),
+    BadBytes("a length with a sign", post(b"Content-Length: +5") + BODY, 400),
+    BadBytes("a length of 5,000 digits", post(b"Content-Length: " + b"9" * 5000), 400),
+    BadBytes("two lengths that differ", post(LENGTH, b"Content-Length: 5") + BODY, 400),
+    BadBytes("a chunk without a length", post(CHUNKED) + b"zz\r\n", 400),
+    BadBytes("chunks within another encoding", post(b"Transfer-Encoding: gzip, chunked") + chunked(BODY, 100), 400),
+    BadBytes("no Host", b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+    BadBytes("two Hosts", get(b"/livez", b"Host: y"), 400),
+    BadBytes("NUL in the Host", get(b"/livez", host=b"a\x00b"), 400),
+    BadBytes("a Host that is no name", get(b"/v1/model?name=x", host=b"a/@#?"), 404, "unknown-model"),
+    BadBytes("a Host that is not UTF-8", get(b"/v1/model?name=x", host=b"\xff\xfe"), 404, "unknown-model"),
+    BadBytes("a Host elsewhere, and a slash too many", get(b"/livez/", host=b"elsewhere.example"), 404, "not-found"),
+    BadBytes("another server's address as path", get(b"http://elsewhere.example/livez"), 404, "not-found"),
+    BadBytes("a path with bytes beyond ASCII", get(b"/\xff"), 400),
+    BadBytes("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 64 + b"\r\n\r\n", 400),
+)

@@ -1,0 +1,145 @@
+"""Every bad request gets the status and the problem that its table says, and leaves the service as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.errors import MEDIA_TYPE
+from service.settings import Settings
+from tests.service import bad_protocol, bad_requests
+from tests.service.bad_protocol import BYTES, BadBytes
+from tests.service.bad_requests import ACCEPTED, MARKER, BadRequest
+from tests.service.requests import series, valid
+
+REFUSED = (
+    *bad_requests.DOCUMENTS,
+    *bad_requests.VALUES,
+    *bad_requests.SERIES,
+    *bad_requests.TIMES,
+    *bad_requests.CHOICES,
+    *bad_protocol.MEDIA,
+    *bad_protocol.ROUTES,
+)
+LEAKS = ("Traceback", 'File "', "site-packages", ".py", MARKER)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unharmed(service: httpx.Client) -> Iterator[None]:
+    """After all of this module the service is as ready as before, has counted no fault, and still answers."""
+    before = service.get("/readyz").json(), faults(service)
+    yield
+    assert (service.get("/readyz").json(), faults(service)) == before
+    assert service.post("/v1/forecast", json=valid()).status_code == 200
+
+
+def faults(service: httpx.Client) -> list[str]:
+    return re.findall(r'^forecaster_requests_total\{.*status="5.*$', service.get("/metrics").text, re.MULTILINE)
+
+
+def sent(service: httpx.Client, case: BadRequest) -> httpx.Response:
+    secrets = [("authorization", f"Bearer {MARKER}"), ("cookie", MARKER)]
+    return service.request(case.method, case.path, content=case.body, headers=[*case.headers, *secrets])
+
+
+def assert_problem(status: int, code: str, media_type: str, body: bytes) -> None:
+    assert media_type == MEDIA_TYPE
+    assert len(body) <= 16 << 10
+    problem = json.loads(body)
+    assert (problem["type"], problem["status"], problem["code"]) == (f"urn:forecaster:problem:{code}", status, code)
+    assert problem["detail"]
+    assert not [leak for leak in LEAKS if leak in body.decode()]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
+def test_a_bad_request_is_refused_as_documented(service: httpx.Client, case: BadRequest) -> None:
+    reply = sent(service, case)
+    assert (reply.status_code, reply.is_success) == (case.status, False)
+    if case.method == "HEAD":
+        return
+    assert_problem(case.status, case.code, reply.headers["content-type"], reply.content)
+    if case.field:
+        assert reply.json()["errors"][0]["field"] == case.field
+
+
+@pytest.mark.parametrize("case", [case for case in REFUSED if case.status == 405], ids=lambda case: case.what)
+def test_a_refused_method_names_those_that_are_allowed(service: httpx.Client, case: BadRequest) -> None:
+    assert sent(service, case).headers["allow"] == ("POST" if case.path == "/v1/forecast" else "GET")
+
+
+@pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.what)
+def test_a_strange_request_is_answered_as_documented(service: httpx.Client, case: BadRequest) -> None:
+    assert sent(service, case).status_code == 200
+
+
+def test_the_last_of_two_equal_fields_counts(service: httpx.Client) -> None:
+    (case,) = (case for case in ACCEPTED if case.what.startswith("a field twice"))
+    assert len(sent(service, case).json()["forecasts"][0]["timestamps"]) == 2
+
+
+def test_an_id_with_invisible_characters_comes_back_as_it_is_and_is_escaped_in_messages(service: httpx.Client) -> None:
+    name = "\u202egnp.exe"
+    answered = service.post("/v1/forecast", json=series(id=name)).json()
+    assert answered["forecasts"][0]["id"] == name
+    refused = service.post("/v1/forecast", json=series(id=name, target=[1e40]))
+    assert r"series '\u202egnp.exe' has" in refused.json()["detail"]
+
+
+def test_a_problem_names_at_most_twenty_fields(service: httpx.Client) -> None:
+    unknown = {f"{number:02}{'x' * 500}": 1 for number in range(40)}
+    reply = service.post("/v1/forecast", json=valid(**unknown))
+    assert len(reply.json()["errors"]) == 20
+    assert_problem(422, "invalid-fields", reply.headers["content-type"], reply.content)
+
+
+def conversation(service: httpx.Client, case: BadBytes) -> bytes:
+    address = (service.base_url.host, service.base_url.port or 0)
+    received = bytearray()
+    with socket.create_connection(address, timeout=10) as connection:
+        try:
+            connection.sendall(case.sent)
+            if case.hangs_up:
+                connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(1 << 16):
+                received += part
+        except ConnectionError:  # the server need not read what follows its refusal
+            pass
+    return bytes(received)
+
+
+@pytest.mark.parametrize("case", BYTES, ids=lambda case: case.what)
+def test_bad_bytes_are_answered_as_documented(service: httpx.Client, case: BadBytes) -> None:
+    received = conversation(service, case)
+    if case.status is None:
+        assert received == b""
+        return
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.split(b" ", 2)[1] == str(case.status).encode()
+    if case.code:
+        found = re.search(rb"(?i)content-type: ([^\r]*)", head)
+        assert found
+        assert_problem(case.status, case.code, found[1].decode(), body)
+    elif case.status != 200:
+        assert b"text/plain" in head
+        assert b"Invalid HTTP request received." in body
+
+
+def test_without_a_model_the_service_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1"))
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return [await client.get("/readyz"), await client.post("/v1/forecast", json=valid())]
+
+    for reply in asyncio.run(ask()):
+        assert reply.headers["retry-after"] == "5"
+        assert_problem(503, "not-ready", reply.headers["content-type"], reply.content)
+        assert reply.status_code == 503
