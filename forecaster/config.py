@@ -69,7 +69,10 @@ class ModelConfig(Config):
         "most the longest series, rounded up to whole patches.",
     )
     patch_length: int | None = Field(
-        None, ge=1, le=1024, description="Steps per token (P). Default: 16 from L = 256 on, else 8."
+        None,
+        ge=1,
+        le=1024,
+        description="Steps per token (P). Default: 16 from L = 256 on, else 8; for a given L its next lower divisor.",
     )
     d_model: int = Field(128, ge=4, le=4096, description="Width of a token (D).")
     num_heads: int = Field(4, ge=1, le=64)

@@ -135,6 +135,7 @@ def predict(
         click.echo(prediction.table.to_csv(index=False), nl=False)
         return
     write_table(prediction.table, output)
+    click.echo("\n".join(prediction.report), err=True)
     click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
 
 
@@ -217,7 +218,10 @@ def _levels(text: str | None) -> list[float] | None:
 
 
 def _promotion_result(outcome: Promotion) -> dict[str, Any]:
-    return {"promoted": outcome.decision.promote, "reason": outcome.decision.reason}
+    compared = {role: evaluation.scores.as_metrics() for role, evaluation in outcome.evaluations.items()}
+    before = None if outcome.champion is None else outcome.champion.number
+    decision = outcome.decision
+    return {"promoted": decision.promote, "reason": decision.reason, "previous_champion": before, "compared": compared}
 
 
 def _promotion_line(outcome: Promotion) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from forecaster.types import Forecast
 from service import openapi, translate
 from service.body import read_forecast_request
-from service.schemas import ForecastReply, ForecastRequest, ModelRef
+from service.schemas import DataWarning, ForecastReply, ForecastRequest, ModelRef
 
 router = APIRouter(prefix="/v1", tags=["forecast"])
 
@@ -26,9 +28,15 @@ async def forecast(request: Request, wanted: Annotated[ForecastRequest, Depends(
     service = request.app.state.service
     translate.check_num_points(wanted, service.settings.max_points)
     model = service.engine.model(wanted.model)
-    panel, warnings = translate.to_panel(wanted, model.bundle.predictor.frequency)
+    panel, warnings = await to_thread(translate.to_panel, wanted, model.bundle.predictor.frequency)
     answer = await service.engine.forecast(model, panel, wanted.horizon, wanted.quantiles)
     service.telemetry.count_series(model, len(panel))
     reference = ModelRef(name=model.reference.name, version=model.reference.version, digest=model.bundle.digest)
-    reply = translate.to_reply(wanted, answer, reference, warnings)
-    return Response(orjson.dumps(reply.model_dump()), media_type="application/json")
+    body = await to_thread(_encoded, wanted, answer, reference, warnings)
+    return Response(body, media_type="application/json")
+
+
+def _encoded(
+    wanted: ForecastRequest, answer: Forecast, model: ModelRef, warnings: dict[str, list[DataWarning]]
+) -> bytes:
+    return orjson.dumps(translate.to_reply(wanted, answer, model, warnings).model_dump())

@@ -111,6 +111,16 @@ def service(stack: Stack, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def mlflow_scoring(stack: Stack, folder: Path, model_uri: str) -> Iterator[str]:
+    """Starts `mlflow models serve` on a version in the registry; gives its URL once it answers."""
+    port = free_port()
+    command = [str(BIN / "mlflow"), "models", "serve", "-m", model_uri, "--env-manager", "local", "-p", str(port)]
+    environment = {**stack.environment, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    with running("scoring", command, environment, folder, _answers(port, "/ping")):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
 def running(
     name: str, command: list[str], environment: Mapping[str, str], folder: Path, ready: Callable[[], bool]
 ) -> Iterator[subprocess.Popen[bytes]]:

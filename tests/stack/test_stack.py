@@ -92,6 +92,17 @@ def test_mlflow_client_loads_the_champion_and_gets_the_same_numbers(serving: Ser
     pd.testing.assert_frame_equal(pd.read_parquet(output), serving.predicted, check_exact=True, check_dtype=False)
 
 
+def test_mlflow_models_serve_answers_with_the_same_numbers(serving: Serving, folder: Path) -> None:
+    rows = pd.read_csv(serving.table)[["unique_id", "ds", "y"]]
+    body = {"dataframe_split": {"columns": list(rows.columns), "data": rows.to_numpy().tolist()}}
+    with servers.mlflow_scoring(serving.stack, folder, f"models:/{MODEL}@champion") as url:
+        reply = httpx.post(f"{url}/invocations", json=body, timeout=60)
+    assert reply.status_code == 200, reply.text
+    answered = pd.DataFrame(reply.json()["predictions"])
+    answered["ds"] = pd.to_datetime(answered["ds"])
+    pd.testing.assert_frame_equal(answered, serving.predicted, check_exact=True, check_dtype=False)
+
+
 def test_bundle_that_serves_lies_in_the_bucket(serving: Serving) -> None:
     client = boto3.client(
         "s3",
