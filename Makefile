@@ -31,7 +31,7 @@ check: $(INSTALLED) ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not stack"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not stack"
 
 format: $(INSTALLED) ## Rewrite the sources in the house's format
 	$(BIN)/ruff format $(SOURCES)

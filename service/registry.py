@@ -90,10 +90,8 @@ class Registry:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = Path(tempfile.mkdtemp(prefix=".download-", dir=folder.parent))
         try:
-            # Not "models:/...": MLflow would resolve that at the registry of the process instead of this one.
-            model = self._client.get_model_version_download_uri(reference.name, reference.version)
-            source = download_artifacts(f"{model}/{VERSION_PATH}", dst_path=str(draft), tracking_uri=self._uri)
-            Path(source).rename(folder)
+            uri = f"{self._location(reference)}/{VERSION_PATH}"
+            Path(download_artifacts(uri, dst_path=str(draft), tracking_uri=self._uri)).rename(folder)
         except (MlflowException, OSError) as error:
             raise RegistryUnavailable(f"bundle of {reference.name} {reference.version} cannot be fetched") from error
         finally:
@@ -106,6 +104,16 @@ class Registry:
 
     def _folder(self, reference: VersionRef) -> Path:
         return self._cache / reference.name / f"{reference.version}-{reference.digest[-16:]}"
+
+    def _location(self, reference: VersionRef) -> str:
+        """Gives where the artifacts of a version lie.
+
+        A "models:/..." address is resolved here: MLflow would ask the registry that the process has set, not ours.
+        """
+        source = str(self._client.get_model_version(reference.name, reference.version).source)
+        if not source.startswith("models:/"):
+            return source
+        return str(self._client.get_logged_model(source.removeprefix("models:/")).artifact_location)
 
     def _reference(self, name: str, version: str) -> VersionRef:
         tags = self._client.get_model_version(name, version).tags

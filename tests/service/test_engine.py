@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 
@@ -22,6 +23,7 @@ class Setup:
     def __init__(self, home: Path, **settings: object) -> None:
         self.home = home
         self.uri = f"sqlite:///{home / 'mlflow.db'}"
+        mlflow.set_tracking_uri(self.uri)  # the client that adds versions looks up their files there
         self.client = MlflowClient(self.uri, self.uri)
         self.settings = Settings(home=home, registry_uri=self.uri, **settings)  # type: ignore[arg-type]
         self.engine = self.new_engine()
@@ -56,6 +58,16 @@ def test_it_serves_the_champion_of_every_model_and_follows_a_promotion(setup: Se
     setup.engine.refresh()
     assert setup.served() == {"waves": new, "days": "1"}
     assert held.reference.version == "1"  # a request under way keeps the version it began with
+
+
+def test_it_asks_its_own_registry_whatever_the_process_has_set(setup: Setup) -> None:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri("http://127.0.0.1:1")
+    try:
+        setup.engine.refresh()
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert setup.served() == {"waves": "1", "days": "1"}
 
 
 def test_a_version_whose_digest_differs_is_refused_and_the_old_one_stays(
