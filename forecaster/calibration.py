@@ -22,6 +22,7 @@ QuantileFunction = Callable[[Sequence[float]], torch.Tensor]
 _MEDIAN = 0.5
 # Steps lend each other residuals until an offset rests on this many; with fewer in all there is no calibration.
 _MIN_RESIDUALS = 200
+_MIN_WINDOWS_BEYOND = 10 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,27 @@ class Calibration:
         return ordered[..., [joint.index(level) for level in levels]]
 
 
-def calibrate(quantiles: FloatArray, target: FloatArray, levels: tuple[float, ...]) -> Calibration:
+def calibrate(quantiles: FloatArray, target: FloatArray, levels: tuple[float, ...], num_disjoint: int) -> Calibration:
     """Learns a calibration from held-out scaled quantiles [W H Q] and scaled targets [W H], NaN where missing.
 
     A step with few residuals borrows those of its neighbours, as many steps on each side as it takes. Where all
     steps together have fewer than 200, the offsets are 0: they would narrow intervals by chance.
+
+    Windows that overlap repeat each other's errors, so that they say little about the tails however many they
+    are. A level is learned only where 10 of the `num_disjoint` windows are expected beyond it (its share then
+    has a relative error of about 30 %); one farther out takes the offset of the outermost learned on its side.
     """
     residuals = target[:, :, None] - quantiles
     calibration = Calibration(levels, np.zeros(quantiles.shape[1:]))
+    learnable = [p for p, level in enumerate(levels) if num_disjoint * min(level, 1 - level) > _MIN_WINDOWS_BEYOND]
     for step, offsets in enumerate(calibration.offsets):
         pooled = _pooled(residuals, step)
-        for position, level in enumerate(levels):
-            if level != calibration.anchor and len(pooled) >= _MIN_RESIDUALS:
-                # Rank (n + 1) level, as split conformal prediction wants it.
-                offsets[position] = np.quantile(pooled[:, position], level, method="weibull")
+        if len(pooled) < _MIN_RESIDUALS:
+            continue
+        # Rank (n + 1) level, as split conformal prediction wants it.
+        known = {levels[p]: float(np.quantile(pooled[:, p], levels[p], method="weibull")) for p in learnable}
+        known[calibration.anchor] = 0.0
+        offsets[:] = np.interp(levels, sorted(known), [known[level] for level in sorted(known)])
     return calibration
 
 

@@ -38,7 +38,7 @@ def adjusted(calibration: Calibration, quantiles: np.ndarray, levels: tuple[floa
 
 
 def test_fresh_data_is_covered_as_promised_at_every_step() -> None:
-    calibration = calibrate(*too_narrow(4000, 6, seed=0), LEVELS)
+    calibration = calibrate(*too_narrow(4000, 6, seed=0), LEVELS, 4000)
     quantiles, target = too_narrow(20_000, 6, seed=1)
     before = shares_below(quantiles, target)
     after = shares_below(adjusted(calibration, quantiles), target)
@@ -48,39 +48,52 @@ def test_fresh_data_is_covered_as_promised_at_every_step() -> None:
 
 def test_the_median_stays() -> None:
     quantiles, target = too_narrow(500, 4, seed=0)
-    after = adjusted(calibrate(quantiles, target + 3, LEVELS), quantiles)
+    after = adjusted(calibrate(quantiles, target + 3, LEVELS, 500), quantiles)
     np.testing.assert_array_equal(after[:, :, 2], quantiles[:, :, 2])
     assert (np.diff(after, axis=2) >= 0).all()
 
 
 def test_offsets_computed_by_hand() -> None:
     target = np.tile(np.arange(201.0)[:, None], (1, 1))
-    calibration = calibrate(np.zeros((201, 1, 5)), target, LEVELS)
+    calibration = calibrate(np.zeros((201, 1, 5)), target, LEVELS, 201)
     np.testing.assert_allclose(calibration.offsets, [[19.2, 59.6, 0, 140.4, 180.8]])  # rank 202 x level
 
 
 def test_missing_targets_do_not_count() -> None:
     quantiles, target = too_narrow(600, 3, seed=0)
     holes = np.random.default_rng(0).random(target.shape) < 0.5
-    kept = calibrate(quantiles, np.where(holes, np.nan, target), LEVELS).offsets[0]
-    only = calibrate(quantiles[~holes[:, 0]][:, :1], target[~holes[:, 0]][:, :1], LEVELS).offsets[0]
+    kept = calibrate(quantiles, np.where(holes, np.nan, target), LEVELS, 600).offsets[0]
+    only = calibrate(quantiles[~holes[:, 0]][:, :1], target[~holes[:, 0]][:, :1], LEVELS, 600).offsets[0]
     np.testing.assert_allclose(kept, only)
 
 
 def test_steps_with_few_residuals_borrow_from_their_neighbours() -> None:
     quantiles, target = too_narrow(10, 50, seed=0)
-    offsets = calibrate(quantiles, target, LEVELS).offsets
+    offsets = calibrate(quantiles, target, LEVELS, 100).offsets
     assert np.abs(np.diff(offsets, axis=0)).max() < 0.5 * np.abs(offsets).max()
+
+
+@pytest.mark.parametrize(("num_disjoint", "learned"), [(33, []), (34, [1, 3]), (99, [1, 3]), (100, [0, 1, 3, 4])])
+def test_tails_beyond_what_disjoint_windows_can_tell_move_with_the_level_inside(
+    num_disjoint: int, learned: list[int]
+) -> None:
+    target = np.arange(201.0)[:, None]
+    (offsets,) = calibrate(np.zeros((201, 1, 5)), target, LEVELS, num_disjoint).offsets
+    full = np.array([19.2, 59.6, 0, 140.4, 180.8])
+    for position in range(5):
+        inside = [p for p in learned if abs(p - 2) <= abs(position - 2) and (p - 2) * (position - 2) > 0]
+        expected = full[max(inside, key=lambda p: abs(p - 2))] if inside else 0.0
+        assert offsets[position] == pytest.approx(expected)
 
 
 def test_few_residuals_do_not_narrow_intervals() -> None:
     quantiles = np.broadcast_to(norm.ppf(LEVELS), (10, 5, len(LEVELS)))
-    assert not calibrate(quantiles, np.zeros((10, 5)), LEVELS).offsets.any()
+    assert not calibrate(quantiles, np.zeros((10, 5)), LEVELS, 10).offsets.any()
 
 
 def test_nothing_to_learn_from_leaves_forecasts_as_they_are() -> None:
     quantiles, _ = too_narrow(5, 4, seed=0)
-    calibration = calibrate(quantiles, np.full((5, 4), np.nan), LEVELS)
+    calibration = calibrate(quantiles, np.full((5, 4), np.nan), LEVELS, 5)
     np.testing.assert_array_equal(adjusted(calibration, quantiles), quantiles)
 
 

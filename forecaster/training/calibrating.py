@@ -25,4 +25,6 @@ def learn_calibration(network: Network, data: WindowDataModule) -> Calibration:
             usable = batch.target_observed & (output.scale.spread > 0)
             quantiles.append(network.head.quantiles(output.parameters, network.config.levels).to(torch.float64))
             targets.append(torch.where(usable, target, torch.nan))
-    return calibrate(np.asarray(torch.cat(quantiles)), np.asarray(torch.cat(targets)), network.config.levels)
+    return calibrate(
+        np.asarray(torch.cat(quantiles)), np.asarray(torch.cat(targets)), network.config.levels, data.num_disjoint
+    )

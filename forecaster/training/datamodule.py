@@ -33,6 +33,7 @@ class WindowDataModule(pl.LightningDataModule):
         self.windows = Windows(panel, context_length, horizon)
         self.training = training_windows(panel, horizon, split.training_ends, min_context=1)
         self.validation = _validation_windows(panel, split)
+        self.num_disjoint = sum(len(fold.series) for fold in split.validation)
         if self.training.num_windows == 0:
             raise SeriesError(
                 f"no series is long enough to train on: {int(panel.lengths.max())} steps at most, of which "
