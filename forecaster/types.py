@@ -1,6 +1,6 @@
 """Values that travel between the rooms: frozen, with named axes.
 
-Axis letters: B batch, L context, H horizon, Q quantile levels, S series. Missing values are NaN in
+Axis letters: B batch, L context, H horizon, F covariates, Q quantile levels, S series. Missing values are NaN in
 tables and panels, and value 0 with observed False in tensors; `Windows.gather` is where one becomes the other.
 """
 
@@ -21,6 +21,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Masked:
+    """Numbers some of which are missing."""
+
+    values: torch.Tensor  # float64, 0 where not observed
+    observed: torch.Tensor  # bool, of the same shape
+
+    def to(self, device: torch.device | str) -> Masked:
+        """Gives the same numbers on another device."""
+        return Masked(self.values.to(device), self.observed.to(device))
+
+
+@dataclass(frozen=True)
+class CovariateBatch:
+    """What is known beside the target, in the order of `CovariateConfig`; any F may be 0."""
+
+    past: Masked  # [B L F] known up to the cutoff
+    known: Masked  # [B L+H F] known ahead of time
+    calendar: torch.Tensor  # [B L+H F] float32 in -1 .. 1, made from the timestamps
+    static: Masked  # [B F]
+    categories: torch.Tensor  # [B F] int64, 0 where missing or not met in training
+
+    def to(self, device: torch.device | str) -> CovariateBatch:
+        """Gives the same covariates on another device."""
+        return CovariateBatch(
+            self.past.to(device),
+            self.known.to(device),
+            self.calendar.to(device),
+            self.static.to(device),
+            self.categories.to(device),
+        )
+
+
+@dataclass(frozen=True)
 class WindowBatch:
     """Windows cut out of a panel: a context to look at and the target that followed it."""
 
@@ -28,20 +61,31 @@ class WindowBatch:
     observed: torch.Tensor  # [B L] bool, True where a real value stands
     target: torch.Tensor  # [B H] float64, 0 where not observed
     target_observed: torch.Tensor  # [B H] bool
+    covariates: CovariateBatch | None = None  # None where there are none
+    groups: torch.Tensor | None = None  # [B] int64, equal where windows of one cutoff may see each other
 
     def to(self, device: torch.device | str) -> WindowBatch:
         """Gives the same windows on another device."""
         return WindowBatch(
-            self.context.to(device), self.observed.to(device), self.target.to(device), self.target_observed.to(device)
+            self.context.to(device),
+            self.observed.to(device),
+            self.target.to(device),
+            self.target_observed.to(device),
+            None if self.covariates is None else self.covariates.to(device),
+            None if self.groups is None else self.groups.to(device),
         )
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What was taken off a window and is put back on its forecast: value = loc + spread * scaled."""
+    """What was taken off a window and is put back on its forecast: value = loc + spread * scaled.
+
+    Where it bends, value = loc + spread * sinh(scaled).
+    """
 
     loc: torch.Tensor  # [B 1] float64
     spread: torch.Tensor  # [B 1] float64, 0 for a constant context
+    bends: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Tells the encoder where a token stands: four kinds, one table of names.
+"""Tells the encoder where a token stands: five kinds, one table of names.
 
-Positions count from the right: the newest token has position 0, the one before it 1. A longer context or
-padding on the left therefore changes nothing for the tokens that were there.
+The age of a token is how long before the cutoff it ends, counted in patches: the newest patch of the context
+has age 0, the one before it 1, the first patch of the future -1. A longer context or padding on the left
+therefore changes nothing for the tokens that were there.
 """
 
 from __future__ import annotations
@@ -13,107 +14,113 @@ import torch
 from torch import nn
 
 from forecaster.config import ModelConfig
+from forecaster.model.attention import Rotation
 
 _BASE = 10_000.0  # slowest angular frequency is about 1 / _BASE; the value of both papers cited below
 
 
 class Positions(Protocol):
-    """The two places at which a position can enter: into the tokens, or into queries and keys."""
+    """The three places at which a position can enter: the tokens, queries and keys, or the attention scores."""
 
-    def add(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Gives tokens [B N D] that know their position."""
+    def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
+        """Gives tokens [B N D] that know their age [N]."""
 
-    def rotate(self, heads: torch.Tensor) -> torch.Tensor:
-        """Gives queries or keys [B A N D/A] that know their position."""
+    def rotation(self, ages: torch.Tensor) -> Rotation | None:
+        """Gives what turns queries or keys [B A N D/A] by the ages [N] of their tokens, if anything does."""
 
-
-def ages(num_patches: int) -> torch.Tensor:
-    """Gives the positions [N] float32 of tokens in time order: N - 1, ..., 1, 0."""
-    return torch.arange(num_patches - 1, -1, -1, dtype=torch.float32)
+    def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
+        """Gives what is added to attention scores [A N N] between tokens of these ages [N], if anything is."""
 
 
-def angles(num_patches: int, width: int) -> torch.Tensor:
-    """Gives position x frequency [N width/2]; frequency i is 10000^(-2i / width)."""
-    exponents = torch.arange(0, width, 2, dtype=torch.float32) / width
-    return ages(num_patches).unsqueeze(1) * _BASE**-exponents
+def angles(ages: torch.Tensor, width: int) -> torch.Tensor:
+    """Gives age x frequency [N width/2]; frequency i is 10000^(-2i / width)."""
+    exponents = torch.arange(0, width, 2, dtype=torch.float32, device=ages.device) / width
+    return ages.unsqueeze(1) * _BASE**-exponents
 
 
 class NoPositions(nn.Module):
-    """Leaves everything as it is: the encoder sees a set of tokens."""
+    """Leaves everything as it is: the encoder sees a set of tokens. The other kinds change one of the three places."""
 
-    def add(self, tokens: torch.Tensor) -> torch.Tensor:
+    def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
         """Gives the tokens [B N D] unchanged."""
         return tokens
 
-    def rotate(self, heads: torch.Tensor) -> torch.Tensor:
-        """Gives the queries or keys [B A N D/A] unchanged."""
-        return heads
+    def rotation(self, ages: torch.Tensor) -> Rotation | None:
+        """Gives none."""
+        return None
+
+    def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
+        """Gives none."""
+        return None
 
 
-class AddedPositions(nn.Module):
-    """Adds row `position` of a table, fixed or learned, to each token."""
+class SinusoidalPositions(NoPositions):
+    """Adds fixed waves: sine in even columns, cosine in odd ones (Vaswani et al. 2017, section 3.5)."""
 
-    table: torch.Tensor  # [N D], in time order like the tokens: the last row is position 0
-
-    def add(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Gives tokens [B N D] plus the last N rows of the table."""
-        return tokens + self.table[-tokens.shape[1] :]
-
-    def rotate(self, heads: torch.Tensor) -> torch.Tensor:
-        """Gives the queries or keys [B A N D/A] unchanged."""
-        return heads
+    def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
+        """Gives tokens [B N D] plus the waves of their ages."""
+        angle = angles(ages, tokens.shape[-1])
+        return tokens + torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
 
 
-class SinusoidalPositions(AddedPositions):
-    """Fixed waves: sine in even columns, cosine in odd ones (Vaswani et al. 2017, section 3.5)."""
+class LearnedPositions(NoPositions):
+    """Adds one trained vector per token, begun small (std 0.02) so that at first the values speak louder."""
 
-    def __init__(self, num_patches: int, d_model: int) -> None:
+    def __init__(self, num_tokens: int, d_model: int) -> None:
         super().__init__()
-        angle = angles(num_patches, d_model)
-        waves = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
-        self.register_buffer("table", waves, persistent=False)
+        self.table = nn.Parameter(torch.empty(num_tokens, d_model).normal_(std=0.02))
+
+    def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
+        """Gives tokens [B N D] plus the table, which is in their order."""
+        return tokens + self.table
 
 
-class LearnedPositions(AddedPositions):
-    """One trained vector per position, begun small (std 0.02) so that at first the values speak louder."""
+class RotaryPositions(NoPositions):
+    """Turns pairs of query and key coordinates by an angle that grows with age (RoFormer, Su et al. 2021).
 
-    def __init__(self, num_patches: int, d_model: int) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.empty(num_patches, d_model).normal_(std=0.02))
-
-
-class RotaryPositions(nn.Module):
-    """Turns pairs of query and key coordinates by an angle that grows with position (RoFormer, Su et al. 2021).
-
-    The product of a query and a key then depends on their positions only through the difference. The paper
+    The product of a query and a key then depends on their ages only through the difference. The paper
     pairs neighbouring coordinates; here coordinate i is paired with i + width/2, which is the same up to
     the order of the columns of the projections before it.
     """
 
-    cosine: torch.Tensor  # [N width/2]
-    sine: torch.Tensor  # [N width/2]
-
-    def __init__(self, num_patches: int, head_width: int) -> None:
+    def __init__(self, head_width: int) -> None:
         super().__init__()
-        angle = angles(num_patches, head_width)
-        self.register_buffer("cosine", angle.cos(), persistent=False)
-        self.register_buffer("sine", angle.sin(), persistent=False)
+        self.head_width = head_width
 
-    def add(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Gives the tokens [B N D] unchanged."""
-        return tokens
+    def rotation(self, ages: torch.Tensor) -> Rotation | None:
+        """Gives a function that turns heads [B A N width], in the dtype they come in."""
+        angle = angles(ages, self.head_width)
+        cosine, sine = angle.cos(), angle.sin()
 
-    def rotate(self, heads: torch.Tensor) -> torch.Tensor:
-        """Gives heads [B A N width] with each coordinate pair turned by its angle, in the dtype it came in."""
-        cosine, sine = self.cosine[-heads.shape[2] :], self.sine[-heads.shape[2] :]
-        first, second = heads.chunk(2, dim=-1)
-        turned = torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
-        return turned.to(heads.dtype)
+        def turn(heads: torch.Tensor) -> torch.Tensor:
+            first, second = heads.chunk(2, dim=-1)
+            turned = torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+            return turned.to(heads.dtype)
+
+        return turn
+
+
+class LinearBias(NoPositions):
+    """Takes slope x distance off the scores, a slope per head (ALiBi, Press et al. 2022, here in both directions).
+
+    The slopes are 2^(-8 i / A) for head i = 1 .. A, as in the paper for a power of two.
+    """
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+
+    def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
+        """Gives the scores' change [A N N], 0 on the diagonal, negative elsewhere."""
+        heads = torch.arange(1, self.num_heads + 1, dtype=torch.float32, device=ages.device)
+        slopes = torch.exp2(-8.0 * heads / self.num_heads)
+        return -slopes[:, None, None] * (ages[:, None] - ages[None, :]).abs()
 
 
 POSITIONS: dict[str, Callable[[int, ModelConfig], Positions]] = {
-    "sinusoidal": lambda num_patches, config: SinusoidalPositions(num_patches, config.d_model),
-    "learned": lambda num_patches, config: LearnedPositions(num_patches, config.d_model),
-    "rotary": lambda num_patches, config: RotaryPositions(num_patches, config.d_model // config.num_heads),
-    "none": lambda num_patches, config: NoPositions(),  # noqa: ARG005
+    "sinusoidal": lambda num_tokens, config: SinusoidalPositions(),  # noqa: ARG005
+    "learned": lambda num_tokens, config: LearnedPositions(num_tokens, config.d_model),
+    "rotary": lambda num_tokens, config: RotaryPositions(config.d_model // config.num_heads),  # noqa: ARG005
+    "alibi": lambda num_tokens, config: LinearBias(config.num_heads),  # noqa: ARG005
+    "none": lambda num_tokens, config: NoPositions(),  # noqa: ARG005
 }

@@ -6,47 +6,85 @@ the largest magnitude of the row, so nothing overflows or underflows whatever th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from forecaster.types import Scale
+from forecaster.types import Masked, Scale
 
-# A row whose standard deviation is at most this share of its largest magnitude counts as constant:
-# below it, float64 holds fewer digits of the variation than the float32 of the network could use.
+# A row whose spread is at most this share of its largest magnitude counts as constant: below it, float64 holds
+# fewer digits of the variation than the float32 of the network could use.
 CONSTANT_BELOW = 1e-9
+
+# What asinh has bent is not unbent beyond +/- this: e^100 spreads are finite, and far past LARGEST_SCALED_TARGET.
+_LARGEST_BENT = 100.0
 
 # Targets are clipped to this many spreads: a jump after a nearly constant context stays finite in float32.
 LARGEST_SCALED_TARGET = 1e6
 
+_NORMAL_QUARTILES = 1.3489795  # distance between the quartiles of a standard normal
+
+LocAndSpread = tuple[torch.Tensor, torch.Tensor]  # [B 1] each
+
 
 @dataclass(frozen=True)
 class ScaledContext:
-    """A context of mean 0 and standard deviation 1, with what was taken off it."""
+    """A context around 0 with spread 1, and what was taken off it."""
 
     values: torch.Tensor  # [B L] float32, 0 where not observed, (nearly) 0 all over a constant row
     observed: torch.Tensor  # [B L] bool
     scale: Scale
 
 
-def standardize(context: torch.Tensor, observed: torch.Tensor) -> ScaledContext:
-    """Scales context [B L] float64 by the mean and population standard deviation of each row's observed [B L] values.
+def mean_and_deviation(values: torch.Tensor, observed: torch.Tensor) -> LocAndSpread:
+    """Gives mean and population standard deviation of the observed values of each row [B L]."""
+    count = observed.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = values.sum(dim=1, keepdim=True) / count
+    variance = torch.where(observed, values - mean, 0.0).square().sum(dim=1, keepdim=True) / count
+    varies = variance > 0  # the root has no slope at 0, and a constant row shall have a finite gradient
+    return mean, torch.where(varies, torch.where(varies, variance, 1.0).sqrt(), 0.0)
+
+
+def median_and_quartiles(values: torch.Tensor, observed: torch.Tensor) -> LocAndSpread:
+    """Gives median and interquartile range / 1.349 (1 for a normal) of the observed values of each row [B L].
+
+    Where the quartiles are equal, though not all values are, the standard deviation is the spread.
+    """
+    known = torch.where(observed, values, torch.nan)
+    levels = torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype, device=values.device)
+    low, median, high = known.nanquantile(levels, dim=1, keepdim=True).nan_to_num(0.0)
+    quartiles = (high - low) / _NORMAL_QUARTILES
+    return median, torch.where(quartiles > CONSTANT_BELOW, quartiles, mean_and_deviation(values, observed)[1])
+
+
+STATISTICS: dict[str, Callable[[torch.Tensor, torch.Tensor], LocAndSpread]] = {
+    "mean_std": mean_and_deviation,
+    "robust": median_and_quartiles,
+    "asinh": median_and_quartiles,
+}
+
+
+def scale_context(context: torch.Tensor, observed: torch.Tensor, scaling: str = "mean_std") -> ScaledContext:
+    """Scales context [B L] float64 by the statistics of each row's observed [B L] values that `scaling` names.
 
     What stands under observed False is never read, be it NaN. A constant row has spread 0 and exactly its
-    constant as loc; a row with nothing observed has loc 0 and spread 0.
+    constant as loc; a row with nothing observed has loc 0 and spread 0. With 'off' loc is 0 and spread 1.
     """
-    count = observed.sum(dim=1, keepdim=True).clamp(min=1)
     known = torch.where(observed, context.to(torch.float64), 0.0)
+    if scaling == "off":
+        row = known[:, :1]
+        return ScaledContext(known.to(torch.float32), observed, Scale(torch.zeros_like(row), torch.ones_like(row)))
     largest = known.abs().amax(dim=1, keepdim=True)
     magnitude = torch.where(largest > 0, largest, 1.0)
     relative = known / magnitude
-    mean = relative.sum(dim=1, keepdim=True) / count
-    deviation = torch.where(observed, relative - mean, 0.0)
-    variance = deviation.square().sum(dim=1, keepdim=True) / count
-    varies = variance > CONSTANT_BELOW**2
-    unit = torch.where(varies, variance, 1.0).sqrt()
-    scale = Scale(loc=magnitude * mean, spread=torch.where(varies, magnitude * unit, 0.0))
-    return ScaledContext((deviation / unit).to(torch.float32), observed, scale)
+    loc, spread = STATISTICS[scaling](relative, observed)
+    varies = spread > CONSTANT_BELOW
+    unit = torch.where(varies, spread, 1.0)
+    values = torch.where(observed, relative - loc, 0.0) / unit
+    bends = scaling == "asinh"
+    scale = Scale(magnitude * loc, torch.where(varies, magnitude * unit, 0.0), bends)
+    return ScaledContext((values.asinh() if bends else values).to(torch.float32), observed, scale)
 
 
 def scale_target(target: torch.Tensor, scale: Scale) -> torch.Tensor:
@@ -56,10 +94,25 @@ def scale_target(target: torch.Tensor, scale: Scale) -> torch.Tensor:
     """
     divisor = torch.where(scale.spread > 0, scale.spread, 1.0)
     scaled = (target - scale.loc) / divisor
+    scaled = scaled.asinh() if scale.bends else scaled
     return scaled.clamp(-LARGEST_SCALED_TARGET, LARGEST_SCALED_TARGET).to(torch.float32)
 
 
 def unscale(values: torch.Tensor, scale: Scale) -> torch.Tensor:
     """Gives values [B ...] of scaled space in the unit of the data, float64; where spread is 0, exactly loc."""
     per_row = (-1,) + (1,) * (values.ndim - 1)
-    return scale.loc.reshape(per_row) + scale.spread.reshape(per_row) * values.to(torch.float64)
+    wide = values.to(torch.float64)
+    straight = wide.clamp(-_LARGEST_BENT, _LARGEST_BENT).sinh() if scale.bends else wide
+    return scale.loc.reshape(per_row) + scale.spread.reshape(per_row) * straight
+
+
+def scale_covariate(numbers: Masked) -> Masked:
+    """Gives covariates [B T F], each column of each window with mean 0 and standard deviation 1 where observed.
+
+    A column that does not vary within the window is 0: only its changes speak.
+    """
+    num_steps = numbers.values.shape[1]
+    rows = numbers.values.transpose(1, 2).reshape(-1, num_steps)
+    observed = numbers.observed.transpose(1, 2).reshape(-1, num_steps)
+    scaled = scale_context(rows, observed).values.reshape(len(numbers.values), -1, num_steps)
+    return Masked(scaled.transpose(1, 2), numbers.observed)

@@ -1,19 +1,68 @@
-"""Small networks and contexts for the tests of the network."""
+"""Small networks of every kind, and windows with gaps for them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import pytest
 import torch
 from torch import nn
 
-from forecaster.config import ModelConfig
+from forecaster.config import CovariateConfig, ModelConfig
+from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
-from forecaster.types import WindowBatch
+from forecaster.model.scaling import unscale
+from forecaster.types import CovariateBatch, Masked, WindowBatch
 
 Module = TypeVar("Module", bound=nn.Module)
 
-POSITION_KINDS = ("sinusoidal", "learned", "rotary", "none")
+LEVELS = (0.1, 0.3, 0.5, 0.9)
+POSITION_KINDS = ("sinusoidal", "learned", "rotary", "alibi", "none")
+
+COVARIATES = CovariateConfig(
+    past=("wind", "rain"),
+    known=("price",),
+    calendar=("hour", "weekday"),
+    static=("size", "height"),
+    categories={"kind": ("a", "b", "c"), "place": ("d",)},
+)
+
+_BENT = {"scaling": "asinh", "skip": "ridge", "coarse_patch_length": 8, "covariates": COVARIATES}
+_MODERN = {"norm": "rms", "feed_forward": "swiglu", "positions": "alibi", "decoder": "queries", "channels": "group"}
+
+# One change each, then a few that meet.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "rms norm": {"norm": "rms"},
+    "post norm": {"norm_placement": "post"},
+    "relu": {"feed_forward": "relu"},
+    "swiglu": {"feed_forward": "swiglu"},
+    **{f"{kind} positions": {"positions": kind} for kind in POSITION_KINDS},
+    "causal": {"causal": True},
+    "robust": {"scaling": "robust"},
+    "asinh": {"scaling": "asinh"},
+    "unscaled": {"scaling": "off"},
+    "queries": {"decoder": "queries"},
+    "group": {"channels": "group"},
+    "coarse": {"coarse_patch_length": 8},
+    "overlapping": {"patch_stride": 2},
+    "linear skip": {"skip": "ridge"},
+    "theta": {"skip": "theta", "season_length": 4},
+    "covariates": {"covariates": COVARIATES},
+    "covariates and queries": {"covariates": COVARIATES, "decoder": "queries"},
+    "student_t": {"head": "student_t", "skip": "ridge"},
+    "gaussian": {"head": "gaussian", "skip": "ridge"},
+    "old": {"norm_placement": "post", "feed_forward": "relu", "positions": "sinusoidal", "causal": True, **_BENT},
+    "modern": {**_MODERN, **_BENT, "patch_stride": 1},
+    "learned and robust": {"positions": "learned", "scaling": "robust", "coarse_patch_length": 12, "patch_stride": 2},
+}
+
+EACH_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
+EACH_SCALED_VARIANT = pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "unscaled"])
+EACH_HEAD = pytest.mark.parametrize("head", ["quantile", "student_t", "gaussian"])
+EACH_POSITION = pytest.mark.parametrize("positions", POSITION_KINDS)
 
 
 def small_config(**changes: Any) -> ModelConfig:
@@ -34,7 +83,10 @@ def small_config(**changes: Any) -> ModelConfig:
 def awake_network(seed: int = 0, **changes: Any) -> Network:
     """Gives a network in eval mode whose every weight and bias matters, unlike in a fresh one."""
     torch.manual_seed(seed)
-    return shaken(Network(small_config(**changes)).eval(), 0.2)
+    network = shaken(Network(small_config(**changes)).eval(), 0.2)
+    if isinstance(network.skip, LinearSkip):
+        network.skip.start_at(0.2 * torch.randn(network.skip.weight.shape))
+    return network
 
 
 def shaken(module: Module, size: float) -> Module:
@@ -43,6 +95,13 @@ def shaken(module: Module, size: float) -> Module:
         for parameter in module.parameters():
             parameter.add_(torch.randn(parameter.shape), alpha=size)
     return module
+
+
+def forecast(network: Network, batch: WindowBatch, levels: Sequence[float] = LEVELS) -> torch.Tensor:
+    """Gives quantiles [B H Q] of a batch."""
+    with torch.no_grad():
+        output = network(batch.context, batch.observed, batch.covariates, batch.groups)
+        return unscale(network.head.quantiles(output.parameters, levels, output.scale), output.scale)
 
 
 def random_context(num_rows: int, length: int, seed: int = 0) -> torch.Tensor:
@@ -60,8 +119,77 @@ def random_observed(num_rows: int, length: int, seed: int = 0, share: float = 0.
 
 
 def random_batch(num_rows: int = 4, context_length: int = 24, horizon: int = 5, seed: int = 0) -> WindowBatch:
-    """Gives consecutive windows with gaps in context and target."""
+    """Gives windows with gaps in context and target."""
     values = random_context(num_rows, context_length + horizon, seed)
     observed = random_observed(num_rows, context_length + horizon, seed)
     cut = context_length
     return WindowBatch(values[:, :cut], observed[:, :cut], values[:, cut:], observed[:, cut:])
+
+
+def batch_for(network: Network, num_rows: int = 4, seed: int = 0) -> WindowBatch:
+    """Gives windows with gaps, with covariates for a network that reads them."""
+    batch = random_batch(num_rows, seed=seed)
+    reads_none = network.config.covariates.is_empty
+    return batch if reads_none else replace(batch, covariates=random_covariates(num_rows, seed=seed))
+
+
+def random_covariates(num_rows: int, context_length: int = 24, horizon: int = 5, seed: int = 0) -> CovariateBatch:
+    """Gives numbers with gaps for COVARIATES."""
+    draw = torch.Generator().manual_seed(seed)
+
+    def masked(*shape: int) -> Masked:
+        observed = torch.rand(num_rows, *shape, generator=draw) < 0.8
+        values = 7 + 5 * torch.randn(num_rows, *shape, generator=draw, dtype=torch.float64)
+        return Masked(torch.where(observed, values, 0.0), observed)
+
+    return CovariateBatch(
+        past=masked(context_length, 2),
+        known=masked(context_length + horizon, 1),
+        calendar=2 * torch.rand(num_rows, context_length + horizon, 2, generator=draw) - 1,
+        static=masked(2),
+        categories=torch.stack([torch.arange(num_rows) % 4, torch.arange(num_rows) % 2], dim=1),
+    )
+
+
+def batch_of(context: torch.Tensor, observed: torch.Tensor | None = None) -> WindowBatch:
+    """Gives windows without target and covariates; everything is observed unless told otherwise."""
+    if observed is None:
+        observed = torch.ones_like(context, dtype=torch.bool)
+    return WindowBatch(context, observed, context[:, :0], observed[:, :0])
+
+
+def rows_of(batch: WindowBatch, rows: Sequence[int] | torch.Tensor) -> WindowBatch:
+    """Gives some windows of a batch, in that order."""
+    chosen = torch.as_tensor(rows)
+    covariates = batch.covariates
+    if covariates is not None:
+        masked = {
+            name: Masked(getattr(covariates, name).values[chosen], getattr(covariates, name).observed[chosen])
+            for name in ("past", "known", "static")
+        }
+        covariates = CovariateBatch(
+            calendar=covariates.calendar[chosen], categories=covariates.categories[chosen], **masked
+        )
+    return WindowBatch(
+        batch.context[chosen],
+        batch.observed[chosen],
+        batch.target[chosen],
+        batch.target_observed[chosen],
+        covariates,
+        None if batch.groups is None else batch.groups[chosen],
+    )
+
+
+def soiled(batch: WindowBatch, garbage: float) -> WindowBatch:
+    """Gives the batch with garbage wherever nothing is observed."""
+
+    def dirty(numbers: Masked) -> Masked:
+        return Masked(torch.where(numbers.observed, numbers.values, garbage), numbers.observed)
+
+    context = torch.where(batch.observed, batch.context, garbage)
+    target = torch.where(batch.target_observed, batch.target, garbage)
+    covariates = batch.covariates
+    if covariates is not None:
+        past, known, static = map(dirty, (covariates.past, covariates.known, covariates.static))
+        covariates = replace(covariates, past=past, known=known, static=static)
+    return replace(batch, context=context, target=target, covariates=covariates)

@@ -10,6 +10,7 @@ from torch import nn
 
 from forecaster.model.attention import (
     MultiHeadAttention,
+    View,
     attention_weights,
     scaled_dot_product_attention,
     visibility,
@@ -32,6 +33,14 @@ def ours_and_torchs(d_model: int, num_heads: int) -> tuple[MultiHeadAttention, n
     return ours, theirs
 
 
+def newest_last(num_tokens: int) -> torch.Tensor:
+    return torch.arange(num_tokens - 1, -1, -1, dtype=torch.float32)
+
+
+def all_visible(num_tokens: int) -> View:
+    return View(visibility(torch.ones(1, num_tokens, dtype=torch.bool)))
+
+
 def padding(mask: str, batch: int, num_tokens: int) -> torch.Tensor:
     """Gives real tokens [B N]: some are padded, the first never is, so that each query sees a key."""
     real = torch.ones(batch, num_tokens, dtype=torch.bool)
@@ -52,10 +61,10 @@ def test_it_equals_torchs_multihead_attention(d_model: int, num_heads: int, num_
     expected, expected_weights = theirs(
         inputs[1], inputs[1], inputs[1], key_padding_mask=~real, attn_mask=later, average_attn_weights=False
     )
-    visible = visibility(real, causal)
-    output = ours(inputs[0], visible)
+    view = View(visibility(real, newest_last(num_tokens) if causal else None))
+    output = ours(inputs[0], view)
     torch.testing.assert_close(output, expected, rtol=1e-6, atol=1e-12)
-    torch.testing.assert_close(ours.weights(tokens, visible), expected_weights, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(ours.weights(tokens, view), expected_weights, rtol=1e-6, atol=1e-12)
 
     for result in (output, expected):
         result.square().sum().backward()
@@ -67,29 +76,45 @@ def test_it_equals_torchs_multihead_attention(d_model: int, num_heads: int, num_
 def test_float32_equals_torchs_fused_kernel() -> None:
     torch.manual_seed(0)
     queries, keys, values = torch.randn(3, 2, 4, 10, 8)
-    visible = visibility(torch.rand(2, 10) < 0.7, causal=False)
-    expected = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
-    ours = scaled_dot_product_attention(queries, keys, values, visible)
+    visible, bias = visibility(torch.rand(2, 10) < 0.7), torch.randn(4, 10, 10)
+    mask = bias.masked_fill(~visible, -math.inf)
+    expected = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+    ours = scaled_dot_product_attention(queries, keys, values, View(visible, bias=bias))
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_two_tokens_by_hand() -> None:
     queries = torch.tensor([[[[2.0], [0.0]]]])
     keys = torch.tensor([[[[1.0], [0.0]]]])
-    weights = attention_weights(queries, keys, torch.ones(1, 1, 1, 2, dtype=torch.bool))
+    weights = attention_weights(queries, keys, all_visible(2))
     share = math.e**2 / (math.e**2 + 1)
     torch.testing.assert_close(weights[0, 0], torch.tensor([[share, 1 - share], [0.5, 0.5]]), rtol=1e-6, atol=0.0)
 
 
 def test_causal_visibility_is_a_lower_triangle_of_real_keys() -> None:
-    visible = visibility(torch.tensor([[False, True, True]]), causal=True)
+    visible = visibility(torch.tensor([[False, True, True]]), newest_last(3))
     assert visible.int().tolist() == [[[[0, 0, 0], [0, 1, 0], [0, 1, 1]]]]
+
+
+def test_causal_visibility_goes_by_age_and_not_by_place() -> None:
+    # Two resolutions side by side: coarse tokens that end 2 and 0 patches before the cutoff, then fine ones.
+    ages = torch.tensor([2.0, 0.0, 3.0, 2.0, 1.0, 0.0])
+    visible = visibility(torch.ones(1, 6, dtype=torch.bool), ages)[0, 0]
+    for query in range(6):
+        assert visible[query].tolist() == [bool(ages[key] >= ages[query]) for key in range(6)]
+
+
+def test_a_bias_is_added_to_the_scores_before_the_softmax() -> None:
+    queries, keys = torch.zeros(1, 2, 1, 4), torch.zeros(1, 2, 2, 4)
+    bias = torch.tensor([[[0.0, math.log(3.0)]], [[0.0, 0.0]]])
+    weights = attention_weights(queries, keys, View(all_visible(2).visible, bias=bias))
+    torch.testing.assert_close(weights, torch.tensor([[[[0.25, 0.75]], [[0.5, 0.5]]]]), rtol=1e-6, atol=0.0)
 
 
 def test_a_query_that_sees_no_key_gets_0_and_no_nan_in_its_gradient() -> None:
     queries, keys, values = (torch.randn(1, 1, 3, 4, requires_grad=True) for _ in range(3))
-    visible = visibility(torch.tensor([[False, False, True]]), causal=True)
-    output = scaled_dot_product_attention(queries, keys, values, visible)
+    view = View(visibility(torch.tensor([[False, False, True]]), newest_last(3)))
+    output = scaled_dot_product_attention(queries, keys, values, view)
     assert torch.equal(output[0, 0, :2], torch.zeros(2, 4))
     torch.autograd.backward(output.sum())
     assert all(part.grad is not None and part.grad.isfinite().all() for part in (queries, keys, values))
@@ -97,36 +122,34 @@ def test_a_query_that_sees_no_key_gets_0_and_no_nan_in_its_gradient() -> None:
 
 def test_weights_sum_to_1_over_visible_keys_and_are_0_elsewhere() -> None:
     real = torch.tensor([[True, False, True, True]])
-    weights = attention_weights(torch.randn(1, 2, 4, 3), torch.randn(1, 2, 4, 3), visibility(real, causal=False))
+    weights = attention_weights(torch.randn(1, 2, 4, 3), torch.randn(1, 2, 4, 3), View(visibility(real)))
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(1, 2, 4), rtol=1e-6, atol=0.0)
     assert not weights[..., 1].any()
 
 
 def test_huge_scores_do_not_overflow() -> None:
-    weights = attention_weights(
-        torch.full((1, 1, 2, 4), 1e15), torch.randn(1, 1, 2, 4), visibility(torch.ones(1, 2, dtype=torch.bool), False)
-    )
+    weights = attention_weights(torch.full((1, 1, 2, 4), 1e15), torch.randn(1, 1, 2, 4), all_visible(2))
     assert weights.isfinite().all()
 
 
 def test_the_softmax_of_bfloat16_products_is_taken_in_float32() -> None:
     queries, keys = torch.randn(2, 1, 1, 4, 8, dtype=torch.bfloat16)
-    weights = attention_weights(queries, keys, visibility(torch.ones(1, 4, dtype=torch.bool), False))
+    weights = attention_weights(queries, keys, all_visible(4))
     assert weights.dtype == torch.float32
 
 
 def test_dropout_falls_on_the_weights_in_training_only() -> None:
     attention = MultiHeadAttention(8, 2, dropout=0.5)
-    tokens, visible = torch.randn(2, 6, 8), visibility(torch.ones(2, 6, dtype=torch.bool), False)
-    assert not torch.equal(attention(tokens, visible), attention(tokens, visible))
+    tokens, view = torch.randn(2, 6, 8), all_visible(6)
+    assert not torch.equal(attention(tokens, view), attention(tokens, view))
     attention.eval()
-    assert torch.equal(attention(tokens, visible), attention(tokens, visible))
+    assert torch.equal(attention(tokens, view), attention(tokens, view))
 
 
 def test_the_rotation_turns_queries_and_keys_but_not_values() -> None:
     torch.manual_seed(0)
-    attention = MultiHeadAttention(8, 2, dropout=0.0)
-    tokens, visible = torch.randn(1, 6, 8), visibility(torch.ones(1, 6, dtype=torch.bool), False)
+    attention, tokens, plain = MultiHeadAttention(8, 2, dropout=0.0), torch.randn(1, 6, 8), all_visible(6)
+    turned, bent = View(plain.visible, torch.neg), View(plain.visible, torch.sin)
     # Turning all of them by the same half turn changes the sign of queries and keys: no score moves.
-    torch.testing.assert_close(attention(tokens, visible, torch.neg), attention(tokens, visible), rtol=1e-6, atol=1e-7)
-    assert not torch.allclose(attention(tokens, visible, torch.sin), attention(tokens, visible), atol=1e-3)
+    torch.testing.assert_close(attention(tokens, turned), attention(tokens, plain), rtol=1e-6, atol=1e-7)
+    assert not torch.allclose(attention(tokens, bent), attention(tokens, plain), atol=1e-3)

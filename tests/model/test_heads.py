@@ -15,9 +15,18 @@ from torch.nn import functional as F
 from forecaster.config import DEFAULT_LEVELS, ModelConfig
 from forecaster.errors import RequestError
 from forecaster.model.heads import HEADS, SMALLEST_SCALE, Head, QuantileHead, StudentTHead
+from forecaster.types import Scale
 from tests.model.factories import small_config
 
-BOTH = pytest.mark.parametrize("head", [QuantileHead((0.1, 0.5, 0.9)), StudentTHead()])
+EACH = pytest.mark.parametrize(
+    "head", [make(small_config(levels=(0.1, 0.5, 0.9))) for make in HEADS.values()], ids=list(HEADS)
+)
+
+
+def scale(num_rows: int, loc: float = 10.0, spread: float = 4.0) -> Scale:
+    """Gives the scale of contexts that all have one level and spread."""
+    rows = torch.ones(num_rows, 1, dtype=torch.float64)
+    return Scale(loc * rows, spread * rows)
 
 
 def raw(value: float) -> float:
@@ -56,10 +65,10 @@ def test_quantiles_never_cross(parameters: list[float], levels: list[float]) -> 
     assert (quantiles.diff(dim=-1) >= 0).all()
 
 
-@given(st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3), st.lists(st.floats(1e-4, 0.9999), min_size=2))
+@given(st.lists(st.floats(-100, 100, width=32), min_size=3, max_size=3), st.sets(st.integers(1, 9999), min_size=2))
 @settings(deadline=None)
-def test_student_t_quantiles_never_cross(parameters: list[float], levels: list[float]) -> None:
-    quantiles = StudentTHead().quantiles(torch.tensor([[parameters]]), sorted(levels))
+def test_student_t_quantiles_never_cross(parameters: list[float], levels: set[int]) -> None:
+    quantiles = StudentTHead().quantiles(torch.tensor([[parameters]]), [level / 10_000 for level in sorted(levels)])
     assert quantiles.isfinite().all()
     assert (quantiles.diff(dim=-1) >= 0).all()
 
@@ -135,39 +144,66 @@ def test_student_t_begins_near_the_standard_normal() -> None:
     torch.testing.assert_close(quantiles[0, 0], torch.tensor(stats.t.ppf((0.1, 0.5, 0.9), 10)), rtol=1e-5, atol=1e-6)
 
 
-@BOTH
+@EACH
 def test_masked_targets_move_neither_loss_nor_gradient(head: Head) -> None:
     observed = torch.tensor([[True, False, True], [False, True, False]])
-    target, start = torch.randn(2, 3), torch.randn(2, 3, 3)
+    target, start = torch.randn(2, 3), torch.randn(2, 3, head.num_parameters)
     outcomes = []
     for garbage in (0.0, 1e30, math.nan, -math.inf):
         parameters = start.clone().requires_grad_()
-        loss = head.loss(parameters, torch.where(observed, target, garbage), observed)
+        loss = head.loss(parameters, torch.where(observed, target, garbage), observed, scale(2))
         outcomes.append((loss, *torch.autograd.grad(loss, parameters)))
     assert all(torch.equal(loss, outcomes[0][0]) and torch.equal(grad, outcomes[0][1]) for loss, grad in outcomes)
     assert not outcomes[0][1][~observed].any()
     assert outcomes[0][1][observed].any(dim=-1).all()
 
 
-@BOTH
+@EACH
 def test_the_loss_is_the_mean_over_observed_targets(head: Head) -> None:
-    parameters, target = torch.randn(1, 4, 3), torch.randn(1, 4)
-    each = [head.loss(parameters[:, [h]], target[:, [h]], torch.tensor([[True]])).item() for h in (0, 2)]
-    both = head.loss(parameters, target, torch.tensor([[True, False, True, False]]))
+    parameters, target = torch.randn(1, 4, head.num_parameters), torch.randn(1, 4)
+    each = [head.loss(parameters[:, [h]], target[:, [h]], torch.tensor([[True]]), scale(1)).item() for h in (0, 2)]
+    both = head.loss(parameters, target, torch.tensor([[True, False, True, False]]), scale(1))
     assert both.item() == pytest.approx(sum(each) / 2, rel=1e-5)
 
 
-@BOTH
+@EACH
 def test_with_nothing_observed_loss_and_gradient_are_0(head: Head) -> None:
-    parameters = torch.randn(1, 2, 3, requires_grad=True)
-    loss = head.loss(parameters, torch.full((1, 2), math.nan), torch.zeros(1, 2, dtype=torch.bool))
+    parameters = torch.randn(1, 2, head.num_parameters, requires_grad=True)
+    loss = head.loss(parameters, torch.full((1, 2), math.nan), torch.zeros(1, 2, dtype=torch.bool), scale(1))
     (gradient,) = torch.autograd.grad(loss, parameters)
     assert loss.item() == 0.0
-    assert torch.equal(gradient, torch.zeros(1, 2, 3))
+    assert torch.equal(gradient, torch.zeros(1, 2, head.num_parameters))
 
 
-@BOTH
-def test_a_target_far_out_gives_a_finite_gradient(head: Head) -> None:
-    parameters = torch.randn(1, 1, 3, requires_grad=True)
-    loss = head.loss(parameters, torch.tensor([[1e6]]), torch.tensor([[True]]))
-    assert torch.autograd.grad(loss, parameters)[0].isfinite().all()
+@EACH
+@pytest.mark.parametrize("target", [1e6, -1e6, 0.0])
+@pytest.mark.parametrize("size", [0.0, 1.0, 1e4])
+def test_loss_and_gradient_are_finite_however_far_out(head: Head, target: float, size: float) -> None:
+    for sign in (-1.0, 1.0):
+        parameters = (sign * size * torch.ones(1, 1, head.num_parameters)).requires_grad_()
+        loss = head.loss(parameters, torch.tensor([[target]]), torch.tensor([[True]]), scale(1))
+        assert loss.isfinite()
+        assert torch.autograd.grad(loss, parameters)[0].isfinite().all()
+
+
+@EACH
+@given(data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_no_head_lets_quantiles_cross(head: Head, data: st.DataObject) -> None:
+    numbers = st.lists(st.floats(-1e3, 1e3, width=32), min_size=head.num_parameters, max_size=head.num_parameters)
+    low, high = max(head.level_range[0], 1e-4), min(head.level_range[1], 1 - 1e-4)
+    places = data.draw(st.sets(st.integers(0, 1000), min_size=2, max_size=9))
+    levels = sorted({low + (high - low) * place / 1000 for place in places})
+    quantiles = head.quantiles(torch.tensor([[data.draw(numbers)]]), levels, scale(1))
+    assert quantiles.isfinite().all()
+    assert (quantiles.diff(dim=-1) >= 0).all()
+
+
+@EACH
+def test_a_higher_location_is_a_higher_median(head: Head) -> None:
+    start = torch.tensor([[head.initial_parameters()]])
+    raised = start.clone()
+    raised[..., head.loc_index] += 2.0
+    medians = [head.quantiles(parameters, (0.5,), scale(1)).item() for parameters in (start, raised)]
+    assert abs(medians[0]) < 0.3
+    assert medians[1] - medians[0] == pytest.approx(2.0, abs=0.25)  # a count is a whole number: 1 is 0.25 spreads

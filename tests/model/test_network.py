@@ -1,8 +1,8 @@
-"""The network as a whole: the properties that every forecast rests on."""
+"""The network as a whole: its doors, its heads, its loss and its first forecast."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,26 +14,25 @@ from forecaster.errors import ConfigError, RequestError
 from forecaster.model.network import Network
 from forecaster.types import WindowBatch
 from tests.model.factories import (
-    POSITION_KINDS,
+    COVARIATES,
+    EACH_HEAD,
+    EACH_POSITION,
+    LEVELS,
     awake_network,
+    batch_of,
     random_batch,
     random_context,
+    random_covariates,
     random_observed,
+    rows_of,
     small_config,
 )
-
-LEVELS = (0.1, 0.3, 0.5, 0.9)
-HEAD_KINDS = ("quantile", "student_t")
-EACH_HEAD = pytest.mark.parametrize("head", HEAD_KINDS)
-EACH_POSITION = pytest.mark.parametrize("positions", POSITION_KINDS)
+from tests.model.factories import forecast as forecast_batch
 
 
 def forecast(network: Network, context: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
     """Gives quantiles [B H Q] at LEVELS; everything is observed unless told otherwise."""
-    if observed is None:
-        observed = torch.ones_like(context, dtype=torch.bool)
-    with torch.no_grad():
-        return network.quantiles(context, observed, LEVELS)
+    return forecast_batch(network, batch_of(context, observed))
 
 
 def far_apart(first: torch.Tensor, second: torch.Tensor) -> bool:
@@ -64,9 +63,20 @@ def test_a_context_longer_than_the_network_sees_is_refused() -> None:
         forecast(awake_network(), random_context(1, 25))
 
 
+def test_a_model_with_covariates_refuses_a_context_alone() -> None:
+    with pytest.raises(RequestError, match="needs covariates and got none"):
+        forecast(awake_network(covariates=COVARIATES), random_context(1, 24))
+
+
+def test_the_quantiles_of_the_network_are_those_of_its_forecast() -> None:
+    network, context, observed = awake_network(), random_context(3, 24), random_observed(3, 24)
+    with torch.no_grad():
+        given = network.quantiles(context, observed, LEVELS)
+    assert torch.equal(given, forecast(network, context, observed))
+
+
 @EACH_HEAD
-@pytest.mark.parametrize("offset", [0.0, -3.0, 1e6])
-@pytest.mark.parametrize("factor", [1.0, 1e-6, 7.3, 1e20])
+@pytest.mark.parametrize(("factor", "offset"), [(1e-6, -3.0), (7.3, 1e6), (1e20, 0.0)])
 def test_a_forecast_follows_shift_and_stretch_of_its_context(head: str, factor: float, offset: float) -> None:
     network, context = awake_network(head=head), random_context(3, 24)
     observed = random_observed(3, 24)
@@ -99,59 +109,10 @@ def test_forecast_quantiles_never_cross(head: str, seed: int) -> None:
     assert (forecast(network, random_context(2, 24, seed)).diff(dim=-1) >= 0).all()
 
 
-@EACH_HEAD
-@pytest.mark.parametrize("garbage", [math.nan, math.inf, 1e9, 1e300])
-def test_values_under_missing_cannot_change_a_forecast(head: str, garbage: float) -> None:
-    network, context, observed = awake_network(head=head), random_context(3, 24), random_observed(3, 24)
-    soiled = torch.where(observed, context, garbage)
-    assert torch.equal(forecast(network, soiled, observed), forecast(network, context, observed))
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@EACH_POSITION
-@pytest.mark.parametrize("length", [1, 3, 4, 13, 23])
-def test_missing_steps_on_the_left_change_nothing(positions: str, causal: bool, length: int) -> None:
-    network, context = awake_network(positions=positions, causal=causal), random_context(2, length)
-    padded = torch.cat([torch.full((2, 24 - length), math.nan), context], dim=1)
-    expected = forecast(network, padded, ~padded.isnan())
-    assert expected.isfinite().all()
-    assert torch.equal(forecast(network, context), expected)
-
-
-@EACH_POSITION
-def test_tokens_without_an_observed_step_have_no_say_at_all(positions: str) -> None:
-    network, observed = awake_network(positions=positions), random_observed(2, 24)
-    observed[:, :8] = False
-    before = forecast(network, random_context(2, 24), observed)
-    with torch.no_grad():
-        network.projection.weight[:, : 2 * 16] += 100  # the columns of the first two tokens
-    assert torch.equal(forecast(network, random_context(2, 24), observed), before)
-
-
 @EACH_POSITION
 def test_the_order_of_steps_matters(positions: str) -> None:
     network, context = awake_network(positions=positions), random_context(2, 24)
     assert far_apart(forecast(network, context), forecast(network, context.roll(4, dims=1)))
-
-
-@EACH_HEAD
-def test_a_row_alone_is_the_same_row_in_company_and_in_any_order(head: str) -> None:
-    network, context, observed = awake_network(head=head), random_context(7, 24), random_observed(7, 24)
-    together = forecast(network, context, observed)
-    order = torch.randperm(7)
-    shuffled = forecast(network, context[order], observed[order])
-    torch.testing.assert_close(shuffled, together[order], rtol=1e-5, atol=1e-5)
-    for index in range(7):
-        alone = forecast(network, context[[index]], observed[[index]])
-        torch.testing.assert_close(alone, together[[index]], rtol=1e-5, atol=1e-5)
-
-
-def test_rows_without_any_value_are_finite_and_harm_no_other_row() -> None:
-    network, context = awake_network(), random_context(2, 24)
-    observed = torch.tensor([[True], [False]]).expand(2, 24)
-    quantiles = forecast(network, context, observed)
-    assert (quantiles[1] == 0).all()
-    torch.testing.assert_close(quantiles[:1], forecast(network, context[:1]), rtol=1e-5, atol=1e-5)
 
 
 @EACH_HEAD
@@ -182,44 +143,36 @@ def loss_and_gradients(network: Network, batch: WindowBatch) -> list[torch.Tenso
 
 
 @EACH_HEAD
-@pytest.mark.parametrize("garbage", [math.nan, -math.inf, 1e30])
-def test_masked_targets_never_move_loss_or_gradients(head: str, garbage: float) -> None:
-    network, batch = awake_network(head=head), random_batch()
-    soiled = WindowBatch(
-        torch.where(batch.observed, batch.context, garbage),
-        batch.observed,
-        torch.where(batch.target_observed, batch.target, garbage),
-        batch.target_observed,
-    )
-    for clean, other in zip(loss_and_gradients(network, batch), loss_and_gradients(network, soiled), strict=True):
-        assert torch.equal(clean, other)
-
-
-@EACH_HEAD
 def test_windows_with_a_constant_context_have_no_weight_in_the_loss(head: str) -> None:
     network, batch = awake_network(head=head), random_batch(4)
     context = torch.cat([batch.context[:3], torch.full((1, 24), 7.0).double()])
-    mixed = WindowBatch(context, batch.observed, batch.target, batch.target_observed)
-    first = WindowBatch(*(getattr(batch, name)[:3] for name in ("context", "observed", "target", "target_observed")))
-    for with_constant, without in zip(
-        loss_and_gradients(network, mixed), loss_and_gradients(network, first), strict=True
-    ):
+    mixed = loss_and_gradients(network, replace(batch, context=context))
+    first = loss_and_gradients(network, rows_of(batch, [0, 1, 2]))
+    for with_constant, without in zip(mixed, first, strict=True):
         torch.testing.assert_close(with_constant, without, rtol=1e-4, atol=1e-5)
 
 
 @EACH_HEAD
 def test_with_nothing_to_learn_from_loss_and_gradients_are_0(head: str) -> None:
-    context, batch = torch.full((4, 24), 7.0).double(), random_batch()
-    results = loss_and_gradients(
-        awake_network(head=head), WindowBatch(context, batch.observed, batch.target * 1e30, batch.target_observed)
-    )
+    batch = random_batch()
+    constant = replace(batch, context=torch.full((4, 24), 7.0).double(), target=batch.target * 1e30)
+    results = loss_and_gradients(awake_network(head=head), constant)
     assert all((result == 0).all() for result in results)
 
 
 def test_the_loss_does_not_depend_on_the_unit() -> None:
     network, batch = awake_network(), random_batch()
-    larger = WindowBatch(batch.context * 1e3 + 5, batch.observed, batch.target * 1e3 + 5, batch.target_observed)
+    larger = replace(batch, context=batch.context * 1e3 + 5, target=batch.target * 1e3 + 5)
     torch.testing.assert_close(network.loss(larger), network.loss(batch), rtol=1e-5, atol=0.0)
+
+
+def test_attention_says_what_each_token_sees_of_all_resolutions_and_of_the_future() -> None:
+    network = awake_network(coarse_patch_length=8, patch_stride=2, covariates=COVARIATES)
+    batch = replace(random_batch(2), covariates=random_covariates(2))
+    for weights in network.attention(batch.context, batch.observed, batch.covariates):
+        assert weights.shape == (2, 2, 16, 16)
+        torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 2, 16), rtol=1e-5, atol=0.0)
+        assert (weights[..., -2:] > 0).all()
 
 
 def test_attention_gives_one_map_per_layer_whose_rows_sum_to_1() -> None:
@@ -230,36 +183,6 @@ def test_attention_gives_one_map_per_layer_whose_rows_sum_to_1() -> None:
     for weights in maps:
         torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 2, 6), rtol=1e-5, atol=0.0)
         assert not weights[..., :2].any()
-
-
-@EACH_HEAD
-def test_under_bfloat16_autocast_only_the_linear_maps_lose_digits(head: str) -> None:
-    network, context = awake_network(head=head), 1e6 + random_context(3, 24)
-    exact = forecast(network, context)
-    with torch.autocast("cpu", torch.bfloat16):
-        output = network(context, torch.ones_like(context, dtype=torch.bool))
-        rough = forecast(network, context)
-    assert output.parameters.dtype == torch.float32
-    assert output.scale.loc.dtype == torch.float64
-    assert (rough.diff(dim=-1) >= 0).all()
-    assert ((rough - exact).abs() / context.std(dim=1)[:, None, None]).max() < 0.3
-
-
-@EACH_HEAD
-def test_every_tensor_made_on_the_way_lives_where_the_input_lives(head: str) -> None:
-    network, batch = awake_network(head=head, causal=True).to("meta"), random_batch()
-    elsewhere = WindowBatch(
-        *(getattr(batch, name).to("meta") for name in ("context", "observed", "target", "target_observed"))
-    )
-    assert network.loss(elsewhere).device.type == "meta"
-
-
-@EACH_HEAD
-def test_every_weight_gets_a_gradient(head: str) -> None:
-    network = awake_network(head=head, positions="learned")
-    names = [name for name, _ in network.named_parameters()]
-    silent = [n for n, g in zip(names, loss_and_gradients(network, random_batch())[1:], strict=True) if not g.any()]
-    assert silent == []
 
 
 @EACH_HEAD
@@ -277,13 +200,3 @@ def test_it_learns_one_sine_by_heart(head: str) -> None:
         optimizer.step()
     median = forecast(network.eval(), batch.context)[..., 2]
     assert (median - batch.target).abs().mean() < 0.05  # the sine itself has mean absolute value 0.64
-
-
-@pytest.mark.slow
-@EACH_HEAD
-def test_forward_compiles_as_one_graph_and_gives_the_same(head: str) -> None:
-    network, batch = awake_network(head=head), random_batch()
-    compiled = torch.compile(network, backend="eager", fullgraph=True)
-    expected, given = network(batch.context, batch.observed), compiled(batch.context, batch.observed)
-    torch.testing.assert_close(given.parameters, expected.parameters, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(given.scale.spread, expected.scale.spread, rtol=1e-12, atol=0.0)

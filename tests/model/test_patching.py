@@ -1,15 +1,12 @@
-"""Patching: which steps end up in which token, and which tokens are real."""
+"""Patching: which steps end up in which patch, and how old each patch is."""
 
 from __future__ import annotations
-
-import math
 
 import pytest
 import torch
 
 from forecaster.errors import RequestError
-from forecaster.model.patching import PatchEmbedding, left_pad
-from tests.model.factories import random_context, random_observed
+from forecaster.model.patching import cut_patches, left_pad, patch_ages
 
 
 def test_left_pad_puts_missing_steps_before_the_given_ones() -> None:
@@ -24,40 +21,23 @@ def test_a_context_longer_than_the_model_sees_is_refused() -> None:
     assert refusal.value.code == "context-too-long"
 
 
-def test_a_token_is_the_linear_map_of_its_own_values_and_mask() -> None:
-    embedding = PatchEmbedding(3, 8)
-    values, observed = random_context(2, 6).float(), random_observed(2, 6)
-    tokens, _ = embedding(values, observed)
-    for index in range(2):
-        steps = slice(3 * index, 3 * index + 3)
-        seen = observed[:, steps].float()
-        expected = embedding.linear(torch.cat([values[:, steps] * seen, seen], dim=1))
-        torch.testing.assert_close(tokens[:, index], expected, rtol=1e-5, atol=1e-5)
+def test_patches_are_runs_of_steps_and_the_newest_ends_with_the_last() -> None:
+    steps = torch.arange(8).unsqueeze(0)
+    assert cut_patches(steps, 4, 4).tolist() == [[[0, 1, 2, 3], [4, 5, 6, 7]]]
+    assert cut_patches(steps, 4, 2).tolist() == [[[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7]]]
 
 
-def test_a_token_is_real_where_its_patch_has_an_observed_step() -> None:
-    observed = torch.tensor([[False, False, False, False, True, False, True, True]])
-    _, real = PatchEmbedding(2, 8)(torch.zeros(1, 8), observed)
-    assert real.tolist() == [[False, False, True, True]]
+@pytest.mark.parametrize(("patch_length", "stride"), [(1, 1), (4, 4), (4, 2), (4, 1), (12, 3), (24, 24)])
+def test_every_step_of_a_patch_keeps_its_columns(patch_length: int, stride: int) -> None:
+    steps = torch.randn(2, 24, 3)
+    patches = cut_patches(steps, patch_length, stride)
+    assert patches.shape == (2, (24 - patch_length) // stride + 1, patch_length, 3)
+    for number in range(patches.shape[1]):
+        begin = number * stride
+        assert torch.equal(patches[:, number], steps[:, begin : begin + patch_length])
 
 
-def test_a_length_that_is_no_multiple_of_the_patch_is_padded_on_the_left() -> None:
-    embedding = PatchEmbedding(4, 8)
-    values, observed = random_context(2, 7).float(), torch.ones(2, 7, dtype=torch.bool)
-    tokens, real = embedding(values, observed)
-    padded_tokens, padded_real = embedding(*left_pad(values, observed, 8))
-    assert torch.equal(tokens, padded_tokens)
-    assert torch.equal(real, padded_real)
-    assert tokens.shape == (2, 2, 8)
-
-
-def test_missing_and_a_real_0_are_different_tokens() -> None:
-    embedding = PatchEmbedding(2, 8)
-    seen, _ = embedding(torch.zeros(1, 2), torch.tensor([[True, True]]))
-    unseen, _ = embedding(torch.zeros(1, 2), torch.tensor([[True, False]]))
-    assert not torch.allclose(seen, unseen)
-
-
-def test_nan_under_missing_stays_outside() -> None:
-    tokens, _ = PatchEmbedding(2, 8)(torch.tensor([[1.0, math.nan]]), torch.tensor([[True, False]]))
-    assert tokens.isfinite().all()
+@pytest.mark.parametrize(("patch_length", "stride"), [(4, 4), (4, 2), (8, 8), (12, 3)])
+def test_the_age_of_a_patch_is_the_number_of_steps_after_its_last(patch_length: int, stride: int) -> None:
+    last_steps = cut_patches(torch.arange(24).unsqueeze(0), patch_length, stride)[0, :, -1]
+    assert patch_ages(24, patch_length, stride).tolist() == [23 - last for last in last_steps.tolist()]

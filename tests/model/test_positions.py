@@ -1,4 +1,4 @@
-"""Positions: the tables against their formulas, and what must not depend on where counting starts."""
+"""Positions: each kind against its formula, and what must not depend on where counting starts."""
 
 from __future__ import annotations
 
@@ -11,77 +11,120 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import ModelConfig
-from forecaster.model.positions import POSITIONS, RotaryPositions, SinusoidalPositions, ages, angles
+from forecaster.model.positions import (
+    POSITIONS,
+    LinearBias,
+    Positions,
+    RotaryPositions,
+    SinusoidalPositions,
+    angles,
+)
 from tests.model.factories import POSITION_KINDS, small_config
+
+AGES = torch.tensor([6.0, 5.0, 4.5, 4.0, 3.0, 2.0, 1.0, 0.0, -1.0])  # with an overlap, and with a future
+
+
+def made(kind: str) -> Positions:
+    torch.manual_seed(0)
+    return POSITIONS[kind](len(AGES), small_config(positions=kind))
+
+
+def turned(rotary: RotaryPositions, heads: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
+    rotate = rotary.rotation(ages)
+    assert rotate is not None
+    return rotate(heads)
 
 
 def test_every_name_the_config_allows_is_in_the_table() -> None:
     assert set(POSITIONS) == set(get_args(ModelConfig.model_fields["positions"].annotation)) == set(POSITION_KINDS)
 
 
-def test_the_newest_token_has_position_0() -> None:
-    assert ages(4).tolist() == [3.0, 2.0, 1.0, 0.0]
-
-
-def test_the_sinusoidal_table_follows_the_formula() -> None:
-    num_patches, width = 7, 6
-    table = SinusoidalPositions(num_patches, width).table
-    for index in range(num_patches):
-        position = num_patches - 1 - index
+def test_the_sinusoidal_waves_follow_the_formula() -> None:
+    width = 6
+    waves = SinusoidalPositions().add(torch.zeros(1, len(AGES), width), AGES)[0]
+    for index, age in enumerate(AGES.tolist()):
         for pair in range(width // 2):
-            angle = position / 10000 ** (2 * pair / width)
-            assert table[index, 2 * pair].item() == pytest.approx(math.sin(angle), abs=1e-6)
-            assert table[index, 2 * pair + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
+            angle = age / 10000 ** (2 * pair / width)
+            assert waves[index, 2 * pair].item() == pytest.approx(math.sin(angle), abs=1e-6)
+            assert waves[index, 2 * pair + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
 
 
 def test_rotary_turns_each_pair_of_coordinates_by_its_angle() -> None:
-    heads = torch.randn(1, 1, 5, 6)
-    turned = RotaryPositions(5, 6).rotate(heads)
-    as_complex = torch.complex(heads[..., :3], heads[..., 3:]) * torch.exp(1j * angles(5, 6))
+    heads = torch.randn(1, 1, len(AGES), 6)
+    as_complex = torch.complex(heads[..., :3], heads[..., 3:]) * torch.exp(1j * angles(AGES, 6))
     expected = torch.cat([as_complex.real, as_complex.imag], dim=-1)
-    torch.testing.assert_close(turned, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(turned(RotaryPositions(6), heads, AGES), expected, rtol=1e-5, atol=1e-6)
 
 
-@given(st.integers(0, 29), st.integers(0, 29), st.integers(0, 30), st.integers(0, 100))
+@given(st.floats(-3, 30), st.floats(-3, 30), st.floats(0, 30), st.integers(0, 100))
 @settings(deadline=None, max_examples=50)
-def test_rotary_scores_depend_on_the_distance_only(query_at: int, key_at: int, shift: int, seed: int) -> None:
-    rotary = RotaryPositions(60, 8)
-    query, key = torch.randn(2, 8, generator=torch.Generator().manual_seed(seed))
+def test_rotary_scores_depend_on_the_distance_only(query_age: float, key_age: float, shift: float, seed: int) -> None:
+    query, key = torch.randn(2, 1, 8, generator=torch.Generator().manual_seed(seed))
 
-    def score(query_index: int, key_index: int) -> float:
-        everywhere = [rotary.rotate(vector.expand(1, 1, 60, 8))[0, 0] for vector in (query, key)]
-        return float(everywhere[0][query_index] @ everywhere[1][key_index])
+    def score(at: float) -> float:
+        ages = torch.tensor([[query_age + at], [key_age + at]])
+        return float((turned(RotaryPositions(8), query, ages[0]) * turned(RotaryPositions(8), key, ages[1])).sum())
 
-    assert score(query_at, key_at) == pytest.approx(score(query_at + shift, key_at + shift), abs=1e-4)
+    assert score(0.0) == pytest.approx(score(shift), abs=1e-4)
 
 
 def test_rotary_scores_do_depend_on_the_distance() -> None:
-    turned = RotaryPositions(10, 8).rotate(torch.ones(1, 1, 10, 8))[0, 0]
-    assert abs(float(turned[9] @ turned[9] - turned[9] @ turned[5])) > 0.1
+    heads = turned(RotaryPositions(8), torch.ones(1, 1, 10, 8), torch.arange(10.0))[0, 0]
+    assert abs(float(heads[9] @ heads[9] - heads[9] @ heads[5])) > 0.1
 
 
 def test_rotary_preserves_the_norm() -> None:
-    heads = torch.randn(3, 2, 20, 8)
-    turned = RotaryPositions(20, 8).rotate(heads)
-    torch.testing.assert_close(turned.norm(dim=-1), heads.norm(dim=-1), rtol=1e-5, atol=0.0)
+    heads = torch.randn(3, 2, len(AGES), 8)
+    lengths = turned(RotaryPositions(8), heads, AGES).norm(dim=-1)
+    torch.testing.assert_close(lengths, heads.norm(dim=-1), rtol=1e-5, atol=0.0)
 
 
-@pytest.mark.parametrize("kind", POSITION_KINDS)
+@pytest.mark.parametrize("num_heads", [1, 2, 4, 8, 3])
+def test_the_linear_bias_is_minus_slope_times_distance_for_each_head(num_heads: int) -> None:
+    bias = LinearBias(num_heads).bias(AGES)
+    assert bias is not None
+    assert bias.shape == (num_heads, len(AGES), len(AGES))
+    for head in range(num_heads):
+        slope = 2 ** (-8 * (head + 1) / num_heads)
+        for query, query_age in enumerate(AGES.tolist()):
+            for key, key_age in enumerate(AGES.tolist()):
+                assert bias[head, query, key].item() == pytest.approx(-slope * abs(query_age - key_age), rel=1e-6)
+
+
+def test_the_slopes_of_8_heads_are_those_of_the_paper() -> None:
+    bias = LinearBias(8).bias(torch.tensor([1.0, 0.0]))
+    assert bias is not None
+    assert bias[:, 0, 1].tolist() == [-(2.0**-power) for power in range(1, 9)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in POSITION_KINDS if kind != "learned"])
 def test_older_tokens_in_front_change_no_position(kind: str) -> None:
-    torch.manual_seed(0)
-    positions = POSITIONS[kind](9, small_config(positions=kind))
-    tokens, heads = torch.randn(2, 9, 16), torch.randn(2, 2, 9, 8)
-    assert torch.equal(positions.add(tokens)[:, 4:], positions.add(tokens[:, 4:]))
-    assert torch.equal(positions.rotate(heads)[:, :, 4:], positions.rotate(heads[:, :, 4:]))
+    positions, tokens, heads = made(kind), torch.randn(2, 9, 16), torch.randn(2, 2, 9, 8)
+    assert torch.equal(positions.add(tokens, AGES)[:, 4:], positions.add(tokens[:, 4:], AGES[4:]))
+    longer, shorter = positions.rotation(AGES), positions.rotation(AGES[4:])
+    if longer is not None and shorter is not None:
+        assert torch.equal(longer(heads)[:, :, 4:], shorter(heads[:, :, 4:]))
+    bias, of_fewer = positions.bias(AGES), positions.bias(AGES[4:])
+    if bias is not None and of_fewer is not None:
+        assert torch.equal(bias[:, 4:, 4:], of_fewer)
 
 
-@pytest.mark.parametrize("kind", ["sinusoidal", "learned", "rotary"])
-def test_a_position_leaves_a_trace_in_tokens_or_in_heads(kind: str) -> None:
-    positions = POSITIONS[kind](9, small_config(positions=kind))
-    tokens, heads = positions.add(torch.ones(1, 9, 16)), positions.rotate(torch.ones(1, 2, 9, 8))
-    assert (tokens[:, 0] != tokens[:, 1]).any() or (heads[:, :, 0] != heads[:, :, 1]).any()
+def test_each_kind_enters_at_one_of_the_three_places() -> None:
+    tokens, places = torch.ones(1, 9, 16), {}
+    for kind in POSITION_KINDS:
+        positions = made(kind)
+        adds = not torch.equal(positions.add(tokens, AGES), tokens)
+        places[kind] = [adds, positions.rotation(AGES) is not None, positions.bias(AGES) is not None]
+    assert places == {
+        "sinusoidal": [True, False, False],
+        "learned": [True, False, False],
+        "rotary": [False, True, False],
+        "alibi": [False, False, True],
+        "none": [False, False, False],
+    }
 
 
-def test_without_positions_nothing_is_added() -> None:
-    tokens = torch.randn(1, 9, 16)
-    assert POSITIONS["none"](9, small_config(positions="none")).add(tokens) is tokens
+@pytest.mark.parametrize("kind", ["sinusoidal", "learned"])
+def test_what_is_added_differs_from_token_to_token(kind: str) -> None:
+    added = made(kind).add(torch.zeros(1, 9, 16), AGES)[0]
+    assert all((added[first] != added[second]).any() for first in range(9) for second in range(first))

@@ -1,0 +1,16 @@
+"""The simple forecasts that an encoder can add to: two kinds, one table of names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from forecaster.config import ModelConfig
+from forecaster.model.linear_skip import LinearSkip
+from forecaster.model.theta import ThetaSkip
+
+Skip = LinearSkip | ThetaSkip
+
+SKIPS: dict[str, Callable[[ModelConfig, int], Skip]] = {
+    "ridge": lambda config, context_length: LinearSkip(context_length, config.horizon),
+    "theta": lambda config, context_length: ThetaSkip(context_length, config.horizon, config.season_length or 1),
+}
