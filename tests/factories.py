@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forecaster.arrays import FloatArray
+from forecaster.arrays import FloatArray, IntArray
+from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.time.frequency import Frequency, TimeAxis
 
@@ -65,6 +66,45 @@ def random_panel(
     lengths = generator.integers(shortest, longest, num_series, endpoint=True)
     targets = [_with_gaps(generator.standard_normal(length), missing_share, generator) for length in lengths]
     return panel_of(*targets, frequency=frequency, timezone=timezone)
+
+
+def covariate_panel(
+    generator: np.random.Generator,
+    *,
+    num_series: int = 4,
+    longest: int = 30,
+    missing_share: float = 0.2,
+    most_ahead: int = 6,
+    frequency: str = "h",
+    timezone: str | None = None,
+) -> Panel:
+    """A random panel with two covariates of each kind; each series is known 0 to `most_ahead` steps ahead.
+
+    Series start up to 5 steps apart and lie in groups of two. Past: p0 p1, known: k0 k1, static: n0 n1,
+    categories: c0 c1 with texts out of A B C, some missing.
+    """
+    axis = TimeAxis(Frequency.parse(frequency), timezone)
+    lengths = generator.integers(1, longest, num_series, endpoint=True)
+    reaches = lengths + generator.integers(0, most_ahead, num_series, endpoint=True)
+
+    def numbers(sizes: Sequence[int] | IntArray) -> list[FloatArray]:
+        return [_with_gaps(generator.standard_normal(size), missing_share, generator) for size in sizes]
+
+    texts = np.array(["A", "B", "C", None], dtype=object)
+    start = np.int64(0) if axis.frequency.is_step else START
+    return Panel.from_arrays(
+        [f"s{position}" for position in range(num_series)],
+        axis.frequency.advance(np.full(num_series, start), generator.integers(0, 5, num_series)),
+        numbers(lengths),
+        axis,
+        covariates=PanelCovariates.from_arrays(
+            past={name: numbers(lengths) for name in ("p0", "p1")},
+            known={name: numbers(reaches) for name in ("k0", "k1")},
+            static={name: numbers([num_series])[0] for name in ("n0", "n1")},
+            categories={name: list(texts[generator.integers(0, 4, num_series)]) for name in ("c0", "c1")},
+        ),
+        groups=np.arange(num_series) // 2,
+    )
 
 
 def _with_gaps(target: FloatArray, missing_share: float, generator: np.random.Generator) -> FloatArray:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.columns import Layout
-from forecaster.data.numbers import is_plainly_numeric, parse_numbers
+from forecaster.data.numbers import is_plainly_numeric, parse_covariate, parse_numbers
 from forecaster.data.timestamps import Times, parse_times
 from forecaster.errors import SeriesError, TimestampError, ValueTypeError
 from forecaster.time.grid import StoredTimes
@@ -24,11 +24,18 @@ class Cells:
     """R rows of a table. In a long one each row belongs to one of G series, in a wide one to all C series."""
 
     owners: tuple[str, ...] | None  # G series ids; None in a wide table, whose rows all have code 0
-    columns: tuple[str, ...]  # C: the target (long), or the series (wide)
+    columns: tuple[str, ...]  # C: the target (long), or the series (wide); then past, then known covariates
     codes: IntArray  # [R] position in `owners`
     rows: IntArray  # [R] row of the table, counted from 1 without the header
     times: StoredTimes  # [R]
     values: FloatArray  # [R C] NaN where missing
+    num_past: int = 0  # columns that are past covariates
+    num_known: int = 0  # columns that are known ones
+
+    @property
+    def num_targets(self) -> int:
+        """Number of columns that are no covariates."""
+        return len(self.columns) - self.num_past - self.num_known
 
     @property
     def num_owners(self) -> int:
@@ -38,6 +45,12 @@ class Cells:
     def owner(self, code: int) -> str:
         """Gives how messages name the series of a code."""
         return "the table" if self.owners is None else f"series {self.owners[code]!r}"
+
+    def whose(self, code: int, place: int) -> str:
+        """Gives how messages name the series of a cell, by the code of its row and the place of its column."""
+        if self.owners is None and place < self.num_targets:
+            return f"series {self.columns[place]!r}"
+        return self.owner(code)
 
     def take(self, order: IntArray | BoolArray) -> Cells:
         """Gives the rows chosen, in that order."""
@@ -66,7 +79,9 @@ def read_cells(table: pd.DataFrame, layout: Layout) -> Source:
     owners, codes = _owners(table, layout)
     no_values = np.empty((len(table), 0))
     rows = np.arange(1, len(table) + 1)
-    blank = Cells(owners, layout.value_columns, codes, rows, np.zeros(len(table), dtype=np.int64), no_values)
+    num_covariates = len(layout.past_columns), len(layout.known_columns)
+    no_times = np.zeros(len(table), dtype=np.int64)
+    blank = Cells(owners, layout.number_columns, codes, rows, no_times, no_values, *num_covariates)
     times = _times(table, layout, blank)
     return Source(replace(blank, times=times.values, values=_values(table, layout, blank)), times.timezone)
 
@@ -75,15 +90,20 @@ def _owners(table: pd.DataFrame, layout: Layout) -> tuple[tuple[str, ...] | None
     if layout.id_column is None:
         owners = layout.value_columns if layout.kind == "long" else None
         return owners, np.zeros(len(table), dtype=np.int64)
-    codes, found = _factorized(table[layout.id_column])
+    return read_ids(table[layout.id_column])
+
+
+def read_ids(column: pd.Series) -> tuple[tuple[str, ...], IntArray]:
+    """Gives the distinct ids [G] as texts, and which of them each row [R] has; SeriesError for what is no id."""
+    codes, found = _factorized(column)
     nulls = np.flatnonzero(codes < 0)
     if len(nulls):
-        message = f"column {layout.id_column!r} has no id in row {nulls[0] + 1} ({len(nulls)} row(s) in all)"
+        message = f"column {column.name!r} has no id in row {nulls[0] + 1} ({len(nulls)} row(s) in all)"
         raise SeriesError(message, code="null-id")
     owners = tuple(str(series_id) for series_id in found)
     if len(set(owners)) < len(owners):
         doubled = Counter(owners).most_common(1)[0][0]
-        message = f"column {layout.id_column!r} has different ids that are all written {doubled!r}: make them texts"
+        message = f"column {column.name!r} has different ids that are all written {doubled!r}: make them texts"
         raise SeriesError(message, code="ambiguous-id")
     return owners, codes.astype(np.int64)
 
@@ -118,17 +138,17 @@ def _bad_time(cells: Cells, bad: BoolArray, problem: str, code: str) -> Timestam
 
 
 def _values(table: pd.DataFrame, layout: Layout, cells: Cells) -> FloatArray:
-    columns = list(layout.value_columns)
+    columns = list(layout.number_columns)
     if all(is_plainly_numeric(dtype) for dtype in table.dtypes[columns]):
         return table[columns].to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.column_stack([_numbers(table[name], cells, layout.kind == "wide") for name in columns])
+    return np.column_stack([_numbers(table[name], cells, place) for place, name in enumerate(columns)])
 
 
-def _numbers(column: pd.Series, cells: Cells, is_wide: bool) -> FloatArray:
-    values, wrong = parse_numbers(column)
+def _numbers(column: pd.Series, cells: Cells, place: int) -> FloatArray:
+    values, wrong = parse_numbers(column) if place < cells.num_targets else parse_covariate(column)
     if wrong.any():
         first = int(wrong.argmax())
-        whose = f"series {column.name!r}" if is_wide else cells.owner(cells.codes[first])
+        whose = cells.whose(int(cells.codes[first]), place)
         raise ValueTypeError(
             f"{whose} has in row {cells.rows[first]} of column {column.name!r} the value "
             f"{shown(column.iloc[first])}, which is not a number ({wrong.sum()} row(s) in all)",

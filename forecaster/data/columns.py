@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -25,6 +26,14 @@ class Layout:
     time_column: str | None  # None: rows are counted
     value_columns: tuple[str, ...]  # the target (long), or the series (wide)
     unused_columns: tuple[str, ...]
+    past_columns: tuple[str, ...] = ()
+    known_columns: tuple[str, ...] = ()
+    static_columns: tuple[str, ...] = ()  # those that stand in this table, categories and the group's among them
+
+    @property
+    def number_columns(self) -> tuple[str, ...]:
+        """All columns with one number per row: the values, then past, then known covariates."""
+        return (*self.value_columns, *self.past_columns, *self.known_columns)
 
 
 def with_named_columns(table: pd.DataFrame, config: TableConfig) -> pd.DataFrame:
@@ -45,18 +54,41 @@ def with_named_columns(table: pd.DataFrame, config: TableConfig) -> pd.DataFrame
     return named
 
 
-def find_layout(table: pd.DataFrame, config: TableConfig) -> Layout:
-    """Gives the roles of the columns as `config` says; ColumnError where one is missing or could be several."""
+def find_layout(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str] = ()) -> Layout:
+    """Gives the roles of the columns as `config` says; ColumnError where one is missing or could be several.
+
+    Static columns that stand `elsewhere` are not looked for.
+    """
     kind = config.layout
     if kind == "auto":
         is_long = config.target_column in table.columns or _is_named(config, "target_column", "id_column")
         kind = "long" if is_long else "wide"
         if kind == "wide" and config.id_column in table.columns:
             _refuse_target_missing(table, config)
-    return _long(table, config) if kind == "long" else _wide(table, config)
+    _refuse_covariates_missing(table, config, elsewhere)
+    return _long(table, config, elsewhere) if kind == "long" else _wide(table, config, elsewhere)
 
 
-def _long(table: pd.DataFrame, config: TableConfig) -> Layout:
+def static_names(config: TableConfig) -> tuple[str, ...]:
+    """Gives the columns that hold for a whole series: numbers, categories, and the group."""
+    return (*config.static_columns, *config.category_columns, *((config.group_column,) if config.group_column else ()))
+
+
+def _refuse_covariates_missing(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str]) -> None:
+    wanted = {
+        "past_columns": config.past_columns,
+        "known_columns": config.known_columns,
+        "static_columns": tuple(name for name in config.static_columns if name not in elsewhere),
+        "category_columns": tuple(name for name in config.category_columns if name not in elsewhere),
+        "group_column": tuple(name for name in (config.group_column,) if name and name not in elsewhere),
+    }
+    for setting, names in wanted.items():
+        for name in names:
+            if name not in table.columns:
+                raise _missing(table, name, setting)
+
+
+def _long(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str]) -> Layout:
     if config.target_column not in table.columns:
         raise _missing(table, config.target_column, "target_column")
     time_column = config.time_column or DEFAULT_TIME_COLUMN
@@ -65,12 +97,16 @@ def _long(table: pd.DataFrame, config: TableConfig) -> Layout:
     if config.id_column not in table.columns and _is_named(config, "id_column"):
         raise _missing(table, config.id_column, "id_column")
     id_column = config.id_column if config.id_column in table.columns else None
-    roles = [name for name in (id_column, time_column, config.target_column) if name]
+    static = tuple(name for name in static_names(config) if name not in elsewhere)
+    covariates = (*config.past_columns, *config.known_columns, *static)
+    roles = [name for name in (id_column, time_column, config.target_column, *covariates) if name]
     if len(set(roles)) < len(roles):
-        message = f"one column cannot play two roles: id, time and target are {', '.join(map(repr, roles))}"
+        kinds = "id, time and target" + (", then the covariates," if covariates else "")
+        message = f"one column cannot play two roles: {kinds} are {', '.join(map(repr, roles))}"
         raise ColumnError(message, code="ambiguous-layout")
     unused = tuple(name for name in table.columns if name not in roles)
-    return Layout("long", id_column, time_column, (config.target_column,), unused)
+    values = (config.target_column,)
+    return Layout("long", id_column, time_column, values, unused, config.past_columns, config.known_columns, static)
 
 
 def _is_named(config: TableConfig, *settings: str) -> bool:
@@ -78,12 +114,21 @@ def _is_named(config: TableConfig, *settings: str) -> bool:
     return any(getattr(config, name) != TableConfig.model_fields[name].default for name in settings)
 
 
-def _wide(table: pd.DataFrame, config: TableConfig) -> Layout:
+def _wide(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str]) -> Layout:
     time_column = _wide_time_column(table, config)
-    series = tuple(name for name in table.columns if name != time_column)
+    past, known = config.past_columns, config.known_columns
+    roles = [name for name in (time_column, *past, *known) if name]
+    if len(set(roles)) < len(roles):
+        message = f"one column cannot play two roles: time and covariates are {', '.join(map(repr, roles))}"
+        raise ColumnError(message, code="ambiguous-layout")
+    static = next((name for name in static_names(config) if name not in elsewhere), None)
+    if static is not None:
+        message = f"{static!r} cannot be a static column of a wide table: give it in the static table, one row per id"
+        raise ColumnError(message, code="ambiguous-layout")
+    series = tuple(name for name in table.columns if name not in roles)
     if not series:
         raise ColumnError(f"the table has no column of values {_listed(table)}", code="missing-column")
-    return Layout("wide", None, time_column, series, ())
+    return Layout("wide", None, time_column, series, (), past, known)
 
 
 def _wide_time_column(table: pd.DataFrame, config: TableConfig) -> str | None:

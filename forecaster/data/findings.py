@@ -7,7 +7,7 @@ import numpy as np
 from forecaster.arrays import BoolArray
 from forecaster.data.panel import Panel
 from forecaster.data.placement import Placed
-from forecaster.data.report import FindingGroup, Hits, Kind, group
+from forecaster.data.report import CovariateFacts, FindingGroup, Hits, Kind, group
 
 _SEASONS_WANTED = 2
 
@@ -21,6 +21,25 @@ def panel_findings(placed: Placed) -> tuple[FindingGroup, ...]:
         *_of_steps(Kind("missing-value", "row(s) without a value"), panel, missing & placed.has_row),
         *_of_series(Kind("constant-series", "step(s), all values the same"), panel, _is_constant(panel)),
         *_of_series(Kind("short-series", seasons), panel, _is_short(panel)),
+    )
+
+
+def covariate_facts(panel: Panel) -> tuple[CovariateFacts, ...]:
+    """Gives how each covariate of a panel was read, kind by kind."""
+    held = panel.covariates
+    ahead = held.ahead(panel.lengths)
+    missing = {
+        "past": np.isnan(held.past).sum(axis=0),
+        "known": np.isnan(held.known).sum(axis=0),
+        "static": np.isnan(held.static).sum(axis=0),
+        "category": (held.categories == np.array(None)).sum(axis=0),
+    }
+    return tuple(
+        CovariateFacts(
+            name, kind, int(missing[kind][place]), (int(ahead.min()), int(ahead.max())) if kind == "known" else None
+        )
+        for kind, names in held.names.items()
+        for place, name in enumerate(names)
     )
 
 

@@ -38,6 +38,12 @@ def parse_numbers(column: pd.Series) -> tuple[FloatArray, BoolArray]:
     return values, wrong
 
 
+def parse_covariate(column: pd.Series) -> tuple[FloatArray, BoolArray]:
+    """Gives what `parse_numbers` gives, but booleans are 0 and 1."""
+    is_flags = is_bool_dtype(column.dtype) or infer_dtype(column, skipna=True) == "boolean"
+    return parse_numbers(column.astype("boolean").astype("Float64") if is_flags else column)
+
+
 def _coerced(cells: pd.Series) -> FloatArray:
     try:
         numbers = pd.to_numeric(cells, errors="coerce")

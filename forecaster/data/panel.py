@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from forecaster.arrays import BoolArray, FloatArray, IntArray
-from forecaster.errors import DataError, SeriesError, TimestampError, ValueTypeError
+from forecaster.arrays import FloatArray, IntArray
+from forecaster.data.covariates import PanelCovariates
+from forecaster.data.panel_checks import Target, refuse_misfit, refuse_starts, refuse_values, target_numbers
+from forecaster.data.spans import Spans, canonical_bytes
+from forecaster.errors import DataError, SeriesError
 from forecaster.time.frequency import TimeAxis
-from forecaster.time.grid import OFF_GRID, StoredTimes
+from forecaster.time.grid import StoredTimes
 
-MAX_VALUE = 1e30  # beyond it squares and differences of values come near the end of float64
-_VALUES_PER_CHUNK = 1 << 20
 
-Target = ArrayLike | Sequence[float | None]
+def _every_series_its_own() -> IntArray:
+    return np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +30,9 @@ class Panel:
     """S series, one after the other: series i is values[offsets[i]:offsets[i + 1]], one value per step.
 
     A step without a value is NaN; there are no infinities, and no value is beyond MAX_VALUE. Every series
-    has at least one step. The arrays are read-only, and the values may be memory-mapped.
-    DataError (invalid-panel) where ids, offsets, values and starts do not fit together.
+    has at least one step. Series of one group may see each other; without `groups` each has its own. The
+    arrays are read-only, and the values may be memory-mapped.
+    DataError (invalid-panel) where ids, offsets, values, starts, covariates and groups do not fit together.
     """
 
     series_ids: tuple[str, ...]  # S, unique
@@ -37,28 +40,39 @@ class Panel:
     values: FloatArray  # [total] NaN where missing
     starts: StoredTimes  # [S] stored time of the first step
     axis: TimeAxis
+    covariates: PanelCovariates = field(default_factory=PanelCovariates)
+    groups: IntArray = field(default_factory=_every_series_its_own)  # [S] equal where series share a group
 
     def __post_init__(self) -> None:
-        _check_fit(self)
-        for name in ("offsets", "values", "starts"):
+        if not len(self.groups):
+            object.__setattr__(self, "groups", np.arange(len(self.series_ids)))
+        refuse_misfit(self)
+        for name in ("offsets", "values", "starts", "groups"):
             array = getattr(self, name).view()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
     @classmethod
     def from_arrays(
-        cls, series_ids: Sequence[str], starts: StoredTimes, targets: Sequence[Target], axis: TimeAxis
+        cls,
+        series_ids: Sequence[str],
+        starts: StoredTimes,
+        targets: Sequence[Target],
+        axis: TimeAxis,
+        *,
+        covariates: PanelCovariates | None = None,
+        groups: Sequence[int] | IntArray = (),
     ) -> Panel:
         """Builds a panel from one array per series (NaN or None: missing) and the stored time of its first value.
 
-        Leading missing values are cut off, as `read_panel` does. ValueTypeError for values that are no
-        numbers (booleans, texts), infinite or beyond MAX_VALUE; SeriesError for repeated ids and for series
-        without an observed value; TimestampError for a start that is off the grid.
+        Leading missing values are cut off with their covariates, as `read_panel` does. ValueTypeError for
+        values that are no numbers (booleans, texts), infinite or beyond MAX_VALUE; SeriesError for repeated ids
+        and for series without an observed value; TimestampError for a start that is off the grid.
         """
         if not len(series_ids) == len(starts) == len(targets):
             found = f"{len(series_ids)} ids, {len(starts)} starts and {len(targets)} targets"
             raise DataError(f"every series has one id, start and target, got {found}", code="invalid-panel")
-        arrays = [_target(target, series_id) for series_id, target in zip(series_ids, targets, strict=True)]
+        arrays = [target_numbers(target, series_id) for series_id, target in zip(series_ids, targets, strict=True)]
         offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays], dtype=np.int64)])
         panel = cls(
             tuple(series_ids),
@@ -66,13 +80,18 @@ class Panel:
             np.concatenate([*arrays, np.empty(0)]),
             np.asarray(starts),
             axis,
+            covariates or PanelCovariates(),
+            np.asarray(groups, dtype=np.int64),
         )
-        panel._check_values()
-        panel._check_starts()
+        refuse_values(panel)
+        refuse_starts(panel)
         return panel.trimmed()
 
     def __len__(self) -> int:
         return len(self.series_ids)
+
+    def __contains__(self, series_id: object) -> bool:
+        return series_id in self._positions
 
     @property
     def num_values(self) -> int:
@@ -88,6 +107,17 @@ class Panel:
     def ends(self) -> StoredTimes:
         """[S] stored time of the step after the last one of each series: where its forecast starts."""
         return self.axis.frequency.advance(self.starts, self.lengths)
+
+    @cached_property
+    def group_numbers(self) -> IntArray:
+        """[S] the groups numbered 0, 1, ... in the order in which the series bring them up."""
+        _, first, numbers = np.unique(self.groups, return_index=True, return_inverse=True)
+        return np.asarray(np.argsort(np.argsort(first))[numbers])
+
+    @cached_property
+    def is_grouped(self) -> bool:
+        """True where some series share a group."""
+        return bool(self.group_numbers.max() + 1 < len(self))
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -107,11 +137,14 @@ class Panel:
     def select(self, positions: Sequence[int] | IntArray) -> Panel:
         """Gives a panel of the series at `positions`, in that order; at least one, none twice."""
         chosen = np.asarray(positions, dtype=np.int64)
-        begins = self.offsets[:-1][chosen]
-        return self._cut(chosen, begins, self.lengths[chosen], self.starts[chosen])
+        spans = Spans(chosen, self.offsets[:-1][chosen], self.lengths[chosen], np.zeros_like(chosen))
+        return self._cut(spans, self.starts[chosen])
 
     def head(self, lengths: IntArray) -> Panel:
-        """Gives a panel of the first `lengths` [S] steps of each series, 1 .. all of them; SeriesError otherwise."""
+        """Gives a panel of the first `lengths` [S] steps of each series, 1 .. all of them; SeriesError otherwise.
+
+        Covariates that were known ahead of the new ends stay known.
+        """
         wrong = np.flatnonzero((lengths < 1) | (lengths > self.lengths))
         if len(wrong):
             first = wrong[0]
@@ -120,7 +153,8 @@ class Panel:
                 "are asked for: leave it out by select()",
                 code="too-short",
             )
-        return self._cut(np.arange(len(self)), self.offsets[:-1], lengths, self.starts)
+        skipped = np.zeros_like(lengths)
+        return self._cut(Spans(np.arange(len(self)), self.offsets[:-1], lengths, skipped), self.starts)
 
     def trimmed(self) -> Panel:
         """Gives a panel whose series begin with an observed value; SeriesError for a series that has none."""
@@ -128,7 +162,8 @@ class Panel:
         if not leading.any():
             return self
         starts = self.axis.frequency.advance(self.starts, leading)
-        return self._cut(np.arange(len(self)), self.offsets[:-1] + leading, self.lengths - leading, starts)
+        spans = Spans(np.arange(len(self)), self.offsets[:-1] + leading, self.lengths - leading, leading)
+        return self._cut(spans, starts)
 
     def num_leading_missing(self) -> IntArray:
         """Gives the number [S] of steps before the first observed value of each series; SeriesError if it has none."""
@@ -160,8 +195,9 @@ class Panel:
         return pd.DataFrame(columns)
 
     def fingerprint(self) -> str:
-        """Gives 'sha256:...' of all content: ids in their order, time axis, starts, offsets and values.
+        """Gives 'sha256:...' of all content: ids in their order, time axis, starts, offsets, values and covariates.
 
+        Groups count by which series share one, and not at all where none do.
         How the values are held does not matter, nor which NaN stands for missing, nor the sign of a zero.
         """
         return self._fingerprint
@@ -172,77 +208,19 @@ class Panel:
         digest = hashlib.sha256(json.dumps(header).encode())
         digest.update(self.starts.astype("<i8").tobytes())
         digest.update(self.offsets.astype("<i8").tobytes())
-        for begin in range(0, self.num_values, _VALUES_PER_CHUNK):
-            chunk = self.values[begin : begin + _VALUES_PER_CHUNK] + 0.0
-            digest.update(np.where(np.isnan(chunk), np.nan, chunk).astype("<f8").tobytes())
+        for chunk in chain(canonical_bytes(self.values), self.covariates.chunks()):
+            digest.update(chunk)
+        if self.is_grouped:
+            digest.update(b"groups" + self.group_numbers.astype("<i8").tobytes())
         return f"sha256:{digest.hexdigest()}"
 
-    def _cut(self, chosen: IntArray, begins: IntArray, lengths: IntArray, starts: StoredTimes) -> Panel:
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        values = self.values[np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], lengths)]
-        return Panel(tuple(self.series_ids[position] for position in chosen), offsets, values, starts, self.axis)
-
-    def _check_values(self) -> None:
-        self._refuse(np.isinf(self.values), "infinite", "an infinite value: give a number, or null where it is missing")
-        self._refuse(beyond_range(self.values), "value-out-of-range", f"a value beyond +/- {MAX_VALUE:g}")
-
-    def _refuse(self, wrong: BoolArray, code: str, problem: str) -> None:
-        where = np.flatnonzero(wrong)
-        if len(where):
-            series = int(np.searchsorted(self.offsets, where[0], side="right")) - 1
-            step = int(where[0] - self.offsets[series]) + 1
-            message = f"series {self.series_ids[series]!r} has at value {step} {problem} ({len(where)} in all)"
-            raise ValueTypeError(message, code=code)
-
-    def _check_starts(self) -> None:
-        off = np.flatnonzero(self.axis.frequency.positions(self.starts, self.starts) == OFF_GRID)
-        if len(off):
-            raise TimestampError(
-                f"series {self.series_ids[off[0]]!r} starts at {self.axis.text(self.starts[off[0]])}, which is no "
-                f"timestamp of frequency {self.axis.frequency.alias!r} ({len(off)} series in all)",
-                code="off-grid",
-            )
-
-
-def beyond_range(values: FloatArray) -> BoolArray:
-    """Says which values are finite but beyond +/- MAX_VALUE."""
-    return np.isfinite(values) & (np.abs(values) > MAX_VALUE)
-
-
-def _target(target: Target, series_id: str) -> FloatArray:
-    found = np.asarray(target)
-    if found.ndim != 1 or not len(found):
-        message = f"series {series_id!r} wants a list of at least one value, got shape {found.shape}"
-        raise SeriesError(message, code="empty-series")
-    if found.dtype.kind == "O" and all(value is None or _is_number(value) for value in found):
-        try:
-            return found.astype(np.float64)
-        except OverflowError as error:
-            message = f"series {series_id!r} has a value beyond +/- {MAX_VALUE:g}"
-            raise ValueTypeError(message, code="value-out-of-range") from error
-    if found.dtype.kind not in "iuf":
-        raise ValueTypeError(f"series {series_id!r} has values that are no numbers", code="not-a-number")
-    return found.astype(np.float64)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def _check_fit(panel: Panel) -> None:
-    num_series, offsets = len(panel.series_ids), panel.offsets
-    sound = {
-        "there is no series": num_series > 0,
-        "series ids are not unique": len(set(panel.series_ids)) == num_series,
-        "series ids are not texts": all(isinstance(series_id, str) for series_id in panel.series_ids),
-        f"offsets are not {num_series + 1} integers": offsets.dtype == np.int64 and offsets.shape == (num_series + 1,),
-        "values are not a flat array of float64": panel.values.dtype == np.float64 and panel.values.ndim == 1,
-        f"starts are not {num_series} times of type {panel.axis.dtype}": panel.starts.shape == (num_series,)
-        and panel.starts.dtype == panel.axis.dtype,
-        "a start is missing": panel.starts.dtype.kind != "M" or not np.isnat(panel.starts).any(),
-    }
-    for problem, is_sound in sound.items():
-        if not is_sound:
-            raise DataError(f"these arrays are no panel: {problem}", code="invalid-panel")
-    if offsets[0] != 0 or offsets[-1] != len(panel.values) or (np.diff(offsets) < 1).any():
-        raise DataError("these arrays are no panel: offsets do not ascend from 0 to the values", code="invalid-panel")
+    def _cut(self, spans: Spans, starts: StoredTimes) -> Panel:
+        return Panel(
+            tuple(self.series_ids[position] for position in spans.series),
+            spans.offsets(),
+            self.values[spans.rows()],
+            starts,
+            self.axis,
+            self.covariates.cut(spans),
+            self.groups[spans.series],
+        )

@@ -8,6 +8,7 @@ import numpy as np
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.cells import Cells
+from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis, infer_frequency
@@ -28,10 +29,11 @@ class Placed:
 
 
 def place(cells: Cells, axis: TimeAxis, *, is_inferred: bool) -> Placed:
-    """Gives the panel of cells that are in order, each series trimmed to begin with an observed value.
+    """Gives the panel of cells that are in order, covariates included, from the first row of each series on.
 
+    In a wide table, whose series share their rows, all series are one group and share the covariates.
     TimestampError for timestamps off the grid and for gaps beyond reason; FrequencyError where series have
-    different frequencies; SeriesError for a series without an observed value.
+    different frequencies.
     """
     begins = np.flatnonzero(~cells.follows())
     starts = cells.times[begins]
@@ -47,7 +49,17 @@ def place(cells: Cells, axis: TimeAxis, *, is_inferred: bool) -> Placed:
     values[target] = cells.values
     has_row = np.zeros(offsets[-1], dtype=np.bool_)
     has_row[target] = True
-    return _trimmed(_panel(cells, offsets, values, starts, axis), has_row)
+    panel = _panel(cells, offsets, values, starts, axis)
+    return Placed(panel, np.tile(has_row, panel.num_values // len(has_row)), 0)
+
+
+def trimmed(placed: Placed) -> Placed:
+    """Gives the panel with each series begun at its first observed value; SeriesError for one without any."""
+    panel, leading = placed.panel, placed.panel.num_leading_missing()
+    if not leading.any():
+        return placed
+    kept = panel.steps() >= np.repeat(leading, panel.lengths)
+    return Placed(panel.trimmed(), placed.has_row[kept], int(leading.sum()))
 
 
 def refuse_unexpected(cells: Cells, axis: TimeAxis) -> None:
@@ -71,23 +83,30 @@ def refuse_unexpected(cells: Cells, axis: TimeAxis) -> None:
 
 def _panel(cells: Cells, offsets: IntArray, values: FloatArray, starts: StoredTimes, axis: TimeAxis) -> Panel:
     if cells.owners is not None:
-        return Panel(cells.owners, offsets, values[:, 0], starts, axis)
-    num_steps, num_series = values.shape
+        covariates = _covariates(cells, values[:, 1:], offsets)
+        return Panel(cells.owners, offsets, np.ascontiguousarray(values[:, 0]), starts, axis, covariates)
+    num_steps, num_series = len(values), cells.num_targets
+    offsets = np.arange(num_series + 1) * num_steps
     return Panel(
-        cells.columns,
-        np.arange(num_series + 1) * num_steps,
-        np.ascontiguousarray(values.T).ravel(),
+        cells.columns[:num_series],
+        offsets,
+        np.ascontiguousarray(values[:, :num_series].T).ravel(),
         np.repeat(starts, num_series),
         axis,
+        _covariates(cells, np.tile(values[:, num_series:], (num_series, 1)), offsets),
+        np.zeros(num_series, dtype=np.int64),
     )
 
 
-def _trimmed(panel: Panel, has_row: BoolArray) -> Placed:
-    leading = panel.num_leading_missing()
-    has_row = np.tile(has_row, panel.num_values // len(has_row))  # the series of a wide table share their rows
-    if leading.any():
-        has_row = has_row[panel.steps() >= np.repeat(leading, panel.lengths)]
-    return Placed(panel.trimmed(), has_row, int(leading.sum()))
+def _covariates(cells: Cells, values: FloatArray, offsets: IntArray) -> PanelCovariates:
+    names, num_past = cells.columns[cells.num_targets :], cells.num_past
+    return PanelCovariates(
+        past_names=names[:num_past],
+        past=values[:, :num_past],
+        known_names=names[num_past:],
+        known=values[:, num_past:],
+        known_offsets=offsets,
+    )
 
 
 def _refuse_off_grid(cells: Cells, axis: TimeAxis, positions: IntArray, is_inferred: bool) -> None:

@@ -1,6 +1,7 @@
 """The data door: a table of series becomes a panel, or an error says what is wrong with it.
 
-table -> named columns -> layout -> cells -> time axis -> cells in order -> grid -> panel, with a report.
+table -> named columns -> layout -> cells -> time axis -> cells in order -> grid -> panel, with a report;
+then what is known ahead (future table) and of whole series (static table) joins the panel.
 Nothing is repaired unless the config asks for it. Steps without a row and values that are null are missing.
 Leading missing values of a series are cut off; trailing ones stay, as the last timestamp of a series (of
 the whole table, in a wide one) says where its forecast starts.
@@ -8,7 +9,7 @@ the whole table, in a wide one) says where its forecast starts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,11 +18,13 @@ from forecaster.config import TableConfig
 from forecaster.data.axis import choose_axis, stored_cells
 from forecaster.data.cells import read_cells
 from forecaster.data.columns import Layout, find_layout, with_named_columns
-from forecaster.data.findings import panel_findings
+from forecaster.data.findings import covariate_facts, panel_findings
+from forecaster.data.future import read_future, with_future
 from forecaster.data.panel import Panel
-from forecaster.data.placement import Placed, place, refuse_unexpected
+from forecaster.data.placement import Placed, place, refuse_unexpected, trimmed
 from forecaster.data.repairs import repair
 from forecaster.data.report import DataReport, FindingGroup
+from forecaster.data.statics import Rows, static_rows, static_table_columns, with_statics
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,24 @@ class PanelReading:
     report: DataReport
 
 
-def read_panel(table: pd.DataFrame, config: TableConfig | None = None) -> PanelReading:
+def read_panel(
+    table: pd.DataFrame,
+    config: TableConfig | None = None,
+    *,
+    future: pd.DataFrame | None = None,
+    static: pd.DataFrame | None = None,
+) -> PanelReading:
     """Reads a table as `config` says (default: `TableConfig()`).
 
+    `future` holds the known columns of the steps after the end of each series, by id and time; `static` one row
+    per series, by id, of the static columns named there, or of all where none is named.
     Every problem is a DataError that names the series, the first row (counted from 1) or timestamp, and how
     many there are: ColumnError, ValueTypeError, TimestampError, FrequencyError or SeriesError.
     """
     config = config or TableConfig()
     named = with_named_columns(table, config)
-    layout = find_layout(named, config)
+    elsewhere = () if static is None else static_table_columns(static, config)
+    layout = find_layout(named, config, elsewhere)
     source = read_cells(named, layout)
     axis = choose_axis(source, config)
     repaired = repair(stored_cells(source, axis), axis, config)
@@ -48,8 +60,16 @@ def read_panel(table: pd.DataFrame, config: TableConfig | None = None) -> PanelR
     placed = place(repaired.cells, axis, is_inferred=is_inferred)
     if config.frequency is None and config.expected_frequency is not None:
         refuse_unexpected(repaired.cells, axis)
+    panel, findings = placed.panel, repaired.findings
+    panel = with_statics(panel, Rows(named, source.cells.codes), layout.static_columns, config)
+    if static is not None:
+        panel = with_statics(panel, static_rows(static, panel, config), elsewhere, config)
+    if future is not None and len(future):
+        ahead = read_future(future, layout, panel, config)
+        panel, findings = with_future(panel, ahead.cells), (*findings, *ahead.findings)
+    placed = trimmed(replace(placed, panel=panel))
     origin = _Origin(layout, len(named), is_inferred)
-    return PanelReading(placed.panel, _report(origin, placed, (*repaired.findings, *panel_findings(placed))))
+    return PanelReading(placed.panel, _report(origin, placed, (*findings, *panel_findings(placed))))
 
 
 @dataclass(frozen=True)
@@ -87,4 +107,6 @@ def _report(origin: _Origin, placed: Placed, groups: tuple[FindingGroup, ...]) -
         num_leading_trimmed=placed.num_leading_trimmed,
         totals=tuple(found.total for found in groups),
         findings=tuple(finding for found in groups for finding in found.findings),
+        num_groups=int(panel.group_numbers.max()) + 1,
+        covariates=covariate_facts(panel),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.config import TableConfig
 from forecaster.data.cells import Cells
-from forecaster.data.panel import MAX_VALUE, beyond_range
+from forecaster.data.panel_checks import MAX_VALUE, beyond_range
 from forecaster.data.report import FindingGroup, Hits, Kind, group
 from forecaster.errors import TimestampError, ValueTypeError
 from forecaster.time.frequency import TimeAxis
@@ -100,18 +100,23 @@ class _Repairs:
 
     def _bad_value(self, cells: Cells, bad: IntArray, problem: str, code: str) -> ValueTypeError:
         row, column = bad[0]
-        name = cells.columns[column] if cells.owners is None else cells.owners[cells.codes[row]]
+        of_column = f" of column {cells.columns[column]!r}" if column >= cells.num_targets else ""
+        whose = cells.whose(int(cells.codes[row]), int(column))
         return ValueTypeError(
-            f"series {name!r} has in row {cells.rows[row]}, at {self.axis.text(cells.times[row])}, the value "
+            f"{whose} has in row {cells.rows[row]}{of_column}, at {self.axis.text(cells.times[row])}, the value "
             f"{cells.values[row, column]}, {problem} ({len(bad)} such value(s) in all)",
             code=code,
         )
 
     def _group(self, kind: Kind, cells: Cells, hits: IntArray) -> tuple[FindingGroup, ...]:
-        """Groups hits [n 2] (row, column) by series; those of whole rows of a wide table have column -1."""
+        """Groups hits [n 2] (row, column) by series; those of whole rows of a wide table have column -1.
+
+        They belong to the table as a whole, as do those of its covariates.
+        """
         rows, columns = hits.T
-        names: tuple[str | None, ...] = cells.owners or (*cells.columns, None)
-        subjects = cells.codes[rows] if cells.owners else columns % len(names)
+        names: tuple[str | None, ...] = cells.owners or (*cells.columns[: cells.num_targets], None)
+        in_all = len(names) - 1
+        subjects = cells.codes[rows] if cells.owners else np.where(columns < 0, in_all, np.minimum(columns, in_all))
         return group(kind, Hits.of(subjects), names, lambda hit: self.axis.text(cells.times[rows[hit]]))
 
 

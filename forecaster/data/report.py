@@ -88,6 +88,16 @@ def _finding(kind: Kind, name: str | None, timestamp: str, count: int) -> Findin
 
 
 @dataclass(frozen=True)
+class CovariateFacts:
+    """How one covariate was read."""
+
+    name: str
+    kind: str  # 'past', 'known', 'static' or 'category'
+    num_missing: int  # of its steps (steps ahead included), or of the series
+    steps_ahead: tuple[int, int] | None = None  # fewest and most over the series; None where it is not known ahead
+
+
+@dataclass(frozen=True)
 class DataReport:
     """How a table was read, and what was found in it. Timestamps are ISO 8601 texts, or step numbers."""
 
@@ -112,6 +122,8 @@ class DataReport:
     num_leading_trimmed: int  # missing steps before the first value of a series, cut off
     totals: tuple[FindingTotal, ...]
     findings: tuple[Finding, ...]
+    num_groups: int  # of series that see each other; the number of series where none do
+    covariates: tuple[CovariateFacts, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the report as JSON-safe values."""
@@ -135,6 +147,11 @@ class DataReport:
             f"missing     {self.num_gap_steps:,} steps without a row, {self.num_missing_cells:,} without a value; "
             f"{self.num_leading_trimmed:,} leading ones cut off"
         )
+        if self.num_groups < self.num_series:
+            yield f"groups      {self.num_groups:,}"
+        for facts in self.covariates:
+            ahead = "" if facts.steps_ahead is None else ", {:,} to {:,} steps ahead".format(*facts.steps_ahead)
+            yield f"covariate   {facts.name!r}, {facts.kind}: {facts.num_missing:,} missing{ahead}"
 
     def _found(self) -> Iterator[str]:
         for finding in self.findings:

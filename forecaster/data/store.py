@@ -1,11 +1,18 @@
 """The store: a panel as a folder of flat columns, opened by memory map and never read whole.
 
-    header.json         schema version, frequency, time zone and counts; written last
+    header.json         schema version, frequency, time zone, counts, names of covariates; written last
     series_ids.jsonl    one JSON string per line                      S lines
     offsets.npy         int64, where each series begins in values     S + 1
     starts.npy          stored time of the first step of each series  S
     values.npy          float64, NaN where missing, series by series
+    groups.npy          int64, equal where series share a group       S
+    past.npy            covariates that end with the values           values x columns
+    known.npy           covariates that are known ahead               values and steps ahead x columns
+    known_offsets.npy   int64, where each series begins in known      S + 1
+    static.npy          covariates of whole series                    S x columns
+    categories.jsonl    one JSON list of texts and nulls per series   S lines
 
+Files of groups and of kinds of covariates that the panel has not are left out.
 Data only: nothing in it is unpickled. A store appears under its name complete or not at all: it is written
 to a hidden folder beside that name, flushed to the disk, then renamed. A writer that is killed leaves only
 that `.NAME.partial-*` folder behind; nothing opens it, and it may be deleted.
@@ -13,32 +20,48 @@ that `.NAME.partial-*` folder behind; nothing opens it, and it may be deleted.
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 import shutil
+from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from forecaster.arrays import IntArray
+from forecaster.arrays import FloatArray, IntArray
 from forecaster.config import Config
+from forecaster.data.covariates import PanelCovariates, TextArray
 from forecaster.data.panel import Panel
+from forecaster.data.store_arrays import GrowingArray, load_array, load_lines, map_array, save_array, save_lines
+from forecaster.data.whole_folder import check_replaceable, publish, sibling
 from forecaster.errors import DataError, SeriesError
 from forecaster.time.frequency import Frequency, TimeAxis
-from forecaster.time.grid import StoredTimes
 
 _HEADER = "header.json"
 _IDS = "series_ids.jsonl"
 _OFFSETS = "offsets.npy"
 _STARTS = "starts.npy"
 _VALUES = "values.npy"
+_GROUPS = "groups.npy"
+_PAST = "past.npy"
+_KNOWN = "known.npy"
+_KNOWN_OFFSETS = "known_offsets.npy"
+_STATIC = "static.npy"
+_CATEGORIES = "categories.jsonl"
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
+_READABLE_VERSIONS = (1, 2)  # version 1 had neither groups nor covariates
+
+
+class _Names(Config):
+    """The covariates of a store, by their kind."""
+
+    past: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
 
 
 class _Header(Config):
@@ -49,6 +72,8 @@ class _Header(Config):
     timezone: str | None
     num_series: int = Field(ge=1)
     num_values: int = Field(ge=1)
+    is_grouped: bool = False
+    covariates: _Names = _Names()
 
 
 def write_store(panel: Panel, folder: Path, *, overwrite: bool = False) -> None:
@@ -58,7 +83,7 @@ def write_store(panel: Panel, folder: Path, *, overwrite: bool = False) -> None:
 
 
 def open_store(folder: Path) -> Panel:
-    """Opens a store as a panel whose values are memory-mapped: only the parts in use are read.
+    """Opens a store as a panel whose values and covariates are memory-mapped: only the parts in use are read.
 
     Raises DataError with code store-missing (no store there), store-version (written by another schema
     version) or store-corrupt (files that cannot be read or do not fit together).
@@ -66,11 +91,13 @@ def open_store(folder: Path) -> Panel:
     header = _read_header(folder)
     try:
         panel = Panel(
-            series_ids=_read_ids(folder / _IDS),
-            offsets=_load(folder / _OFFSETS),
-            values=_map(folder / _VALUES),
-            starts=_load(folder / _STARTS),
+            series_ids=tuple(map(str, load_lines(folder / _IDS))),
+            offsets=load_array(folder / _OFFSETS),
+            values=map_array(folder / _VALUES),
+            starts=load_array(folder / _STARTS),
             axis=TimeAxis(Frequency.parse(header.frequency), header.timezone),
+            covariates=_open_covariates(folder, header.covariates),
+            groups=load_array(folder / _GROUPS) if header.is_grouped else np.empty(0, dtype=np.int64),
         )
     except (OSError, ValueError, EOFError, DataError) as error:
         raise _corrupt(folder, str(error)) from error
@@ -94,115 +121,125 @@ class StoreWriter:
     """
 
     _draft: Path
-    _values: BinaryIO
 
     def __init__(self, folder: Path, axis: TimeAxis, *, overwrite: bool = False) -> None:
         self._folder = folder
         self._axis = axis
         self._overwrite = overwrite
         self._ids: dict[str, None] = {}  # in order, and quick to search
-        self._lengths: list[IntArray] = []
-        self._starts: list[StoredTimes] = []
+        self._names: _Names | None = None  # of the first block's covariates
+        self._files: dict[str, GrowingArray] = {}  # one row per step
+        self._kept: dict[str, list[NDArray[Any]]] = defaultdict(list)  # one row per series, block by block
 
     def __enter__(self) -> Self:
-        _check_replaceable(self._folder, self._overwrite)
+        check_replaceable(self._folder, _HEADER, overwrite=self._overwrite)
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._draft = _sibling(self._folder, "partial")
+        self._draft = sibling(self._folder, "partial")
         self._draft.mkdir()
-        self._values = (self._draft / _VALUES).open("wb")
-        _write_values_header(self._values, 0)
         return self
 
     def append(self, block: Panel) -> None:
-        """Adds the series of `block` after those that are there.
+        """Adds the series of `block` after those that are there; no group reaches from one block into another.
 
-        Raises DataError for a block on another time axis, SeriesError for a series id that was there before.
+        Raises DataError for a block on another time axis or with other covariates, SeriesError for a series id
+        that was there before.
         """
-        if block.axis != self._axis:
-            raise DataError(f"a block has time axis {block.axis}, the store has {self._axis}", code="axis-mismatch")
-        known = next((series_id for series_id in block.series_ids if series_id in self._ids), None)
-        if known is not None:
-            raise SeriesError(f"series {known!r} is appended twice", code="duplicate-series")
+        self._check(block)
+        held = block.covariates
+        self._write(_VALUES, block.values)
+        if held.past_names:
+            self._write(_PAST, held.past)
+        if held.known_names:
+            self._write(_KNOWN, held.known)
+            self._kept[_KNOWN_OFFSETS].append(np.diff(held.known_offsets))
+        if held.static_names:
+            self._kept[_STATIC].append(held.static)
+        if held.category_names:
+            self._kept[_CATEGORIES].append(held.categories)
+        self._kept[_OFFSETS].append(block.lengths)
+        self._kept[_STARTS].append(block.starts)
+        self._kept[_GROUPS].append(block.group_numbers + len(self._ids))
         self._ids.update(dict.fromkeys(block.series_ids))
-        self._lengths.append(block.lengths)
-        self._starts.append(block.starts)
-        self._values.write(np.ascontiguousarray(block.values).data)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with self._values:
-                if error is None:
-                    self._write_columns()
+            for file in self._files.values():
+                file.close()
             if error is None:
-                _publish(self._draft, self._folder, self._overwrite)
+                self._write_rest()
+                check_replaceable(self._folder, _HEADER, overwrite=self._overwrite)
+                publish(self._draft, self._folder)
         finally:
             shutil.rmtree(self._draft, ignore_errors=True)
 
-    def _write_columns(self) -> None:
-        if not self._ids:
+    def _check(self, block: Panel) -> None:
+        if block.axis != self._axis:
+            raise DataError(f"a block has time axis {block.axis}, the store has {self._axis}", code="axis-mismatch")
+        known = next((series_id for series_id in block.series_ids if series_id in self._ids), None)
+        if known is not None:
+            raise SeriesError(f"series {known!r} is appended twice", code="duplicate-series")
+        names = _Names(**block.covariates.names)
+        if self._names is not None and self._names != names:
+            message = f"a block has the covariates {names}; the store has {self._names}"
+            raise DataError(message, code="covariates-mismatch")
+        self._names = names
+
+    def _write(self, name: str, rows: FloatArray) -> None:
+        if name not in self._files:
+            self._files[name] = GrowingArray(self._draft / name, rows.shape[1:])
+        self._files[name].append(rows)
+
+    def _write_rest(self) -> None:
+        if not self._ids or self._names is None:
             raise SeriesError("a store needs at least one series, none was appended", code="empty")
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate(self._lengths))])
-        _write_values_header(self._values, int(offsets[-1]))
-        self._values.flush()
-        np.save(self._draft / _OFFSETS, offsets, allow_pickle=False)
-        np.save(self._draft / _STARTS, np.concatenate(self._starts), allow_pickle=False)
-        with (self._draft / _IDS).open("w", encoding="ascii") as file:
-            file.writelines(json.dumps(series_id) + "\n" for series_id in self._ids)
+        kept = {name: np.concatenate(blocks) for name, blocks in self._kept.items()}
+        groups, offsets = kept.pop(_GROUPS), _offsets(kept.pop(_OFFSETS))
+        is_grouped = len(np.unique(groups)) < len(groups)
+        save_array(self._draft / _OFFSETS, offsets)
+        save_lines(self._draft / _IDS, self._ids)
+        if _CATEGORIES in kept:
+            save_lines(self._draft / _CATEGORIES, kept.pop(_CATEGORIES).tolist())
+        if _KNOWN_OFFSETS in kept:
+            kept[_KNOWN_OFFSETS] = _offsets(kept[_KNOWN_OFFSETS])
+        if is_grouped:
+            kept[_GROUPS] = groups
+        for name, array in kept.items():
+            save_array(self._draft / name, array)
         header = _Header(
             frequency=self._axis.frequency.alias,
             timezone=self._axis.timezone,
             num_series=len(self._ids),
             num_values=int(offsets[-1]),
+            is_grouped=is_grouped,
+            covariates=self._names,
         )
         (self._draft / _HEADER).write_text(header.model_dump_json(indent=2))
 
 
-def _check_replaceable(folder: Path, overwrite: bool) -> None:
-    if folder.exists() and not overwrite:
-        raise DataError(f"{folder} exists already and may not be overwritten", code="store-exists")
-    if folder.exists() and not (folder / _HEADER).is_file():
-        raise DataError(f"{folder} is not a store, so it is not overwritten", code="store-exists")
+def _offsets(lengths: IntArray) -> IntArray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def _sibling(folder: Path, state: str) -> Path:
-    """Gives an unused hidden name beside `folder`: only a rename within one file system is atomic."""
-    return folder.parent / f".{folder.name}.{state}-{secrets.token_hex(6)}"
+def _open_covariates(folder: Path, names: _Names) -> PanelCovariates:
+    held: dict[str, Any] = {f"{kind}_names": held for kind, held in names}
+    if names.past:
+        held["past"] = map_array(folder / _PAST)
+    if names.known:
+        held |= {"known": map_array(folder / _KNOWN), "known_offsets": load_array(folder / _KNOWN_OFFSETS)}
+    if names.static:
+        held["static"] = load_array(folder / _STATIC)
+    if names.category:
+        held["categories"] = _texts(load_lines(folder / _CATEGORIES), len(names.category))
+    return PanelCovariates(**held)
 
 
-def _publish(draft: Path, folder: Path, overwrite: bool) -> None:
-    """Flushes the finished draft and renames it to `folder`, putting an older store back if that fails."""
-    for path in [*draft.iterdir(), draft]:
-        _flush(path)
-    _check_replaceable(folder, overwrite)
-    replaced = _sibling(folder, "replaced") if folder.exists() else None
-    if replaced:
-        folder.rename(replaced)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if replaced:
-            replaced.rename(folder)
-        raise
-    _flush(folder.parent)
-    if replaced:
-        shutil.rmtree(replaced)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_values_header(file: BinaryIO, num_values: int) -> None:
-    """Writes the .npy header at the head of the file; numpy leaves room in it for the count to grow."""
-    file.seek(0)
-    shape = {"descr": np.dtype(np.float64).str, "fortran_order": False, "shape": (num_values,)}
-    np.lib.format.write_array_header_1_0(file, shape)
+def _texts(lines: list[list[str | None]], num_columns: int) -> TextArray:
+    texts = np.empty((len(lines), num_columns), dtype=np.object_)
+    for number, line in enumerate(lines):
+        texts[number] = line
+    return texts
 
 
 def _read_header(folder: Path) -> _Header:
@@ -212,27 +249,12 @@ def _read_header(folder: Path) -> _Header:
         raise DataError(f"there is no store at {folder}: it has no {_HEADER}", code="store-missing") from error
     except ValidationError as error:
         raise _corrupt(folder, f"{_HEADER} is malformed ({error.errors()[0]['msg']})") from error
-    if header.schema_version != _SCHEMA_VERSION:
+    if header.schema_version not in _READABLE_VERSIONS:
         raise DataError(
             f"the store at {folder} has schema version {header.schema_version}, this version reads {_SCHEMA_VERSION}",
             code="store-version",
         )
     return header
-
-
-def _read_ids(path: Path) -> tuple[str, ...]:
-    with path.open(encoding="ascii") as file:
-        return tuple(str(json.loads(line)) for line in file)
-
-
-def _load(path: Path) -> NDArray[Any]:
-    with path.open("rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _map(path: Path) -> NDArray[Any]:
-    """Maps an array file for reading; given as a plain ndarray, since np.memmap is slow to slice."""
-    return np.asarray(np.lib.format.open_memmap(path, mode="r"))
 
 
 def _corrupt(folder: Path, problem: str) -> DataError:

@@ -15,11 +15,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 
-from forecaster.arrays import BoolArray, FloatArray, IntArray
+from forecaster.arrays import IntArray
+from forecaster.config import CovariateConfig
+from forecaster.data.covariate_windows import CovariateWindows
+from forecaster.data.cutting import cut, leading
 from forecaster.data.panel import Panel
-from forecaster.errors import ConfigError, DataError, SeriesError
+from forecaster.errors import ConfigError, DataError
 from forecaster.types import WindowBatch
 
 
@@ -49,6 +51,11 @@ class WindowIndex:
         """Windows of all series together."""
         return int(self._begins[-1])
 
+    @cached_property
+    def counts(self) -> IntArray:
+        """[S] windows of each series."""
+        return np.asarray(np.maximum(self.last - self.first + 1, 0))
+
     def locate(self, numbers: IntArray) -> WindowAddresses:
         """Gives the addresses of the windows with these numbers [B], each in 0 .. num_windows - 1.
 
@@ -66,7 +73,7 @@ class WindowIndex:
     @cached_property
     def _begins(self) -> IntArray:
         """[S + 1] number of the first window of each series, then the number of all windows."""
-        return np.concatenate([[0], np.cumsum(np.maximum(self.last - self.first + 1, 0))])
+        return np.concatenate([[0], np.cumsum(self.counts)])
 
 
 def training_windows(panel: Panel, horizon: int, ends: IntArray, min_context: int = 1) -> WindowIndex:
@@ -91,34 +98,18 @@ def training_windows(panel: Panel, horizon: int, ends: IntArray, min_context: in
     return WindowIndex(np.full(len(lengths), min_context, dtype=np.int64), np.where(partial, ends - 1, last))
 
 
-class WindowSampler:
-    """Random batches of windows, every window of the index equally likely in every place.
-
-    The batch of a step is a function of (seed, step) alone, so a resumed run needs no stored state.
-    Series begin with an observed value, so a context or target without one lies in a gap longer than it is;
-    such windows are drawn too, and weigh nothing in a loss over observed targets.
-    """
-
-    def __init__(self, index: WindowIndex, batch_size: int, seed: int) -> None:
-        if index.num_windows == 0:
-            raise SeriesError("there is no window to draw: every series is too short", code="too-short")
-        self._index = index
-        self._batch_size = batch_size
-        self._seed = seed
-
-    def addresses(self, step: int) -> WindowAddresses:
-        """Gives the windows of one step (0 or more), the same ones at every call."""
-        generator = np.random.default_rng([self._seed, step])
-        return self._index.locate(generator.integers(0, self._index.num_windows, self._batch_size))
-
-
 @dataclass(frozen=True)
 class Windows:
-    """Cuts windows of one shape out of a panel."""
+    """Cuts windows of one shape out of a panel, with the covariates that a network reads.
+
+    ColumnError where the panel lacks one of them, ConfigError for calendar features it cannot have.
+    """
 
     panel: Panel
     context_length: int  # L
     horizon: int  # H, 0 where no target is wanted
+    covariates: CovariateConfig | None = None  # None: none are cut
+    covariate_horizon: int | None = None  # steps ahead whose known covariates are cut; None: as many as the horizon
 
     def __post_init__(self) -> None:
         if self.context_length < 1 or self.horizon < 0:
@@ -126,20 +117,46 @@ class Windows:
                 f"a window needs a context_length of 1 or more and a horizon of 0 or more, "
                 f"got {self.context_length} and {self.horizon}"
             )
+        if self.covariate_horizon is not None and self.covariate_horizon < 0:
+            raise ConfigError(f"covariate_horizon must be 0 or more, got {self.covariate_horizon}")
+        _ = self._covariate_windows  # made now, so that what the panel lacks is said now
 
     def gather(self, addresses: WindowAddresses) -> WindowBatch:
         """Copies the windows at `addresses` [B] into one batch, and nothing else of the panel.
 
-        A missing value (NaN), and a step that the series does not have, becomes 0 with observed False.
+        A missing value (NaN), and a step that the series does not have, becomes 0 with observed False. Groups
+        are numbered where series of the panel share one: equal for windows of one group and one cutoff time.
         Raises DataError for a series that the panel does not have, or a cutoff past the end of its series.
         """
         begins, lengths = self._bounds(addresses)
         cutoffs = addresses.cutoffs
         values, now = self.panel.values, begins + cutoffs
-        exists = ~_leading(self.context_length - cutoffs, self.context_length)
-        context, observed = _cut(values, now - self.context_length, exists)
-        target, target_observed = _cut(values, now, _leading(lengths - cutoffs, self.horizon))
-        return WindowBatch(*map(torch.from_numpy, (context, observed, target, target_observed)))
+        exists = ~leading(self.context_length - cutoffs, self.context_length)
+        context, observed = cut(values, now - self.context_length, exists)
+        target, target_observed = cut(values, now, leading(lengths - cutoffs, self.horizon))
+        covariates = self._covariate_windows
+        return WindowBatch(
+            torch.from_numpy(context),
+            torch.from_numpy(observed),
+            torch.from_numpy(target),
+            torch.from_numpy(target_observed),
+            covariates.gather(addresses.series, cutoffs) if covariates is not None else None,
+            self._groups(addresses) if self.panel.is_grouped else None,
+        )
+
+    @cached_property
+    def _covariate_windows(self) -> CovariateWindows | None:
+        if self.covariates is None or self.covariates.is_empty:
+            return None
+        ahead = self.horizon if self.covariate_horizon is None else self.covariate_horizon
+        return CovariateWindows(self.panel, self.covariates, self.context_length, ahead)
+
+    def _groups(self, addresses: WindowAddresses) -> torch.Tensor:
+        """Numbers the windows [B] by group and cutoff time."""
+        panel, series = self.panel, addresses.series
+        times = panel.axis.frequency.advance(panel.starts[series], addresses.cutoffs)
+        found, numbers = np.unique(times, return_inverse=True)
+        return torch.from_numpy(panel.group_numbers[series] * len(found) + numbers)
 
     def _bounds(self, addresses: WindowAddresses) -> tuple[IntArray, IntArray]:
         """Gives the flat position of each series' first step, and its length, both [B]."""
@@ -159,42 +176,3 @@ class Windows:
                 code="window-out-of-range",
             )
         return begins, lengths
-
-
-def _leading(counts: IntArray, width: int) -> BoolArray:
-    """Marks the first `counts` [B] of `width` columns; a count may be negative or beyond the width."""
-    # Clipped first, so that int32 holds them, which is faster to compare.
-    columns = np.arange(width, dtype=np.int32)
-    return columns < np.clip(counts, 0, width).astype(np.int32)[:, np.newaxis]
-
-
-def _cut(values: FloatArray, begins: IntArray, exists: BoolArray) -> tuple[FloatArray, BoolArray]:
-    """Gives the values [B W] from the flat positions `begins` [B] on, and where one is observed [B W].
-
-    Observed is what exists [B W] and is not NaN; all else is 0.
-    """
-    rows = _copy_rows(values, begins, exists.shape[1])
-    observed = exists & (rows == rows)  # NaN alone differs from itself; ~np.isnan would take another pass
-    np.copyto(rows, 0.0, where=~observed)
-    return rows, observed
-
-
-def _copy_rows(values: FloatArray, begins: IntArray, width: int) -> FloatArray:
-    """Copies `width` values from each flat position; where a row leaves the buffer, any value stands in.
-
-    Indexing the strided view copies whole rows: as fast as torch's index_select on such a view, and it takes
-    a read-only or memory-mapped buffer. np.take, unlike indexing, would first write the whole view out.
-    """
-    last = len(values) - width
-    if last < 0:
-        return _copy_clipped(values, begins, width)
-    rows = sliding_window_view(values, width)[np.clip(begins, 0, last)]
-    edges = np.flatnonzero((begins < 0) | (begins > last))
-    rows[edges] = _copy_clipped(values, begins[edges], width)
-    return rows
-
-
-def _copy_clipped(values: FloatArray, begins: IntArray, width: int) -> FloatArray:
-    """Copies value by value; past either end of the buffer its outermost value is repeated."""
-    positions = begins[:, np.newaxis] + np.arange(width)
-    return np.asarray(values[np.clip(positions, 0, len(values) - 1)])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,7 +37,14 @@ def test_a_long_table_becomes_a_panel_in_the_order_of_its_series() -> None:
 def test_a_wide_table_becomes_the_panel_of_its_melted_rows() -> None:
     wide = pd.DataFrame({"t": pd.date_range("2024-01-01", periods=4), "a": [NAN, 1, NAN, 3], "b": [4, 5, 6, NAN]})
     melted = wide.melt("t", var_name="unique_id", value_name="y").rename(columns={"t": "ds"})
-    assert panel_of(wide).fingerprint() == panel_of(melted).fingerprint()
+    assert replace(panel_of(wide), groups=np.arange(2)).fingerprint() == panel_of(melted).fingerprint()
+
+
+def test_series_of_a_wide_table_are_one_group_and_those_of_a_long_one_their_own() -> None:
+    wide = pd.DataFrame({"t": pd.date_range("2024-01-01", periods=4), "a": range(4), "b": range(4)})
+    melted = wide.melt("t", var_name="unique_id", value_name="y").rename(columns={"t": "ds"})
+    assert panel_of(wide).group_numbers.tolist() == [0, 0]
+    assert panel_of(melted).group_numbers.tolist() == [0, 1]
 
 
 def test_a_table_without_ids_holds_one_series_named_like_its_target() -> None:

@@ -4,10 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.arrays import IntArray
 from forecaster.data.panel import Panel
-from forecaster.data.windows import WindowAddresses, WindowIndex, Windows, WindowSampler, training_windows
-from forecaster.errors import ConfigError, DataError, SeriesError
+from forecaster.data.windows import WindowAddresses, WindowIndex, Windows, training_windows
+from forecaster.errors import ConfigError, DataError
 from forecaster.types import WindowBatch
 from tests.factories import panel_of, random_panel
 
@@ -41,7 +40,8 @@ def slow_gather(panel: Panel, context_length: int, horizon: int, addresses: Wind
 
 
 def same(one: WindowBatch, other: WindowBatch) -> bool:
-    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+    names = ("context", "observed", "target", "target_observed")
+    return all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
 
 
 def changed(panel: Panel, position: int) -> Panel:
@@ -220,35 +220,3 @@ def test_training_end_outside_the_series_is_refused(end: int) -> None:
 def test_training_without_context_is_refused() -> None:
     with pytest.raises(ConfigError, match="min_context must be 1 or more, got 0"):
         training_windows(panel_of([1, 2, 3]), 1, np.array([3]), min_context=0)
-
-
-def index_of(counts: list[int]) -> WindowIndex:
-    return WindowIndex(np.ones(len(counts), dtype=np.int64), np.array(counts, dtype=np.int64))
-
-
-def drawn(sampler: WindowSampler, step: int) -> tuple[IntArray, IntArray]:
-    addresses = sampler.addresses(step)
-    return addresses.series, addresses.cutoffs
-
-
-def test_batch_depends_on_seed_and_step_alone() -> None:
-    one, other = (WindowSampler(index_of([50, 70]), 64, seed=3) for _ in range(2))
-    one.addresses(0)
-    np.testing.assert_array_equal(drawn(one, 7), drawn(other, 7))
-    assert not np.array_equal(drawn(one, 7), drawn(one, 8))
-    assert not np.array_equal(drawn(one, 7), drawn(WindowSampler(index_of([50, 70]), 64, seed=4), 7))
-
-
-def test_every_window_is_drawn_equally_often() -> None:
-    counts = [3, 0, 5, 2]
-    series, cutoffs = drawn(WindowSampler(index_of(counts), 100_000, seed=0), 0)
-    windows = [(s, cutoff) for s, count in enumerate(counts) for cutoff in range(1, count + 1)]
-    times = np.array([np.sum((series == s) & (cutoffs == cutoff)) for s, cutoff in windows])
-    # Each count is binomial with a standard deviation of 95 around 10,000.
-    assert times.sum() == 100_000
-    assert np.abs(times - 10_000).max() < 500
-
-
-def test_sampler_without_windows_is_refused() -> None:
-    with pytest.raises(SeriesError, match="no window to draw"):
-        WindowSampler(index_of([0, 0]), 4, seed=0)

@@ -1,0 +1,49 @@
+"""A folder that appears under its name whole or not at all: written beside it, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from forecaster.errors import DataError
+
+
+def check_replaceable(folder: Path, mark: str, *, overwrite: bool) -> None:
+    """Raises DataError (store-exists) for a folder that may not be overwritten, or has no file `mark`."""
+    if folder.exists() and not overwrite:
+        raise DataError(f"{folder} exists already and may not be overwritten", code="store-exists")
+    if folder.exists() and not (folder / mark).is_file():
+        raise DataError(f"{folder} is not a store, so it is not overwritten", code="store-exists")
+
+
+def sibling(folder: Path, state: str) -> Path:
+    """Gives an unused hidden name beside `folder`: only a rename within one file system is atomic."""
+    return folder.parent / f".{folder.name}.{state}-{secrets.token_hex(6)}"
+
+
+def publish(draft: Path, folder: Path) -> None:
+    """Flushes the finished draft and renames it to `folder`, putting an older one back if that fails."""
+    for path in [*draft.iterdir(), draft]:
+        _flush(path)
+    replaced = sibling(folder, "replaced") if folder.exists() else None
+    if replaced:
+        folder.rename(replaced)
+    try:
+        draft.rename(folder)
+    except OSError:
+        if replaced:
+            replaced.rename(folder)
+        raise
+    _flush(folder.parent)
+    if replaced:
+        shutil.rmtree(replaced)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from forecaster.arrays import IntArray
+from forecaster.data import timeline
+from forecaster.data.panel import Panel
+from forecaster.data.timeline import Timeline
+from forecaster.time.calendar import calendar_columns, calendar_values, default_calendar
+from forecaster.time.frequency import Frequency, TimeAxis
+
+COLUMNS_OF = ("day_of_week", "day_of_year")
+
+
+def panel_starting(*starts: str, frequency: str = "h", timezone: str | None = None) -> Panel:
+    axis = TimeAxis(Frequency.parse(frequency), timezone)
+    ids = [f"s{position}" for position in range(len(starts))]
+    return Panel.from_arrays(ids, np.array(starts, dtype="datetime64[us]"), [np.ones(50)] * len(starts), axis)
+
+
+def wanted(panel: Panel, series: IntArray, begins: IntArray, width: int) -> np.ndarray:
+    columns = calendar_columns(COLUMNS_OF, panel.axis)
+    return np.array(
+        [
+            calendar_values(
+                panel.axis.frequency.advance(panel.starts[[s]], begin + np.arange(width)), panel.axis, columns, None
+            )
+            for s, begin in zip(series, begins, strict=True)
+        ]
+    )
+
+
+PANELS = {
+    "one grid": panel_starting("2024-03-30", "2024-03-31T05:00", timezone="Europe/Berlin"),
+    "two grids": panel_starting("2024-01-01", "2024-01-01T00:30"),
+    "months": panel_starting("2024-01-31", "2023-11-30", frequency="ME"),
+    "business days": panel_starting("2024-01-01", "2023-12-27", frequency="B"),
+}
+
+
+@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize("most_rows", [0, 1 << 21])
+def test_windows_have_the_features_of_their_own_times(
+    name: str, most_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "_MOST_ROWS", most_rows)
+    panel = PANELS[name]
+    kept = Timeline(panel, calendar_columns(COLUMNS_OF, panel.axis), None, (12, 5))
+    for begins in ([40, 41], [-12, 3], [38, 38], [0, 38]):
+        series = np.array([0, 1])
+        found = kept.cut(series, np.array(begins), 17)
+        np.testing.assert_array_equal(found, wanted(panel, series, np.array(begins), 17))
+        assert found.dtype == np.float32
+
+
+def test_a_single_batch_computes_only_the_steps_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: list[int] = []
+
+    def counting(times: np.ndarray, *rest: object) -> np.ndarray:
+        counts.append(len(times))
+        return calendar_values(times, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(timeline, "calendar_values", counting)
+    panel = panel_starting("2024-01-01")
+    kept = Timeline(panel, calendar_columns(default_calendar(panel.axis.frequency), panel.axis), None, (12, 5))
+    for begin in (33, 33, 0, -12, 38):
+        kept.cut(np.array([0]), np.array([begin]), 17)
+    assert counts == [17, 12 + 50 + 5]
