@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecaster.arrays import BoolArray
+from forecaster.arrays import BoolArray, IntArray
 from forecaster.bundle import TrainingFacts
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold, split_panel
@@ -23,7 +23,9 @@ def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> t
     panel has another time zone; FrequencyError for another frequency.
     """
     _check_axis(panel, facts)
-    return tuple(_unseen(panel, fold, facts) for fold in folds)
+    same_data = facts.data_fingerprint == panel.fingerprint()
+    seen_ends = split_panel(panel, facts.horizon, facts.split).seen_ends if same_data else None
+    return tuple(_unseen(panel, fold, facts, seen_ends) for fold in folds)
 
 
 def _check_axis(panel: Panel, facts: TrainingFacts) -> None:
@@ -40,8 +42,8 @@ def _check_axis(panel: Panel, facts: TrainingFacts) -> None:
         )
 
 
-def _unseen(panel: Panel, fold: Fold, facts: TrainingFacts) -> Fold:
-    clean = _begins_unseen(panel, fold, facts)
+def _unseen(panel: Panel, fold: Fold, facts: TrainingFacts, seen_ends: IntArray | None) -> Fold:
+    clean = _begins_later(panel, fold, facts) if seen_ends is None else fold.cutoffs >= seen_ends[fold.series]
     if not clean.any():
         raise LeakageError(
             f"the model was trained on data up to {facts.latest}; fold {fold.number} begins before that in every "
@@ -50,11 +52,8 @@ def _unseen(panel: Panel, fold: Fold, facts: TrainingFacts) -> Fold:
     return replace(fold, series=fold.series[clean], cutoffs=fold.cutoffs[clean])
 
 
-def _begins_unseen(panel: Panel, fold: Fold, facts: TrainingFacts) -> BoolArray:
-    """Says for each series of the fold whether its target begins after all that training saw of it."""
-    if facts.data_fingerprint == panel.fingerprint():
-        seen_ends = split_panel(panel, facts.horizon, facts.split).seen_ends
-        return np.asarray(fold.cutoffs >= seen_ends[fold.series])
+def _begins_later(panel: Panel, fold: Fold, facts: TrainingFacts) -> BoolArray:
+    """Says for each series of the fold whether its target begins after the latest time that training saw."""
     begins = panel.axis.frequency.advance(panel.starts[fold.series], fold.cutoffs)
     cutoff, latest = (np.asarray(text).astype(begins.dtype) for text in (facts.cutoff, facts.latest))
     used_up = set(facts.used_up)

@@ -30,7 +30,10 @@ class ResumableEarlyStopping(EarlyStopping):
 
 
 class ReportMetrics(Callback):
-    """Hands losses and learning rate of each epoch to a function of (metrics, optimiser step)."""
+    """Hands losses and learning rate of each epoch to a function of (metrics, optimiser step).
+
+    Those of the second network of an ensemble are named 'member_1/validation_loss', and so on.
+    """
 
     def __init__(self, report: Callable[[Mapping[str, float], int], None]) -> None:
         self.report = report
@@ -39,7 +42,9 @@ class ReportMetrics(Callback):
         """Reports what Lightning has collected by the end of the epoch, its training loss included."""
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        self.report({**metrics, "learning_rate": rate}, trainer.global_step)
+        prefix = f"member_{pl_module.member}/" if pl_module.member else ""
+        named = {f"{prefix}{name}": value for name, value in {**metrics, "learning_rate": rate}.items()}
+        self.report(named, trainer.global_step)
 
 
 def progress_bar(show: bool) -> list[Callback]:

@@ -1,33 +1,33 @@
-"""Panel + config -> trained network: builds module, datamodule and trainer, and keeps the best weights."""
+"""Panel + config -> trained predictor: one network or several, in one process or several, resumable."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 
 from forecaster.bundle import TrainingFacts
 from forecaster.config import ForecasterConfig
+from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
 from forecaster.errors import TrainingError
-from forecaster.model.network import Network
 from forecaster.predictor import Predictor
+from forecaster.time.calendar import default_calendar
+from forecaster.training.augmentation import check_augmentations
 from forecaster.training.calibrating import learn_calibration
-from forecaster.training.callbacks import ResumableEarlyStopping, process_settings, progress_bar, quiet_lightning
-from forecaster.training.datamodule import WindowDataModule
-from forecaster.training.module import VALIDATION_LOSS, ForecastModule
-from forecaster.training.precision import lightning_precision
+from forecaster.training.callbacks import process_settings, progress_bar, quiet_lightning
+from forecaster.training.companions import companions
+from forecaster.training.member import Job, Member, member_data, train_member
+from forecaster.training.memory import refuse_too_large
+from forecaster.training.start import Start, scratch
 
-_LAST = "last.ckpt"
 _CONFIG = "config.json"
 
 
@@ -43,7 +43,11 @@ class FitResult:
 
 def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
     """Gives the config with every default that depends on the data filled in."""
-    model = config.model.resolved(panel.axis.frequency.season_length, int(panel.lengths.max()))
+    frequency = panel.axis.frequency
+    model = config.model.resolved(frequency.season_length, int(panel.lengths.max()))
+    if model.covariates.is_empty:
+        calendar = default_calendar(frequency) if model.calendar == "auto" else ()
+        model = model.model_copy(update={"covariates": covariate_config(panel, calendar, model.holidays)})
     return ForecasterConfig(model=model, training=config.training, split=config.split)
 
 
@@ -52,81 +56,62 @@ def fit(
     config: ForecasterConfig,
     folder: Path,
     *,
+    start: Start | None = None,
     callbacks: Sequence[Callback] = (),
     show_progress: bool = False,
 ) -> FitResult:
-    """Trains a network on the training part of `panel` and gives its best weights.
+    """Trains one network or several on the training part of `panel`, from scratch by default; gives their best weights.
 
-    `folder` keeps the checkpoints: when it holds one of the same panel and config, training resumes there
-    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short,
-    TrainingError when the loss does not become finite, or when `folder` belongs to another fit.
+    `folder` keeps the checkpoints: when it holds some of the same panel, config and start, training resumes there
+    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short, ConfigError
+    for augmentations that do not suit the model, TrainingError when the memory does not suffice, when the loss
+    does not become finite, when `start` is of another architecture, or when `folder` belongs to another fit.
     """
-    config = resolve(panel, config)
-    _claim(folder, _identity(panel, config))
-    with quiet_lightning(), process_settings(config.training.seed, config.training.num_threads):
-        return _fit(panel, config, folder, [*callbacks, *progress_bar(show_progress)])
+    config, start = resolve(panel, config), start or scratch()
+    check_augmentations(config.training.augmentations, config.model)
+    start.check(config.model)
+    refuse_too_large(config, panel)
+    _claim(folder, _identity(panel, config, start))
+    num_threads = _threads_per_process(config)
+    job = Job(panel, config, folder, start.facts)
+    with quiet_lightning(), process_settings(config.training.seed, num_threads):
+        members = _train(job, start, num_threads, [*callbacks, *progress_bar(show_progress)])
+        return _result(job, members)
 
 
-def _fit(panel: Panel, config: ForecasterConfig, folder: Path, callbacks: list[Callback]) -> FitResult:
-    model, training = config.model, config.training
-    split = split_panel(panel, model.horizon, config.split)
-    data = WindowDataModule(panel, split, model.context_length or 0, model.horizon, training)
-    module = ForecastModule(Network(model), training)
-    best = _checkpoints(folder)
-    last = folder / _LAST
-    trainer = _trainer(config, folder, [*callbacks, best])
-    trainer.fit(module, datamodule=data, ckpt_path=last if last.exists() else None, weights_only=True)
-    loss = best.best_model_score
-    if loss is None or not math.isfinite(loss):
-        rate = training.learning_rate
-        raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
-    num_steps = _load_best(module, Path(best.best_model_path))
-    network = module.network.eval().cpu()
-    calibration = learn_calibration(network, data) if training.calibration == "conformal" else None
-    facts = _facts(panel, config, split, num_steps, float(loss))
-    return FitResult(Predictor(network, panel.axis.frequency, calibration), config, split, facts)
+def _train(job: Job, start: Start, num_threads: int, callbacks: list[Callback]) -> list[Member]:
+    with companions(job, num_threads) as place:
+        numbers = range(job.config.training.num_members)
+        return [train_member(job, number, place, start, callbacks) for number in numbers]
 
 
-def _trainer(config: ForecasterConfig, folder: Path, callbacks: list[Callback]) -> pl.Trainer:
-    training = config.training
-    early = ResumableEarlyStopping(VALIDATION_LOSS, patience=training.patience, check_on_train_epoch_end=False)
-    return pl.Trainer(
-        # Not max_steps: a run bounded by steps resumes at the end of an epoch that is over, without its metrics.
-        max_epochs=math.ceil(training.max_steps / training.steps_per_validation),
-        check_val_every_n_epoch=1,
-        num_sanity_val_steps=0,
-        gradient_clip_val=training.gradient_clip,
-        precision=lightning_precision(training.precision),
-        callbacks=[early, *callbacks],
-        logger=False,
-        default_root_dir=folder,
-        enable_model_summary=False,
-        enable_progress_bar=any(isinstance(c, pl.callbacks.ProgressBar) for c in callbacks),
-        deterministic=True,
-        accelerator="auto",
-        devices=1,
-    )
+def _result(job: Job, members: list[Member]) -> FitResult:
+    """Puts the members together, and learns the calibration of what they say together."""
+    panel, config = job.panel, job.config
+    validated = [member.network for member in members]
+    data = member_data(panel, config, config.training)
+    calibration = learn_calibration(validated, data) if config.training.calibration == "conformal" else None
+    split = split_panel(panel, config.model.horizon, config.split)
+    predictor = Predictor([member.refitted for member in members], panel.axis.frequency, calibration)
+    return FitResult(predictor, config, split, _facts(job, split, members))
 
 
-def _checkpoints(folder: Path) -> ModelCheckpoint:
-    """Keeps 'best' and 'last', written when an epoch is over, so that a resumed run begins with a whole one."""
-    return ModelCheckpoint(
-        folder,
-        "best",
-        monitor=VALIDATION_LOSS,
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+def _threads_per_process(config: ForecasterConfig) -> int:
+    return config.training.num_threads or max(1, torch.get_num_threads() // config.training.num_processes)
 
 
-def fit_key(panel: Panel, config: ForecasterConfig) -> str:
-    """Gives a name that only fits of the same data under the same config share: 16 hex digits."""
-    return hashlib.sha256(_identity(panel, resolve(panel, config)).encode()).hexdigest()[:16]
+def fit_key(panel: Panel, config: ForecasterConfig, start: Start | None = None) -> str:
+    """Gives a name that only fits of the same data, config and start share: 16 hex digits."""
+    return hashlib.sha256(_identity(panel, resolve(panel, config), start or scratch()).encode()).hexdigest()[:16]
 
 
-def _identity(panel: Panel, config: ForecasterConfig) -> str:
-    return json.dumps({"config": config.model_dump(mode="json"), "data": panel.fingerprint()}, indent=2)
+def _identity(panel: Panel, config: ForecasterConfig, start: Start) -> str:
+    identity = {
+        "config": config.model_dump(mode="json"),
+        "data": panel.fingerprint(),
+        "start": start.facts.model_dump(mode="json"),
+    }
+    return json.dumps(identity, indent=2)
 
 
 def _claim(folder: Path, claim: str) -> None:
@@ -141,14 +126,8 @@ def _claim(folder: Path, claim: str) -> None:
     path.write_text(claim)
 
 
-def _load_best(module: ForecastModule, path: Path) -> int:
-    """Puts the best weights into the module; gives the step they were reached at."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    module.load_state_dict(checkpoint["state_dict"])
-    return int(checkpoint["global_step"])
-
-
-def _facts(panel: Panel, config: ForecasterConfig, split: Split, num_steps: int, loss: float) -> TrainingFacts:
+def _facts(job: Job, split: Split, members: list[Member]) -> TrainingFacts:
+    panel, config = job.panel, job.config
     seen = panel.axis.frequency.advance(panel.starts, split.seen_ends - 1)
     tested = np.zeros(len(panel), dtype=bool)
     for fold in split.test:
@@ -164,6 +143,8 @@ def _facts(panel: Panel, config: ForecasterConfig, split: Split, num_steps: int,
         latest=str(seen.max()),
         used_up=tuple(panel.series_ids[position] for position in used_up),
         split=config.split,
-        num_steps=num_steps,
-        validation_loss=loss,
+        start=job.start,
+        num_steps=max(member.num_steps for member in members),
+        validation_loss=float(np.mean([member.validation_loss for member in members])),
+        correction_share=float(np.mean([member.correction_share for member in members])),
     )

@@ -7,13 +7,14 @@ from typing import Literal
 
 import torch
 
+WantedPrecision = Literal["auto", "float32", "bfloat16"]
 LightningPrecision = Literal["32-true", "bf16-mixed"]
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _NATIVE_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
-def lightning_precision(wanted: Literal["auto", "float32", "bfloat16"]) -> LightningPrecision:
+def lightning_precision(wanted: WantedPrecision) -> LightningPrecision:
     """Gives Lightning's name for the wanted precision.
 
     'auto' takes bfloat16 where the hardware multiplies it natively: a GPU of compute capability 8 or later, a

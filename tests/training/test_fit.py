@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,31 +10,13 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
 from forecaster.data.panel import Panel
 from forecaster.errors import SeriesError, TrainingError
 from forecaster.evaluation import evaluate
-from forecaster.training.fit import FitResult, fit
+from forecaster.training.callbacks import ReportMetrics
+from forecaster.training.fit import fit
 from tests.factories import panel_of, sine_panel
-
-CONFIG = ForecasterConfig(
-    model=ModelConfig(horizon=6, context_length=24, patch_length=6, d_model=16, num_heads=2, num_layers=1, d_ff=16),
-    training=TrainingConfig(max_steps=20, steps_per_validation=5, batch_size=16, learning_rate=5e-3, num_threads=1),
-    split=SplitConfig(num_validation_folds=1, num_test_folds=2),
-)
-
-
-def with_training(**changes: object) -> ForecasterConfig:
-    training = TrainingConfig(**{**CONFIG.training.model_dump(), **changes})
-    return CONFIG.model_copy(update={"training": training})
-
-
-def same_weights(first: FitResult, second: FitResult) -> bool:
-    pairs = zip(first.predictor.network.parameters(), second.predictor.network.parameters(), strict=True)
-    return all(torch.equal(one, other) for one, other in pairs)
-
-
-PANEL = sine_panel(3, 120, noise=0.1, missing_share=0.05)
+from tests.training.factories import CONFIG, PANEL, same_weights, with_model, with_training
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path) -> None:
@@ -54,13 +37,92 @@ class StopAfter(Callback):
             raise ZeroDivisionError("killed")
 
 
-def test_a_resumed_run_ends_in_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
-    unbroken = fit(PANEL, CONFIG, tmp_path / "unbroken")
-    with pytest.raises(ZeroDivisionError, match="killed"):
-        fit(PANEL, CONFIG, tmp_path / "broken", callbacks=[StopAfter(3)])
-    resumed = fit(PANEL, CONFIG, tmp_path / "broken")
+VARIANTS = {
+    "plain": {},
+    "averaged": {"ema_decay": 0.9},
+    "in parts": {"accumulate_batches": 4},
+    "augmented": {"augmentations": ("flip", "truncate", "mask", "mix"), "recency_half_life": 20},
+    "several": {"num_members": 2, "ema_decay": 0.5},
+}
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_a_resumed_run_ends_in_the_weights_of_an_unbroken_one(changes: dict[str, object], tmp_path: Path) -> None:
+    config = with_training(**changes)
+    unbroken = fit(PANEL, config, tmp_path / "unbroken")
+    for number in (3, 2):  # the second time it is broken off in its second network, if it has one
+        with suppress(ZeroDivisionError):
+            fit(PANEL, config, tmp_path / "broken", callbacks=[StopAfter(number)])
+    resumed = fit(PANEL, config, tmp_path / "broken")
     assert same_weights(unbroken, resumed)
     assert unbroken.facts == resumed.facts
+
+
+def test_a_step_computed_in_parts_is_the_same_step(tmp_path: Path) -> None:
+    """With missing values and targets beyond the end: parts do not have the same number of targets."""
+    panel = panel_of(PANEL.target(0), PANEL.target(1)[:30], np.r_[np.full(25, 3.0), PANEL.target(2)[:40]])
+    losses = []
+    for num_parts in (1, 3):
+        config = with_training(with_model(dropout=0.0), accumulate_batches=num_parts, precision="float32")
+        curve = Losses()
+        fit(panel, config, tmp_path / str(num_parts), callbacks=[curve])
+        losses.append([curve.by_step, curve.training])
+    for other in losses[1:]:
+        for one, two in zip(losses[0], other, strict=True):
+            assert one == pytest.approx(two, rel=1e-5)
+
+
+def test_the_averaged_weights_are_what_is_validated_and_kept(tmp_path: Path) -> None:
+    config = with_training(with_model(skip="none"), ema_decay=0.9, max_steps=10, steps_per_validation=5)
+    average = Average(decay=0.9)
+    result = fit(PANEL, config, tmp_path, callbacks=[average])
+    assert result.facts.num_steps in average.by_step
+    kept = average.by_step[result.facts.num_steps]
+    for one, other in zip(kept, result.predictor.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other.detach(), rtol=1e-5, atol=1e-7)
+    assert not same_weights(
+        result, fit(PANEL, with_training(with_model(skip="none"), max_steps=10), tmp_path / "plain")
+    )
+
+
+class Average(Callback):
+    """The moving average by its definition, at each step."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.by_step: dict[int, list[torch.Tensor]] = {}
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: object) -> None:
+        now = [p.detach().clone() for p in pl_module.parameters()]
+        step = trainer.global_step
+        if self.by_step:
+            kept = min(self.decay, (1 + step - 1) / (10 + step - 1))
+            now = [kept * old + (1 - kept) * new for old, new in zip(self.by_step[step - 1], now, strict=True)]
+        self.by_step[step] = now
+
+
+def test_each_network_of_several_is_that_of_its_own_seed(tmp_path: Path) -> None:
+    several = fit(PANEL, with_training(num_members=2, seed=4), tmp_path / "several")
+    alone = [fit(PANEL, with_training(seed=seed), tmp_path / str(seed)) for seed in (4, 5)]
+    for network, result in zip(several.predictor.networks, alone, strict=True):
+        assert all(map(torch.equal, network.parameters(), result.predictor.network.parameters()))
+    assert several.facts.validation_loss == pytest.approx(np.mean([r.facts.validation_loss for r in alone]))
+    assert several.facts.num_steps == max(r.facts.num_steps for r in alone)
+
+
+def test_metrics_of_each_network_have_their_own_names(tmp_path: Path) -> None:
+    names: set[str] = set()
+    fit(
+        PANEL,
+        with_training(num_members=2, max_steps=2),
+        tmp_path,
+        callbacks=[ReportMetrics(lambda metrics, step: names.update(metrics))],
+    )
+    assert names == {
+        f"{prefix}{name}"
+        for prefix in ("", "member_1/")
+        for name in ("training_loss", "validation_loss", "learning_rate")
+    }
 
 
 def test_checkpoints_of_another_fit_are_not_resumed(tmp_path: Path) -> None:
@@ -91,10 +153,14 @@ def test_it_beats_the_mean_on_waves(tmp_path: Path) -> None:
 
 
 class Losses(Callback):
-    """Keeps the validation loss of each epoch, by optimiser step."""
+    """Keeps the losses of each epoch, by optimiser step."""
 
     def __init__(self) -> None:
         self.by_step: dict[int, float] = {}
+        self.training: dict[int, float] = {}
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.training[trainer.global_step] = float(trainer.callback_metrics["training_loss"])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.by_step[trainer.global_step] = float(trainer.callback_metrics["validation_loss"])

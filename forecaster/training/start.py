@@ -1,0 +1,87 @@
+"""What training begins with: random weights, or those of a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from forecaster.bundle import Bundle, StartFacts
+from forecaster.config import ModelConfig
+from forecaster.errors import TrainingError
+from forecaster.model.network import Network
+from forecaster.training.datamodule import WindowDataModule
+from forecaster.training.initial import fit_to_data
+
+# What may differ from the bundle's config, as no weight depends on it.
+_FREE_FIELDS = {"dropout"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the weights begin; made by `scratch`, `warm_start` and `fine_tune`."""
+
+    facts: StartFacts
+    bundle: Bundle | None = None
+
+    def check(self, model: ModelConfig) -> None:
+        """Raises TrainingError where the bundle's network is not of this architecture, or has fewer blocks to train."""
+        blocks = self.facts.trained_blocks
+        if blocks is not None and blocks > model.num_layers:
+            raise TrainingError(
+                f"the last {blocks} blocks are to be trained, but the network has {model.num_layers}",
+                code="invalid-start",
+            )
+        if self.bundle is None:
+            return
+        ours, theirs = model.model_dump(), self.bundle.config.model.model_dump()
+        differing = [name for name in ours if ours[name] != theirs[name] and name not in _FREE_FIELDS]
+        if differing:
+            found = ", ".join(f"{name} {theirs[name]!r} (wanted: {ours[name]!r})" for name in differing)
+            raise TrainingError(
+                f"the bundle cannot be trained further, its network has another architecture: {found}",
+                code="architecture-mismatch",
+            )
+
+    def begin(self, network: Network, member: int, data: WindowDataModule) -> None:
+        """Puts the first weights into the network of a member; members take turns where a bundle has fewer."""
+        if self.bundle is None:
+            fit_to_data(network, data)
+        else:
+            networks = self.bundle.predictor.networks
+            network.load_state_dict(networks[member % len(networks)].state_dict())
+
+
+def scratch() -> Start:
+    """Begins with random weights."""
+    return Start(StartFacts())
+
+
+def warm_start(bundle: Bundle) -> Start:
+    """Begins with the weights of a bundle, and trains all of them under the full schedule."""
+    return Start(StartFacts(kind="warm_start", bundle_digest=bundle.digest), bundle)
+
+
+def fine_tune(bundle: Bundle, learning_rate_factor: float = 0.1, trained_blocks: int | None = None) -> Start:
+    """Begins with the weights of a bundle, and trains at a lower rate, on request only the end of the network.
+
+    `learning_rate_factor` (0 to 1) is taken of the config's rate. With `trained_blocks` only as many last blocks of
+    the encoder are trained, and what follows them; with 0 only that. pydantic's ValidationError outside the ranges.
+    """
+    facts = StartFacts(
+        kind="fine_tune",
+        bundle_digest=bundle.digest,
+        learning_rate_factor=learning_rate_factor,
+        trained_blocks=trained_blocks,
+    )
+    return Start(facts, bundle)
+
+
+def freeze(network: Network, facts: StartFacts) -> None:
+    """Excludes from training the weights that come before the blocks to be trained."""
+    if facts.trained_blocks is None:
+        return
+    network.tokens.requires_grad_(False)
+    network.encoder.requires_grad_(False)
+    network.encoder.norm.requires_grad_(True)
+    first = len(network.encoder.blocks) - facts.trained_blocks
+    for block in list(network.encoder.blocks)[first:]:
+        block.requires_grad_(True)

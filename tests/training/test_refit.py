@@ -1,0 +1,59 @@
+"""Refit: the second training sees the validation folds, never the test folds, and stops where the first was best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from forecaster.data.panel import Panel
+from forecaster.training.fit import fit
+from forecaster.training.member import member_data
+from tests.training.factories import CONFIG, PANEL, same_weights, with_training
+
+REFIT = with_training(refit=True, calibration="off")
+
+
+def changed(first_from_end: int, last_from_end: int) -> Panel:
+    """Gives the panel with other values in those steps before the end of each series."""
+    values = PANEL.values.copy()
+    for end in PANEL.offsets[1:]:
+        values[end - first_from_end : end - last_from_end] += 3.0
+    return Panel(PANEL.series_ids, PANEL.offsets, values, PANEL.starts, PANEL.axis)
+
+
+def test_it_trains_on_the_validation_folds_too_and_never_on_test_folds() -> None:
+    whole = member_data(PANEL, CONFIG, CONFIG.training, with_validation=True)
+    part = member_data(PANEL, CONFIG, CONFIG.training)
+    horizon = CONFIG.model.horizon
+    np.testing.assert_array_equal(whole.training.last, part.training.last + horizon)
+    np.testing.assert_array_equal(whole.training.last + horizon, PANEL.lengths - 2 * horizon)
+
+
+def test_what_happened_in_the_validation_folds_moves_its_weights_and_the_test_folds_do_not(tmp_path: Path) -> None:
+    plain = fit(PANEL, REFIT, tmp_path / "plain")
+    after = fit(changed(12, 0), REFIT, tmp_path / "test")
+    assert same_weights(plain, after)
+    before = fit(changed(15, 13), REFIT, tmp_path / "validation")
+    assert not same_weights(plain, before)
+
+
+def test_without_it_the_weights_are_those_that_validated_best(tmp_path: Path) -> None:
+    assert not same_weights(
+        fit(PANEL, REFIT, tmp_path / "again"),
+        fit(PANEL, with_training(calibration="off"), tmp_path / "once"),
+    )
+
+
+def test_a_repeated_refit_ends_in_the_same_weights(tmp_path: Path) -> None:
+    first = fit(PANEL, REFIT, tmp_path / "fit")
+    assert same_weights(first, fit(PANEL, REFIT, tmp_path / "fit"))
+
+
+def test_the_calibration_comes_from_the_network_that_has_not_seen_the_validation_folds(tmp_path: Path) -> None:
+    refitted = fit(PANEL, with_training(refit=True), tmp_path / "refit").predictor.calibration
+    plain = fit(PANEL, with_training(), tmp_path / "plain").predictor.calibration
+    assert refitted is not None
+    assert plain is not None
+    assert torch.equal(torch.as_tensor(refitted.factors), torch.as_tensor(plain.factors))
