@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from forecaster.arrays import FloatArray, IntArray
+from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
+from forecaster.metrics import running_mean
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,17 @@ class SeasonalNaive:
         self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
     ) -> FloatArray:
         """Forecasts [B H Q] for B windows, each seeing the first `cutoffs[b]` steps of its series."""
-        rows = [
-            self._forecast(panel.target(int(position))[:cutoff], horizon, levels)
-            for position, cutoff in zip(series, cutoffs, strict=True)
-        ]
-        return np.stack(rows)
+        blocks = np.empty((len(series), horizon, len(levels)))
+        for position, places in places_of_each(series):
+            blocks[places] = self._forecast(panel.target(position), cutoffs[places], horizon, levels)
+        return blocks
 
-    def _forecast(self, history: FloatArray, horizon: int, levels: tuple[float, ...]) -> FloatArray:
+    def _forecast(self, target: FloatArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]) -> FloatArray:
         steps = np.arange(horizon)
-        point = self._last_season(history)[steps % self.season_length]
-        deviation = self._deviation(history) * np.sqrt(steps // self.season_length + 1)
-        return np.asarray(point[:, None] + deviation[:, None] * ndtri(np.asarray(levels)))
+        seasons = np.stack([self._last_season(target[:cutoff]) for cutoff in cutoffs])
+        growth = np.sqrt(steps // self.season_length + 1)
+        spread = self._deviations(target, cutoffs)[:, None, None] * growth[:, None] * ndtri(np.asarray(levels))
+        return np.asarray(seasons[:, steps % self.season_length, None] + spread)
 
     def _last_season(self, history: FloatArray) -> FloatArray:
         """Gives the last observed value of each phase [m], the phase of the next step first."""
@@ -55,10 +56,10 @@ class SeasonalNaive:
         observed = history[~np.isnan(history)]
         return np.where(np.isnan(season), observed[-1] if len(observed) else 0.0, season)
 
-    def _deviation(self, history: FloatArray) -> float:
-        for lag in (self.season_length, 1):
-            differences = history[lag:] - history[:-lag] if len(history) > lag else np.empty(0)
-            differences = differences[~np.isnan(differences)]
-            if len(differences):
-                return float(np.sqrt(np.mean(differences**2)))
-        return 0.0
+    def _deviations(self, target: FloatArray, cutoffs: IntArray) -> FloatArray:
+        """Gives the root of the mean squared seasonal difference before each cutoff; of steps where there is none."""
+        mean = np.zeros(len(cutoffs))
+        for lag in (1, self.season_length):
+            found, count = running_mean((target[lag:] - target[:-lag]) ** 2, np.maximum(cutoffs - lag, 0))
+            mean = np.where(count > 0, found, mean)
+        return np.asarray(np.sqrt(mean))

@@ -1,10 +1,10 @@
 """The bundle: the folder that carries a trained model from the trainer to whoever forecasts with it.
 
     manifest.json             schema version, library versions, training facts, size and SHA-256 of each other file
-    config.json               the resolved ModelConfig, the frequency, the calibrated levels
-    weights.safetensors       the network's parameters
-    calibration.safetensors   offsets of the quantiles [H Q]
-    golden.safetensors        some contexts and the quantiles that the trainer's predictor gave for them
+    config.json               the resolved ModelConfig, the frequency, the number of networks, the calibration
+    weights.safetensors       the parameters of each network, after its number: '0.encoder...', '1.encoder...'
+    calibration.safetensors   factors of the quantiles' distance from the median [H], rank templates [T H]
+    golden.safetensors        some windows and the quantiles that the trainer's predictor gave for them
 
 Data only: nothing in it is executed, and nothing is unpickled. The digest of a bundle is the SHA-256 of its
 manifest, which names the digests of all the rest. `load_bundle` refuses a folder with a file that is missing,
@@ -23,24 +23,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from forecaster.calibration import Calibration
-from forecaster.config import Config, Level, ModelConfig, SplitConfig
+from forecaster.config import Config, SplitConfig
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden, replay_golden
-from forecaster.model.network import Network
 from forecaster.predictor import Predictor
-from forecaster.time.frequency import Frequency
+from forecaster.stored_predictor import BundleConfig, calibration_tensors, config_of, predictor_of, weights_of
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 CALIBRATION = "calibration.safetensors"
 GOLDEN = "golden.safetensors"
+
+SCHEMA_VERSION = 2
 
 # What both wings agree on: where a registered version keeps its bundle, and the tag with the bundle's digest.
 VERSION_PATH = "artifacts/bundle"
@@ -51,6 +50,17 @@ _LIBRARIES = ("forecaster", "torch", "numpy", "safetensors")
 _MAX_JSON_BYTES = 16 << 20
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+class StartFacts(Config):
+    """What training began with."""
+
+    kind: Literal["scratch", "warm_start", "fine_tune"] = "scratch"
+    bundle_digest: str | None = Field(None, description="Of the bundle whose weights it began with.")
+    learning_rate_factor: float = Field(1.0, gt=0, le=1)
+    trained_blocks: int | None = Field(
+        None, ge=0, description="Last blocks that were trained, with what follows them. None: everything was."
+    )
 
 
 class TrainingFacts(Config):
@@ -65,8 +75,10 @@ class TrainingFacts(Config):
     latest: str = Field(description="Latest stored time seen in any series.")
     used_up: tuple[str, ...] = Field(description="Series too short for a test fold: seen to their end.")
     split: SplitConfig = Field(description="How validation and test folds were kept from training.")
-    num_steps: int = Field(description="Optimiser steps behind the weights.")
-    validation_loss: float
+    start: StartFacts = StartFacts()
+    num_steps: int = Field(description="Optimiser steps behind the weights; the most of any network of several.")
+    validation_loss: float = Field(description="The lowest; the mean over networks of several.")
+    correction_share: float = Field(1.0, description="Share of the encoder's correction that validated best.")
 
 
 class FileDigest(Config):
@@ -79,18 +91,10 @@ class FileDigest(Config):
 class Manifest(Config):
     """What a bundle consists of and where it comes from."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     libraries: dict[str, str]
     training: TrainingFacts
     files: dict[str, FileDigest]
-
-
-class BundleConfig(Config):
-    """What is needed to build the network and to read data for it."""
-
-    model: ModelConfig
-    frequency: str
-    calibrated_levels: tuple[Level, ...] = Field(description="Empty: the forecasts are not calibrated.")
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,10 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        weights = predictor.network.state_dict()
-        save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft / WEIGHTS)
-        save_file(_calibration_tensors(predictor), draft / CALIBRATION)
+        save_file(weights_of(predictor), draft / WEIGHTS)
+        save_file(calibration_tensors(predictor), draft / CALIBRATION)
         save_file(record_golden(predictor), draft / GOLDEN)
-        (draft / CONFIG).write_text(_config_of(predictor).model_dump_json(indent=2))
+        (draft / CONFIG).write_text(config_of(predictor).model_dump_json(indent=2))
         files = {name: _digest_file(draft / name) for name in _DATA_FILES}
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
         manifest = Manifest(libraries=libraries, training=training, files=files)
@@ -137,8 +140,7 @@ def load_bundle(folder: Path) -> Bundle:
     _verify_files(folder, manifest)
     try:
         config = _parse(BundleConfig, folder / CONFIG)
-        network = _build_network(config, folder)
-        predictor = Predictor(network, Frequency.parse(config.frequency), _load_calibration(config, folder))
+        predictor = predictor_of(config, load_file(folder / WEIGHTS), load_file(folder / CALIBRATION))
         replay_golden(predictor, load_file(folder / GOLDEN))
     except BundleError:
         raise
@@ -158,10 +160,24 @@ def _parse(kind: type[ConfigT], path: Path) -> ConfigT:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
             raise BundleError(f"{path.name} is larger than {_MAX_JSON_BYTES} bytes")
-        return kind.model_validate(json.loads(path.read_bytes()))
+        content = json.loads(path.read_bytes())
+        if kind is Manifest:
+            _refuse_other_schema(content, path)
+        return kind.model_validate(content)
     except (OSError, ValueError, RecursionError) as error:  # ValidationError and JSONDecodeError are ValueErrors
         reason = f"{error.error_count()} invalid fields" if isinstance(error, ValidationError) else str(error)
         raise BundleError(f"{path.name} of bundle {path.parent.name} cannot be read: {reason}") from error
+
+
+def _refuse_other_schema(manifest: Any, path: Path) -> None:
+    """Raises BundleError for a manifest that another version of the library wrote."""
+    found = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if type(found) is int and found != SCHEMA_VERSION:
+        raise BundleError(
+            f"{path.name} of bundle {path.parent.name} has schema version {found}, this version of the library reads "
+            f"{SCHEMA_VERSION}: train the model again",
+            code="other-schema",
+        )
 
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
@@ -176,33 +192,6 @@ def _verify_files(folder: Path, manifest: Manifest) -> None:
             raise IntegrityError(f"{name} of the bundle is not a plain file")
         if _digest_file(path) != expected:
             raise IntegrityError(f"{name} of the bundle differs from the SHA-256 in its manifest")
-
-
-def _build_network(config: BundleConfig, folder: Path) -> Network:
-    network = Network(config.model)
-    try:
-        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
-    except (RuntimeError, SafetensorError) as error:
-        raise BundleError(f"the weights do not fit the network in {CONFIG}") from error
-    return network.eval()
-
-
-def _config_of(predictor: Predictor) -> BundleConfig:
-    levels = predictor.calibration.levels if predictor.calibration else ()
-    return BundleConfig(model=predictor.network.config, frequency=predictor.frequency.alias, calibrated_levels=levels)
-
-
-def _calibration_tensors(predictor: Predictor) -> dict[str, torch.Tensor]:
-    calibration = predictor.calibration
-    offsets = torch.zeros(predictor.horizon, 0) if calibration is None else torch.from_numpy(calibration.offsets)
-    return {"offsets": offsets.contiguous()}
-
-
-def _load_calibration(config: BundleConfig, folder: Path) -> Calibration | None:
-    offsets = load_file(folder / CALIBRATION).get("offsets")
-    if offsets is None or offsets.shape != (config.model.horizon, len(config.calibrated_levels)):
-        raise BundleError(f"{CALIBRATION} does not fit the horizon and levels in {CONFIG}")
-    return Calibration(config.calibrated_levels, offsets.numpy()) if config.calibrated_levels else None
 
 
 def _digest_file(path: Path) -> FileDigest:
@@ -235,8 +224,8 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "context_length": config.model.context_length,
         "levels": list(config.model.levels),
         "head": config.model.head,
-        "calibrated": bool(config.calibrated_levels),
-        "num_parameters": sum(p.numel() for p in bundle.predictor.network.parameters()),
+        "calibrated": config.calibration is not None,
+        "num_parameters": sum(p.numel() for network in bundle.predictor.networks for p in network.parameters()),
         "libraries": bundle.manifest.libraries,
-        "training": bundle.manifest.training.model_dump(exclude={"split", "used_up"}),
+        "training": bundle.manifest.training.model_dump(exclude={"split", "used_up", "start", "correction_share"}),
     }

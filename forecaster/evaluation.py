@@ -8,10 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from forecaster.arrays import FloatArray, IntArray
+from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
-from forecaster.metrics import Scores, score, seasonal_scale
+from forecaster.metrics import Scores, score, seasonal_scales
 
 
 class WindowForecaster(Protocol):
@@ -44,14 +44,12 @@ def evaluate(
     horizon = folds[0].horizon
     series = np.concatenate([fold.series for fold in folds])
     cutoffs = np.concatenate([fold.cutoffs for fold in folds])
-    quantiles = np.concatenate(
-        [forecaster.forecast_windows(panel, fold.series, fold.cutoffs, horizon, levels) for fold in folds]
-    )
+    quantiles = forecaster.forecast_windows(panel, series, cutoffs, horizon, levels)
     targets = [panel.target(int(position)) for position in series]
     actual = np.stack([target[cut : cut + horizon] for target, cut in zip(targets, cutoffs, strict=True)])
-    scales = np.array(
-        [seasonal_scale(target[:cut], season_length) for target, cut in zip(targets, cutoffs, strict=True)]
-    )
+    scales = np.empty(len(series))
+    for position, places in places_of_each(series):
+        scales[places] = seasonal_scales(panel.target(position), cutoffs[places], season_length)
     return Evaluation(
         fold=np.concatenate([np.full(len(fold.series), fold.number) for fold in folds]),
         series=series,

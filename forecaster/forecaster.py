@@ -43,11 +43,21 @@ class Forecaster:
         self._facts: TrainingFacts | None = None
         self._panel: Panel | None = None
 
-    def fit(self, frame: pd.DataFrame, *, show_progress: bool = False) -> Self:
-        """Trains on the table. Needs the `train` extra; raises DataError where the table is not usable."""
+    def fit(
+        self,
+        frame: pd.DataFrame,
+        *,
+        future: pd.DataFrame | None = None,
+        static: pd.DataFrame | None = None,
+        show_progress: bool = False,
+    ) -> Self:
+        """Trains on the table. Needs the `train` extra; raises DataError where the table is not usable.
+
+        `static` holds one row per series; `future` the known columns after its last rows, for a later `predict()`.
+        """
         from forecaster.training.fit import fit  # the trainer is imported only by those who train
 
-        panel = read_panel(frame, self.table).panel
+        panel = read_panel(frame, self.table, future=future, static=static).panel
         with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
             result = fit(panel, self.config, Path(folder), show_progress=show_progress)
         self._predictor = result.predictor
@@ -59,15 +69,21 @@ class Forecaster:
         self,
         frame: pd.DataFrame | None = None,
         *,
+        future: pd.DataFrame | None = None,
+        static: pd.DataFrame | None = None,
         horizon: int | None = None,
         levels: Sequence[float] | None = None,
+        roll_out: bool = False,
     ) -> pd.DataFrame:
         """Forecasts the steps after the end of each series of `frame` (default: the table of `fit`).
 
-        Gives one row per series and step: id, timestamp and one column per quantile level ('0.1', '0.5', ...).
-        Raises RequestError for a horizon or level outside the model's range.
+        A model with known covariates needs them for those steps in `future`. Gives one row per series and step: id,
+        timestamp and one column per quantile level ('0.1', '0.5', ...). Raises RequestError for a level outside
+        the model's range, and for a longer horizon than the model's unless `roll_out` lets it go on from its own
+        forecasts.
         """
-        forecast = self._fitted().predict(self._read(frame), horizon, levels)
+        panel = self._read(frame, future, static)
+        forecast = self._fitted().predict(panel, horizon, levels, roll_out=roll_out)
         time_column = self.table.time_column or "ds"
         return forecast.to_frame(self.table.id_column, time_column)
 
@@ -109,10 +125,15 @@ class Forecaster:
             raise RequestError("this Forecaster has no weights yet: call fit() or load() first", code="not-fitted")
         return self._predictor
 
-    def _read(self, frame: pd.DataFrame | None) -> Panel:
+    def _read(
+        self, frame: pd.DataFrame | None, future: pd.DataFrame | None = None, static: pd.DataFrame | None = None
+    ) -> Panel:
+        predictor = self._fitted()
         if frame is not None:
-            expected = self._fitted().frequency.alias
-            return read_panel(frame, self.table.model_copy(update={"expected_frequency": expected})).panel
+            table = self.table.expecting(predictor.frequency.alias, predictor.network.config.covariates)
+            return read_panel(frame, table, future=future, static=static).panel
+        if future is not None or static is not None:
+            raise RequestError("`future` and `static` belong to a table: pass it too", code="no-data")
         if self._panel is None:
             raise RequestError("a loaded model holds no data: pass the table to forecast", code="no-data")
         return self._panel

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import torch
 
+from forecaster.config import CovariateConfig, ModelConfig
 from forecaster.errors import BundleError, GoldenError
 from forecaster.predictor import Predictor
+from forecaster.types import CovariateBatch, Masked
 
 # Relative to the spread of each golden context: other CPUs sum in another order, a changed weight shows.
 TOLERANCE = 1e-3
 
 _SMALLEST_SPREAD = 1e-9
+_SEED = 1
+_OBSERVED_SHARE = 0.9
 
-_NAMES = {"context", "observed", "quantiles"}
+_PAST, _KNOWN, _STATIC = "past", "known", "static"
 
 
 def record_golden(predictor: Predictor) -> dict[str, torch.Tensor]:
-    """Gives contexts [G L], observed [G L] and the quantiles [G H Q] that the predictor gives for them."""
+    """Gives contexts [G L], observed [G L], covariates and groups if the model reads any, and quantiles [G H Q]."""
+    config = predictor.network.config
     context, observed = _contexts(predictor.network.context_length)
-    device = next(predictor.network.parameters()).device
-    quantiles = predictor.quantiles(context.to(device), observed.to(device), predictor.levels)
-    return {"context": context, "observed": observed, "quantiles": quantiles.cpu().contiguous()}
+    window = {"context": context, "observed": observed, **_covariates(config, *context.shape)}
+    if config.channels == "group":
+        window["groups"] = torch.arange(len(context)) // 2
+    return {**window, "quantiles": _answer(predictor, window).cpu().contiguous()}
 
 
 def replay_golden(predictor: Predictor, golden: dict[str, torch.Tensor]) -> None:
     """Raises GoldenError unless the predictor gives, within TOLERANCE, what was recorded."""
-    if set(golden) != _NAMES:
-        raise BundleError(f"the golden forecast holds {sorted(golden)}, wanted {sorted(_NAMES)}")
+    wanted = _names(predictor.network.config)
+    if set(golden) != wanted:
+        raise BundleError(f"the golden forecast holds {sorted(golden)}, wanted {sorted(wanted)}")
     context, observed, expected = golden["context"], golden["observed"], golden["quantiles"]
-    given = predictor.quantiles(context, observed, predictor.levels)
+    given = _answer(predictor, golden).cpu()
     if given.shape != expected.shape or not torch.isfinite(given).all():
         raise GoldenError("the golden forecast has another shape or is not finite")
     spreads = [row[mask].std(correction=0) for row, mask in zip(context, observed, strict=True)]
@@ -36,6 +43,20 @@ def replay_golden(predictor: Predictor, golden: dict[str, torch.Tensor]) -> None
     worst = float(((given - expected).abs().amax(dim=(1, 2)) / spread).max())
     if not worst <= TOLERANCE:
         raise GoldenError(f"the golden forecast differs by {worst:.2e} of the spread, {TOLERANCE:.0e} is allowed")
+
+
+def _answer(predictor: Predictor, window: dict[str, torch.Tensor]) -> torch.Tensor:
+    here = {name: tensor.to(predictor.ensemble.device) for name, tensor in window.items()}
+    covariates = _batch(here) if "calendar" in here else None
+    return predictor.quantiles(here["context"], here["observed"], predictor.levels, covariates, here.get("groups"))
+
+
+def _names(config: ModelConfig) -> set[str]:
+    names = {"context", "observed", "quantiles"} | ({"groups"} if config.channels == "group" else set())
+    if not config.covariates.is_empty:
+        names |= {f"{kind}.{part}" for kind in (_PAST, _KNOWN, _STATIC) for part in ("values", "observed")}
+        names |= {"calendar", "categories"}
+    return names
 
 
 def _contexts(length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,3 +68,40 @@ def _contexts(length: int) -> tuple[torch.Tensor, torch.Tensor]:
     observed[1, ::5] = False
     observed[2, : length - max(2, length // 4)] = False
     return contexts * observed, observed
+
+
+def _covariates(config: ModelConfig, num_windows: int, length: int) -> dict[str, torch.Tensor]:
+    """Gives random covariates of the model, with gaps, always the same ones; nothing for a model without any."""
+    wanted: CovariateConfig = config.covariates
+    if wanted.is_empty:
+        return {}
+    draw = torch.Generator().manual_seed(_SEED)
+    whole = length + config.horizon
+    found = {
+        "calendar": 2 * torch.rand(num_windows, whole, len(wanted.calendar), generator=draw) - 1,
+        "categories": _numbers(wanted, num_windows),
+    }
+    shapes = {
+        _PAST: (num_windows, length, len(wanted.past)),
+        _KNOWN: (num_windows, whole, len(wanted.known)),
+        _STATIC: (num_windows, len(wanted.static)),
+    }
+    for kind, shape in shapes.items():
+        observed = torch.rand(shape, generator=draw) < _OBSERVED_SHARE
+        found[f"{kind}.values"] = torch.randn(shape, generator=draw, dtype=torch.float64) * observed
+        found[f"{kind}.observed"] = observed
+    return found
+
+
+def _numbers(wanted: CovariateConfig, num_windows: int) -> torch.Tensor:
+    """Gives category numbers [G F]: those of each vocabulary in turn, 0 for missing included."""
+    sizes = [1 + len(texts) for texts in wanted.categories.values()]
+    columns = [torch.arange(1, num_windows + 1) % size for size in sizes]
+    return torch.stack(columns, dim=1) if columns else torch.empty(num_windows, 0, dtype=torch.int64)
+
+
+def _batch(window: dict[str, torch.Tensor]) -> CovariateBatch:
+    past, known, static = (
+        Masked(window[f"{kind}.values"], window[f"{kind}.observed"]) for kind in (_PAST, _KNOWN, _STATIC)
+    )
+    return CovariateBatch(past, known, window["calendar"], static, window["categories"])

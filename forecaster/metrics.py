@@ -53,15 +53,24 @@ def seasonal_scale(history: FloatArray, season_length: int) -> float:
     A history with no observed pair at lag m falls back to lag 1. NaN when that fails too or the mean is 0,
     so that the series takes no part in MASE (Hyndman & Koehler 2006).
     """
-    for lag in (season_length, 1):
-        if len(history) <= lag:
-            continue
-        differences = np.abs(history[lag:] - history[:-lag])
-        observed = ~np.isnan(differences)
-        if observed.any():
-            mean = float(differences[observed].mean())
-            return mean if mean > 0 else float("nan")
-    return float("nan")
+    return float(seasonal_scales(history, np.array([len(history)]), season_length)[0])
+
+
+def seasonal_scales(target: FloatArray, cutoffs: IntArray, season_length: int) -> FloatArray:
+    """Gives `seasonal_scale` of the first `cutoffs` [W] steps of one series [T], for all of them in one pass."""
+    scales = np.full(len(cutoffs), np.nan)
+    for lag in (1, season_length):
+        mean, count = running_mean(np.abs(target[lag:] - target[:-lag]), np.maximum(cutoffs - lag, 0))
+        scales = np.where(count > 0, mean, scales)
+    return np.where(scales > 0, scales, np.nan)
+
+
+def running_mean(values: FloatArray, ends: IntArray) -> tuple[FloatArray, IntArray]:
+    """Gives mean [W] and number [W] of the observed ones among the first `ends` [W] values; mean NaN for none."""
+    observed = ~np.isnan(values)
+    total = np.concatenate([[0.0], np.cumsum(np.where(observed, values, 0.0))])[ends]
+    count = np.concatenate([[0], np.cumsum(observed)])[ends]
+    return np.divide(total, count, out=np.full(len(ends), np.nan), where=count > 0), count
 
 
 def score(actual: FloatArray, quantiles: FloatArray, levels: tuple[float, ...], scales: FloatArray) -> Scores:

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import torch
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.calibration import Calibration
+from forecaster.data.batches import batches_of
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import FrequencyError, RequestError, SeriesError
+from forecaster.known_ahead import refuse_unknown_ahead
+from forecaster.model.ensemble import Ensemble
 from forecaster.model.network import Network
 from forecaster.model.scaling import unscale
+from forecaster.roll_out import RollOut
+from forecaster.sample_paths import SamplePaths, draw_paths
 from forecaster.time.frequency import Frequency
-from forecaster.types import Forecast
+from forecaster.types import CovariateBatch, Forecast
 
 _WINDOWS_PER_FORWARD = 256
 
+# A roll-out is refused beyond this many steps: by then nothing of it is a forecast.
+MAX_ROLL_OUT = 16_384
+
 
 class Predictor:
-    """A trained network, ready to forecast panels of its frequency. Holds no state between calls."""
+    """A trained network, or several that answer as one, ready to forecast panels of its frequency.
 
-    def __init__(self, network: Network, frequency: Frequency, calibration: Calibration | None = None) -> None:
-        self.network = network.eval()
+    Holds no state between calls. Several networks answer at each level with the mean of their quantiles.
+    """
+
+    def __init__(
+        self, network: Network | Sequence[Network], frequency: Frequency, calibration: Calibration | None = None
+    ) -> None:
+        self.ensemble = Ensemble(network)
         self.frequency = frequency
         self.calibration = calibration
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """All networks that answer."""
+        return self.ensemble.networks
+
+    @property
+    def network(self) -> Network:
+        """The first of the networks."""
+        return self.networks[0]
 
     @property
     def horizon(self) -> int:
@@ -39,16 +62,26 @@ class Predictor:
         """Quantile levels that the network forecasts when none are asked for, ascending."""
         return self.network.config.levels
 
-    def predict(self, panel: Panel, horizon: int | None = None, levels: Sequence[float] | None = None) -> Forecast:
+    def predict(
+        self,
+        panel: Panel,
+        horizon: int | None = None,
+        levels: Sequence[float] | None = None,
+        *,
+        roll_out: bool = False,
+    ) -> Forecast:
         """Forecasts the `horizon` steps (default: the longest) after the end of each series of `panel`.
 
-        Raises FrequencyError for a panel of another frequency, SeriesError for a series without a value in
-        its last `context_length` steps, RequestError for a horizon beyond the model's or for levels that it
-        cannot give.
+        With `roll_out` the horizon may be longer than the model's: what it forecasts is fed back to it. Raises
+        FrequencyError for a panel of another frequency, SeriesError for a series without a value in its last
+        `context_length` steps, ColumnError for a covariate that the panel lacks, and RequestError for a horizon
+        beyond the model's, for levels that it cannot give and for covariates not known as far ahead.
         """
-        horizon = self._checked_horizon(horizon)
+        horizon = self._checked_horizon(horizon, roll_out)
         chosen = self._checked_levels(levels)
-        values = self.forecast_windows(panel, np.arange(len(panel)), panel.lengths, horizon, chosen)
+        self._check_frequency(panel)
+        refuse_unknown_ahead(panel, self._known_names(panel), horizon)
+        values = self._after_the_end(panel, horizon, chosen)
         blind = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
         if len(blind):
             raise SeriesError(
@@ -58,48 +91,96 @@ class Predictor:
             )
         return Forecast(panel.series_ids, panel.axis, panel.ends, chosen, values)
 
+    def sample_paths(
+        self, panel: Panel, num_paths: int = 100, *, seed: int = 0, horizon: int | None = None
+    ) -> SamplePaths:
+        """Draws joint scenarios of the `horizon` steps (default: the longest) after the end of each series.
+
+        At each step they follow the forecast's quantiles; from step to step they go together as the actuals of
+        validation did. Raises what `predict` raises, and RequestError for a model without rank templates.
+        """
+        if num_paths < 1:
+            raise RequestError(f"num_paths must be 1 or more, got {num_paths}", code="invalid-num-paths")
+        templates = None if self.calibration is None else self.calibration.templates
+        if templates is None or not len(templates):
+            raise RequestError(
+                "this model has no rank templates to draw paths by: train it with calibration", code="no-templates"
+            )
+        return draw_paths(self.predict(panel, horizon), templates, num_paths, seed)
+
     def forecast_windows(
         self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
     ) -> FloatArray:
         """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series.
 
-        NaN for a window without an observed value. Raises FrequencyError for a panel of another frequency.
+        Windows of one group and cutoff time see each other if the model lets them. NaN for a window without an
+        observed value. Raises FrequencyError for a panel of another frequency.
         """
+        self._check_frequency(panel)
+        config, addresses = self.network.config, WindowAddresses(series, cutoffs)
+        windows = Windows(panel, self.network.context_length, 0, config.covariates, config.horizon)
+        values = np.empty((len(series), horizon, len(levels)))
+        for places in batches_of(panel, addresses, _WINDOWS_PER_FORWARD):
+            part = WindowAddresses(series[places], cutoffs[places])
+            values[places] = self._forward(windows, part, levels)[:, :horizon]
+        return values
+
+    def quantiles(
+        self,
+        context: torch.Tensor,
+        observed: torch.Tensor,
+        levels: Sequence[float],
+        covariates: CovariateBatch | None = None,
+        groups: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Gives calibrated quantiles [B H Q] float64 of contexts [B L] at ascending levels, H the longest horizon."""
+        with torch.inference_mode():
+            output = self.ensemble(context, observed, covariates, groups)
+            scaled = (
+                self.calibration.adjusted(output.quantiles, levels) if self.calibration else output.quantiles(levels)
+            )
+            return unscale(scaled, output.scale)
+
+    def _forward(self, windows: Windows, addresses: WindowAddresses, levels: tuple[float, ...]) -> FloatArray:
+        batch = windows.gather(addresses).to(self.ensemble.device)
+        quantiles = self.quantiles(batch.context, batch.observed, levels, batch.covariates, batch.groups)
+        seen = batch.observed.any(dim=1)[:, None, None]
+        return np.asarray(torch.where(seen, quantiles, torch.nan).cpu().numpy())
+
+    def _after_the_end(self, panel: Panel, horizon: int, levels: tuple[float, ...]) -> FloatArray:
+        """Gives the quantiles [S horizon Q], rolled out where the horizon is longer than the model's."""
+        plain = self._block(panel, levels)[:, :horizon]
+        num_further = math.ceil(horizon / self.horizon) - 1
+        if num_further <= 0:
+            return plain
+        roll_out = RollOut(
+            lambda branches: self._block(branches, self.levels), self.levels, self.network.context_length
+        )
+        return np.concatenate([plain, roll_out.further_blocks(panel, num_further, levels)], axis=1)[:, :horizon]
+
+    def _block(self, panel: Panel, levels: tuple[float, ...]) -> FloatArray:
+        """Gives the quantiles [S H Q] of the longest plain forecast after the end of each series."""
+        return self.forecast_windows(panel, np.arange(len(panel)), panel.lengths, self.horizon, levels)
+
+    def _known_names(self, panel: Panel) -> tuple[str, ...]:
+        """Gives the known covariates that the model reads and the panel has; `Windows` refuses one that lacks some."""
+        return tuple(name for name in self.network.config.covariates.known if name in panel.covariates.known_names)
+
+    def _check_frequency(self, panel: Panel) -> None:
         if panel.axis.frequency != self.frequency:
             raise FrequencyError(
                 f"the data has frequency {panel.axis.frequency.alias!r}, "
                 f"the model was trained on {self.frequency.alias!r}",
                 code="frequency-mismatch",
             )
-        windows = Windows(panel, self.network.context_length, 0)
-        blocks = []
-        for begin in range(0, len(series), _WINDOWS_PER_FORWARD):
-            part = slice(begin, begin + _WINDOWS_PER_FORWARD)
-            blocks.append(self._forward(windows, WindowAddresses(series[part], cutoffs[part]), levels))
-        return np.concatenate(blocks)[:, :horizon]
 
-    def quantiles(self, context: torch.Tensor, observed: torch.Tensor, levels: Sequence[float]) -> torch.Tensor:
-        """Gives calibrated quantiles [B H Q] float64 of contexts [B L] at ascending levels, H the longest horizon."""
-        with torch.inference_mode():
-            output = self.network(context, observed)
-            quantiles_at = partial(self.network.head.quantiles, output.parameters)
-            scaled = self.calibration.adjusted(quantiles_at, levels) if self.calibration else quantiles_at(levels)
-            return unscale(scaled, output.scale)
-
-    def _forward(self, windows: Windows, addresses: WindowAddresses, levels: tuple[float, ...]) -> FloatArray:
-        batch = windows.gather(addresses).to(next(self.network.parameters()).device)
-        quantiles = self.quantiles(batch.context, batch.observed, levels)
-        seen = batch.observed.any(dim=1)[:, None, None]
-        return np.asarray(torch.where(seen, quantiles, torch.nan).cpu().numpy())
-
-    def _checked_horizon(self, horizon: int | None) -> int:
+    def _checked_horizon(self, horizon: int | None, roll_out: bool) -> int:
         if horizon is None:
             return self.horizon
-        if not 1 <= horizon <= self.horizon:
-            raise RequestError(
-                f"horizon {horizon} is outside 1..{self.horizon}, the range this model was trained for",
-                code="horizon-out-of-range",
-            )
+        longest = MAX_ROLL_OUT if roll_out else self.horizon
+        if not 1 <= horizon <= longest:
+            what = "the range of a roll-out" if roll_out else "the range this model was trained for"
+            raise RequestError(f"horizon {horizon} is outside 1..{longest}, {what}", code="horizon-out-of-range")
         return horizon
 
     def _checked_levels(self, levels: Sequence[float] | None) -> tuple[float, ...]:

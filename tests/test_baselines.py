@@ -14,7 +14,7 @@ from forecaster.time.frequency import Frequency, TimeAxis
 def forecast(history: list[float], season: int, horizon: int, levels: tuple[float, ...] = (0.5,)) -> np.ndarray:
     start = np.array(["2024-01-01"], "datetime64[us]")
     panel = Panel.from_arrays(["a"], start, [np.array(history)], TimeAxis(Frequency.parse("D")))
-    return SeasonalNaive(season).forecast_windows(panel, np.array([0]), np.array([len(history)]), horizon, levels)[0]
+    return SeasonalNaive(season).forecast_windows(panel, np.array([0]), panel.lengths, horizon, levels)[0]
 
 
 @pytest.mark.parametrize(

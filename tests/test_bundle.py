@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, TrainingFacts, load_bundle, save_bundle
 from forecaster.calibration import Calibration
-from forecaster.config import ModelConfig, SplitConfig
+from forecaster.config import CovariateConfig, ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
@@ -36,17 +37,27 @@ FACTS = TrainingFacts(
 )
 
 
-def small_network(head: str = "quantile") -> Network:
-    torch.manual_seed(0)
-    network = Network(SMALL.model_copy(update={"head": head}))
+READS_ALL = CovariateConfig(
+    past=("rain",), known=("price", "sale"), calendar=("hour",), static=("size",), categories={"kind": ("a", "b")}
+)
+
+
+def small_network(head: str = "quantile", seed: int = 0, **changes: Any) -> Network:
+    torch.manual_seed(seed)
+    network = Network(ModelConfig(**{**SMALL.model_dump(), "head": head, **changes}))
     for parameter in network.parameters():  # far from the initial state, so that a wrong weight shows
         torch.nn.init.normal_(parameter, std=0.3)
     return network.eval()
 
 
-def small_predictor(head: str = "quantile") -> Predictor:
-    offsets = np.linspace(-0.2, 0.2, SMALL.horizon * 9).reshape(SMALL.horizon, 9) * (np.arange(9) != 4)
-    return Predictor(small_network(head), Frequency.parse("h"), Calibration(SMALL.levels, offsets))
+def small_calibration() -> Calibration:
+    templates = np.random.default_rng(0).random((8, SMALL.horizon), dtype=np.float32)
+    return Calibration(0.5, np.linspace(0.8, 1.4, SMALL.horizon), templates, 0.7, 0.79)
+
+
+def small_predictor(head: str = "quantile", num_networks: int = 1, **changes: Any) -> Predictor:
+    networks = [small_network(head, seed, **changes) for seed in range(num_networks)]
+    return Predictor(networks, Frequency.parse("h"), small_calibration())
 
 
 @pytest.fixture
@@ -55,7 +66,7 @@ def bundle_folder(tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
-@pytest.mark.parametrize("head", ["quantile", "student_t"])
+@pytest.mark.parametrize("head", ["quantile", "student_t", "gaussian"])
 @pytest.mark.parametrize("calibrated", [True, False])
 def test_round_trip_is_exact(tmp_path: Path, head: str, calibrated: bool) -> None:
     predictor = small_predictor(head)
@@ -67,6 +78,46 @@ def test_round_trip_is_exact(tmp_path: Path, head: str, calibrated: bool) -> Non
     np.testing.assert_array_equal(bundle.predictor.predict(panel).values, before.values)
     assert bundle.digest == digest
     assert bundle.manifest.training == FACTS
+
+
+def test_an_ensemble_and_its_calibration_come_back_exactly(tmp_path: Path) -> None:
+    predictor = small_predictor(num_networks=3)
+    save_bundle(tmp_path / "b", predictor, FACTS)
+    loaded = load_bundle(tmp_path / "b").predictor
+    assert len(loaded.networks) == 3
+    for before, after in zip(predictor.networks, loaded.networks, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
+    panel = sine_panel(2, 50, noise=0.2)
+    np.testing.assert_array_equal(loaded.predict(panel).values, predictor.predict(panel).values)
+    before, after = (p.sample_paths(panel, 5, seed=3).values for p in (predictor, loaded))
+    np.testing.assert_array_equal(before, after)
+    assert loaded.calibration is not None
+    assert (loaded.calibration.coverage_before, loaded.calibration.coverage_after) == (0.7, 0.79)
+
+
+@pytest.mark.parametrize("channels", ["independent", "group"])
+def test_the_golden_forecast_of_a_model_with_covariates_is_replayed(tmp_path: Path, channels: str) -> None:
+    predictor = small_predictor(num_networks=2, covariates=READS_ALL, channels=channels)
+    save_bundle(tmp_path / "b", predictor, FACTS)
+    golden = load_file(tmp_path / "b" / GOLDEN)
+    assert golden["known.values"].shape == (4, 32 + 6, 2)
+    assert ("groups" in golden) == (channels == "group")
+    load_bundle(tmp_path / "b")
+    golden["known.values"] = golden["known.values"].flip(1)
+    save_file(golden, tmp_path / "b" / GOLDEN)
+    rewrite_manifest(tmp_path / "b")
+    with pytest.raises(GoldenError, match="differs by"):
+        load_bundle(tmp_path / "b")
+
+
+@pytest.mark.parametrize("head", ["negative_binomial", "mse"])
+def test_counts_and_point_forecasts_come_back(tmp_path: Path, head: str) -> None:
+    network = small_network(head, levels=(0.5,)) if head == "mse" else small_network(head)
+    predictor = Predictor(network, Frequency.parse("h"))
+    save_bundle(tmp_path / "b", predictor, FACTS)
+    panel = sine_panel(2, 50)
+    values = load_bundle(tmp_path / "b").predictor.predict(panel).values
+    np.testing.assert_array_equal(values, predictor.predict(panel).values)
 
 
 def test_saving_twice_gives_the_same_digest(tmp_path: Path) -> None:
@@ -133,7 +184,7 @@ def rewrite_manifest(folder: Path) -> None:
 
 def test_changed_weights_with_matching_digests_fail_the_golden_forecast(bundle_folder: Path) -> None:
     weights = load_file(bundle_folder / WEIGHTS)
-    weights["projection.weight"] = weights["projection.weight"] * 1.05
+    weights["0.decoder.linear.weight"] = weights["0.decoder.linear.weight"] * 1.05
     save_file(weights, bundle_folder / WEIGHTS)
     rewrite_manifest(bundle_folder)
     with pytest.raises(GoldenError, match="differs by"):
@@ -141,15 +192,41 @@ def test_changed_weights_with_matching_digests_fail_the_golden_forecast(bundle_f
 
 
 def test_a_changed_calibration_with_matching_digests_fails_the_golden_forecast(bundle_folder: Path) -> None:
-    offsets = load_file(bundle_folder / CALIBRATION)["offsets"]
-    save_file({"offsets": offsets + 0.01 * (offsets != 0)}, bundle_folder / CALIBRATION)
+    tensors = load_file(bundle_folder / CALIBRATION)
+    save_file({**tensors, "factors": 1.01 * tensors["factors"]}, bundle_folder / CALIBRATION)
     rewrite_manifest(bundle_folder)
     with pytest.raises(GoldenError, match="differs by"):
         load_bundle(bundle_folder)
-    save_file({"offsets": offsets[1:].contiguous()}, bundle_folder / CALIBRATION)
+
+
+@pytest.mark.parametrize("name", ["factors", "templates"])
+def test_a_calibration_of_another_horizon_is_refused(bundle_folder: Path, name: str) -> None:
+    tensors = load_file(bundle_folder / CALIBRATION)
+    save_file({**tensors, name: tensors[name][..., 1:].contiguous()}, bundle_folder / CALIBRATION)
     rewrite_manifest(bundle_folder)
-    with pytest.raises(BundleError, match="does not fit"):
+    with pytest.raises(BundleError, match="does not fit the horizon"):
         load_bundle(bundle_folder)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [("2", r"names 2 network\(s\)|do not fit"), ("0", "0 invalid|invalid fields")]
+)
+def test_another_number_of_networks_is_refused(bundle_folder: Path, number: str, message: str) -> None:
+    config = json.loads((bundle_folder / CONFIG).read_text())
+    (bundle_folder / CONFIG).write_text(json.dumps({**config, "num_networks": int(number)}))
+    rewrite_manifest(bundle_folder)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(bundle_folder)
+
+
+def test_a_bundle_of_an_older_schema_says_so(bundle_folder: Path) -> None:
+    manifest = json.loads((bundle_folder / MANIFEST).read_text())
+    (bundle_folder / MANIFEST).write_text(json.dumps({**manifest, "schema_version": 1}))
+    with pytest.raises(
+        BundleError, match=r"has schema version 1, this version of the library reads 2: train"
+    ) as caught:
+        load_bundle(bundle_folder)
+    assert caught.value.code == "other-schema"
 
 
 def test_weights_of_another_shape_are_refused(bundle_folder: Path) -> None:
@@ -161,7 +238,9 @@ def test_weights_of_another_shape_are_refused(bundle_folder: Path) -> None:
         load_bundle(bundle_folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"model": {"__class__": "os.system"}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"schema_version": 2}', '{"schema_version": 3}', '{"model": {"__class__": "os.system"}}']
+)
 def test_a_malformed_manifest_is_refused(bundle_folder: Path, text: str) -> None:
     (bundle_folder / MANIFEST).write_text(text)
     with pytest.raises(BundleError, match=r"manifest\.json"):
