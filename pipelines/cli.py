@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from forecaster.config import TableConfig
-from pipelines.config import Environment, SourceConfig
+from pipelines.config import Environment
 from pipelines.errors import PromotionRefused
-from pipelines.options import as_json, build_config, config_options, echo, source_options
+from pipelines.options import (
+    as_json,
+    build_config,
+    config_options,
+    echo,
+    source_and_table,
+    source_options,
+    table_options,
+    training_options,
+)
 
 if TYPE_CHECKING:
     from pipelines.promote import Promotion
@@ -18,8 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_options
-@click.option("--max-steps", type=int, help="Optimiser steps at most.")
-@click.option("--seed", type=int, help="Seed of all random draws.")
+@training_options
 @click.option("--promote/--no-promote", "promoting", default=True, help="Promote afterwards if it is better.")
 @as_json
 def train(promoting: bool, as_json: bool, **flags: Any) -> None:
@@ -27,14 +34,16 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
     from pipelines import tracking
     from pipelines.loading import load
     from pipelines.promote import promote as promote_challenger
+    from pipelines.start import begin
     from pipelines.train import scores_table, summary
     from pipelines.train import train as train_model
 
-    config = build_config(**flags)
     environment = Environment.read()
+    begun = begin(environment, build_config(**flags))
+    config = begun.config
     loaded = load(config.source, config.table)
     client = tracking.connect(environment)
-    training = train_model(environment, client, config, loaded, show_progress=not as_json)
+    training = train_model(environment, client, config, loaded, start=begun.start, show_progress=not as_json)
     result = summary(training)
     lines = [
         *loaded.lines,
@@ -58,16 +67,17 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
     """Evaluate a registered model and the seasonal naive on the same rolling-origin folds."""
     from pipelines import registry, tracking
     from pipelines.backtest import compare
-    from pipelines.loading import load
+    from pipelines.loading import load_for
     from pipelines.train import scores_table
 
     config = build_config(**flags)
     environment = Environment.read()
     client = tracking.connect(environment)
     version = registry.find(client, reference or config.name)
-    panel = load(config.source, config.table).panel
+    bundle = registry.load(version)
+    panel = load_for([bundle], config.source, config.table).panel
     with tracking.run(environment, config.name, f"backtest {version.number}", {"stage": "backtest"}) as run_id:
-        evaluations = compare(panel, config, {"model": registry.load(version)})
+        evaluations = compare(panel, config, {"model": bundle})
         for role, evaluation in evaluations.items():
             tracking.log_scores(run_id, evaluation.scores, role)
     scores = {role: evaluation.scores.as_metrics() for role, evaluation in evaluations.items()}
@@ -81,13 +91,15 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
 def promote(as_json: bool, **flags: Any) -> None:
     """Move `champion` to the challenger if it beats champion and seasonal naive on the same folds."""
     from pipelines import tracking
-    from pipelines.loading import load
-    from pipelines.promote import promote as promote_challenger
+    from pipelines.loading import load_for
+    from pipelines.promote import find_contenders, promote_best
 
     config = build_config(**flags)
     environment = Environment.read()
-    panel = load(config.source, config.table).panel
-    outcome = promote_challenger(environment, tracking.connect(environment), config, panel)
+    client = tracking.connect(environment)
+    contenders = find_contenders(client, config.name)
+    panel = load_for(list(contenders.bundles.values()), config.source, config.table).panel
+    outcome = promote_best(environment, client, config, panel, contenders)
     if not outcome.decision.promote:
         raise PromotionRefused(f"{outcome.challenger} was not promoted: {outcome.decision.reason}")
     echo(_promotion_result(outcome), [_promotion_line(outcome)], as_json=as_json)
@@ -109,34 +121,51 @@ def rollback(model: str, as_json: bool) -> None:
 @click.option("--model", "reference", required=True, help="NAME, NAME@alias, NAME/7 or a bundle folder.")
 @click.option("--horizon", type=int, help="Steps to forecast.  [default: the model's longest]")
 @click.option("--quantiles", help="Comma-separated levels, such as 0.1,0.5,0.9.  [default: the model's]")
+@click.option("--roll-out", is_flag=True, help="Allow a longer --horizon: the model goes on from its own forecasts.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="A .csv or .parquet file.  [default: CSV to the screen]"
 )
 def predict(
-    data: Path | None,
-    sql: str | None,
-    query: str | None,
-    reference: str,
-    horizon: int | None,
-    quantiles: str | None,
-    output: Path | None,
-    **table: Any,
+    reference: str, horizon: int | None, quantiles: str | None, roll_out: bool, output: Path | None, **flags: Any
 ) -> None:
     """Forecast every series of a table: file in, file out."""
+    from pipelines.predict import Wanted
     from pipelines.predict import predict as predict_table
     from pipelines.sources import check_output, write_table
 
+    source, table = source_and_table(**flags)
     if output is not None:
-        check_output(output, data)
-    source = SourceConfig(path=data, url=sql, query=query)
-    chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
-    prediction = predict_table(Environment.read(), reference, source, chosen, horizon, _levels(quantiles))
+        check_output(output, source.path)
+    wanted = Wanted(horizon, _levels(quantiles), roll_out)
+    prediction = predict_table(Environment.read(), reference, source, table, wanted)
     if output is None:
         click.echo(prediction.table.to_csv(index=False), nl=False)
         return
     write_table(prediction.table, output)
     click.echo("\n".join(prediction.report), err=True)
     click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
+
+
+@click.command()
+@click.argument("reference")
+@click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
+@table_options
+@click.option("--series", required=True, help="Id of the series whose forecast is explained.")
+@click.option("--step", type=int, help="Step of the horizon, from 1 on.  [default: the mean over all]")
+@click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@as_json
+def explain(
+    reference: str, path: Path, series: str, step: int | None, folder: Path, as_json: bool, **flags: Any
+) -> None:
+    """Write tables and a picture of why REFERENCE forecasts one series of the file DATA as it does."""
+    from pipelines.explain import Asked, check_folder, explain_series, write_explanation
+
+    check_folder(folder)
+    source, table = source_and_table(data=path, **flags)
+    explained = explain_series(Environment.read(), reference, source, table, Asked(series, step))
+    write_explanation(explained, folder)
+    result = explained.summary() | {"folder": str(folder)}
+    echo(result, [*explained.lines(), f"tables and picture in {folder}"], as_json=as_json)
 
 
 @click.group()
@@ -147,12 +176,11 @@ def data() -> None:
 @data.command()
 @source_options
 @as_json
-def check(data: Path | None, sql: str | None, query: str | None, as_json: bool, **table: Any) -> None:
+def check(as_json: bool, **flags: Any) -> None:
     """Print what would be read: series, frequency, gaps, findings. Trains nothing."""
     from pipelines.loading import load
 
-    chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
-    loaded = load(SourceConfig(path=data, url=sql, query=query), chosen)
+    loaded = load(*source_and_table(**flags))
     echo(loaded.facts, list(loaded.lines), as_json=as_json)
 
 
@@ -160,12 +188,11 @@ def check(data: Path | None, sql: str | None, query: str | None, as_json: bool, 
 @source_options
 @click.argument("folder", type=click.Path(path_type=Path))
 @as_json
-def store(data: Path | None, sql: str | None, query: str | None, folder: Path, as_json: bool, **table: Any) -> None:
+def store(folder: Path, as_json: bool, **flags: Any) -> None:
     """Turn a table into a store FOLDER, which --data takes instead of a file, even if it is larger than memory."""
     from pipelines.loading import build_store
 
-    chosen = TableConfig(**{name: value for name, value in table.items() if value is not None})
-    loaded = build_store(SourceConfig(path=data, url=sql, query=query), chosen, folder)
+    loaded = build_store(*source_and_table(**flags), folder)
     echo(loaded.facts, list(loaded.lines), as_json=as_json)
 
 

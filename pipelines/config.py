@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -19,11 +19,13 @@ MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
 
 class SourceConfig(Config):
-    """Where the table comes from: a file, or a database and a query."""
+    """Where the table comes from: a file, or a database and a query; and what is known beside it."""
 
     path: Path | None = Field(None, description="A .csv, .csv.gz or .parquet file.")
     url: str | None = Field(None, description="An SQLAlchemy URL.", repr=False)
     query: str | None = Field(None, description="The SELECT to run at `url`.")
+    future: Path | None = Field(None, description="A file with the known columns of the steps after each series' end.")
+    static: Path | None = Field(None, description="A file with one row per series: what holds for a whole series.")
 
     @property
     def is_store(self) -> bool:
@@ -31,6 +33,34 @@ class SourceConfig(Config):
         with suppress(OSError):
             return self.path is not None and self.path.is_dir()
         return False
+
+
+class StartConfig(Config):
+    """What training begins with."""
+
+    kind: Literal["scratch", "warm_start", "fine_tune"] = Field(
+        "scratch", description="Random weights; those of a bundle; those of a bundle at a lower rate."
+    )
+    reference: str | None = Field(None, description="The bundle: NAME, NAME@alias, NAME/7 or a folder.")
+    learning_rate_factor: float = Field(0.1, gt=0, le=1, description="Of training.learning_rate, in fine_tune.")
+    trained_blocks: int | None = Field(
+        None, ge=0, description="Last blocks that fine_tune trains, with what follows them. Default: everything."
+    )
+    other_series: bool = Field(
+        False,
+        description="True: the bundle was trained on other series than these, so that it has seen none of their test "
+        "folds whatever the times. Else a bundle trained up to later times than a test fold begins at is refused.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.kind == "scratch") != (self.reference is None):
+            problem = "is missing" if self.reference is None else "is for warm_start and fine_tune"
+            raise ValueError(f"kind is {self.kind!r}: reference (--from) {problem}")
+        given = {"learning_rate_factor", "trained_blocks"} & self.model_fields_set
+        if given and self.kind != "fine_tune":
+            raise ValueError(f"{min(given)} is for fine_tune, kind is {self.kind!r}")
+        return self
 
 
 class PromotionConfig(Config):
@@ -49,6 +79,7 @@ class PipelineConfig(Config):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     split: SplitConfig = SplitConfig()
+    start: StartConfig = StartConfig()
     promotion: PromotionConfig = PromotionConfig()
 
     @model_validator(mode="after")

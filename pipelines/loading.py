@@ -6,16 +6,17 @@ reads from the store's files only the windows it draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from forecaster.config import TableConfig
+from forecaster.bundle import Bundle
+from forecaster.config import CovariateConfig, TableConfig
 from forecaster.data.panel import Panel
-from forecaster.data.reading import read_panel
+from forecaster.data.reading import PanelReading, read_panel
 from forecaster.data.store import StoreWriter, open_store
 from forecaster.errors import ConfigError
 from pipelines.config import SourceConfig
@@ -36,29 +37,62 @@ def load(source: SourceConfig, table: TableConfig) -> LoadedPanel:
     """Gives the panel of a file, a query or a store folder. Raises SourceError or another DataError."""
     refuse_two(source)
     if source.path is not None and source.is_store:
+        _refuse_beside_store(source)
         return _load_store(source.path, table)
-    reading = read_panel(read_table(source, table.id_column), table)
+    reading = _read_whole(source, table)
     return LoadedPanel(reading.panel, tuple(reading.report.lines()), reading.report.to_dict())
+
+
+def load_for(bundles: Sequence[Bundle], source: SourceConfig, table: TableConfig) -> LoadedPanel:
+    """Gives the panel as these models expect it; the errors are those of `load`."""
+    return load(source, table_for(bundles, source, table))
+
+
+def table_for(bundles: Sequence[Bundle], source: SourceConfig, table: TableConfig) -> TableConfig:
+    """Gives the config that expects the models' frequency and all their covariates where it names none.
+
+    What is in a store is settled there.
+    """
+    if source.is_store:
+        return table
+    frequency = bundles[0].predictor.frequency.alias
+    return table.expecting(frequency, _joint([bundle.config.model.covariates for bundle in bundles]))
+
+
+def _joint(wanted: Sequence[CovariateConfig]) -> CovariateConfig:
+    """Gives the columns that any of some models read, each once."""
+    return CovariateConfig(
+        past=tuple(dict.fromkeys(name for each in wanted for name in each.past)),
+        known=tuple(dict.fromkeys(name for each in wanted for name in each.known)),
+        static=tuple(dict.fromkeys(name for each in wanted for name in each.static)),
+        categories={name: texts for each in wanted for name, texts in each.categories.items()},
+    )
+
+
+def _read_whole(source: SourceConfig, table: TableConfig) -> PanelReading:
+    frame = read_table(source, table.id_column)
+    future, static = (
+        None if path is None else read_table(SourceConfig(path=path), table.id_column)
+        for path in (source.future, source.static)
+    )
+    return read_panel(frame, table, future=future, static=static)
 
 
 def build_store(source: SourceConfig, table: TableConfig, folder: Path) -> LoadedPanel:
     """Turns a table into a store, holding one chunk of it in memory at a time. Gives the opened store.
 
     The rows of a series must stand together. A frequency that is not given is inferred from the first chunk
-    and then holds for all, as does the time zone. A wide table is read whole. What was found in the chunks,
+    and then holds for all, as does the time zone. Read whole are wide tables, and those with groups or with a
+    future or static table, which may join what stands in different chunks. What was found in the chunks,
     repairs included, is among the lines. Raises SeriesError where a series comes up twice.
     """
-    chunks = _whole_series(read_chunks(source, table.id_column), table)
-    first = next(chunks)
-    reading = read_panel(first, table)
-    axis = reading.panel.axis
-    fixed = table.model_copy(update={"frequency": axis.frequency.alias, "timezone": axis.timezone})
-    findings = [*reading.report.findings]
+    readings = _readings(source, table)
+    first = next(readings)
+    findings = [*first.report.findings]
     try:
-        with StoreWriter(folder, axis) as writer:
-            writer.append(reading.panel)
-            for chunk in chunks:
-                reading = read_panel(chunk, fixed)
+        with StoreWriter(folder, first.panel.axis) as writer:
+            writer.append(first.panel)
+            for reading in readings:
                 writer.append(reading.panel)
                 findings += reading.report.findings
     except OSError as error:
@@ -68,22 +102,48 @@ def build_store(source: SourceConfig, table: TableConfig, folder: Path) -> Loade
     return replace(loaded, lines=(*loaded.lines, *messages), facts={**loaded.facts, "findings": messages})
 
 
+def _readings(source: SourceConfig, table: TableConfig) -> Iterator[PanelReading]:
+    """Yields the parts of a table that can be read on their own, all on the axis of the first."""
+    if source.future is not None or source.static is not None or table.group_column is not None:
+        yield _read_whole(source, table)
+        return
+    chunks = _whole_series(read_chunks(source, table.id_column), table)
+    first = read_panel(next(chunks), table)
+    yield first
+    axis = first.panel.axis
+    fixed = table.model_copy(update={"frequency": axis.frequency.alias, "timezone": axis.timezone})
+    for chunk in chunks:
+        yield read_panel(chunk, fixed)
+
+
+def _refuse_beside_store(source: SourceConfig) -> None:
+    if source.future is not None or source.static is not None:
+        raise ConfigError(
+            f"{source.path} is a store: it holds what its future and static tables said, leave them out (build it anew)"
+        )
+
+
 def _load_store(folder: Path, table: TableConfig) -> LoadedPanel:
     if table != TableConfig():
-        raise ConfigError(f"{folder} is a store: its layout, frequency and time zone are settled, leave them out")
+        raise ConfigError(
+            f"{folder} is a store: its layout, frequency, time zone and covariates are settled, leave them out"
+        )
     panel = open_store(folder)
+    covariates = {kind: list(names) for kind, names in panel.covariates.names.items() if names}
     facts = {
         "store": folder.name,
         "num_series": len(panel),
         "num_steps": panel.num_values,
         "frequency": panel.axis.frequency.alias,
         "timezone": panel.axis.timezone,
+        "covariates": covariates,
     }
     lines = (
         f"store       {folder}",
         f"frequency   {panel.axis.frequency.alias}",
         f"time zone   {panel.axis.timezone or 'none'}",
         f"series      {len(panel):,}, {panel.num_values:,} steps",
+        *(f"covariates  {kind}: {', '.join(map(repr, names))}" for kind, names in covariates.items()),
     )
     return LoadedPanel(panel, lines, facts)
 

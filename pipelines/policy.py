@@ -24,7 +24,7 @@ def decide(challenger: Scores, champion: Scores | None, naive: Scores, min_gain:
         return Decision(False, f"MASE {challenger.mase:.4f} does not beat the seasonal naive's {naive.mase:.4f}")
     gain_over_naive = f"MASE {challenger.mase:.4f} beats the seasonal naive's {naive.mase:.4f}"
     if champion is None:
-        return Decision(True, f"{gain_over_naive}; there is no champion yet")
+        return Decision(True, f"{gain_over_naive}; there is no champion to compare with")
     if math.isfinite(champion.mase) and not challenger.mase < champion.mase * (1.0 - min_gain):
         wanted = f" by {min_gain:.1%}" if min_gain else ""
         return Decision(False, f"MASE {challenger.mase:.4f} does not beat the champion's {champion.mase:.4f}{wanted}")

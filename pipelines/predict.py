@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
-from forecaster.bundle import Bundle, load_bundle
 from forecaster.config import TableConfig
-from pipelines import registry, tracking
 from pipelines.config import Environment, SourceConfig
-from pipelines.loading import load
+from pipelines.loading import load_for
+from pipelines.references import load_reference
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be forecast; None: as far as the model goes, at its own levels."""
+
+    horizon: int | None = None
+    levels: Sequence[float] | None = None
+    roll_out: bool = False  # the horizon may be longer than the model's
 
 
 @dataclass(frozen=True)
@@ -27,31 +33,12 @@ class Prediction:
 
 
 def predict(
-    environment: Environment,
-    reference: str,
-    source: SourceConfig,
-    table: TableConfig,
-    horizon: int | None,
-    levels: Sequence[float] | None,
+    environment: Environment, reference: str, source: SourceConfig, table: TableConfig, wanted: Wanted
 ) -> Prediction:
     """Forecasts each series of the source by 'NAME', 'NAME@alias', 'NAME/7' or a bundle folder."""
-    name, bundle = _load(environment, reference)
-    loaded = load(source, _with_frequency(table, source, bundle))
-    forecast = bundle.predictor.predict(loaded.panel, horizon, levels)
+    model = load_reference(environment, reference)
+    loaded = load_for([model.bundle], source, table)
+    predictor = model.bundle.predictor
+    forecast = predictor.predict(loaded.panel, wanted.horizon, wanted.levels, roll_out=wanted.roll_out)
     frame = forecast.to_frame(table.id_column, table.time_column or "ds")
-    return Prediction(frame, name, bundle.digest, loaded.lines)
-
-
-def _with_frequency(table: TableConfig, source: SourceConfig, bundle: Bundle) -> TableConfig:
-    """Gives the config that expects the model's frequency where none is set; a store has its own."""
-    if table.frequency is not None or source.is_store:
-        return table
-    return table.model_copy(update={"expected_frequency": bundle.predictor.frequency.alias})
-
-
-def _load(environment: Environment, reference: str) -> tuple[str, Bundle]:
-    with suppress(OSError):  # a text that can be no path is the name of a version, if anything
-        if reference and Path(reference).is_dir():
-            return reference, load_bundle(Path(reference))
-    version = registry.find(tracking.connect(environment), reference)
-    return str(version), registry.load(version)
+    return Prediction(frame, model.name, model.bundle.digest, loaded.lines)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
 
+from forecaster.bundle import Bundle
 from forecaster.data.panel import Panel
+from forecaster.errors import BundleError
 from forecaster.evaluation import Evaluation
 from pipelines import registry
 from pipelines.backtest import compare
@@ -15,6 +20,8 @@ from pipelines.errors import RegistryError
 from pipelines.policy import Decision, decide
 from pipelines.registry import Version
 from pipelines.tracking import log_scores, run
+
+log = logging.getLogger("pipelines.promote")
 
 
 @dataclass(frozen=True)
@@ -27,12 +34,56 @@ class Promotion:
     evaluations: dict[str, Evaluation]
 
 
+@dataclass(frozen=True)
+class Contenders:
+    """The challenger, and the champion if there is one; `bundles` by role, of those that are to be compared.
+
+    A champion that is the challenger is not among them, nor one that another version of the library wrote and this
+    one cannot read: it gives way to whatever beats the seasonal naive.
+    """
+
+    challenger: Version
+    champion: Version | None
+    bundles: dict[str, Bundle]
+
+
+def find_contenders(client: MlflowClient, name: str) -> Contenders:
+    """Loads the challenger and the champion of a model.
+
+    Raises RegistryError where there is no challenger, BundleError for a damaged bundle.
+    """
+    challenger = registry.find_alias(client, name, registry.CHALLENGER)
+    if challenger is None:
+        raise RegistryError(f"model {name!r} has no challenger: train one first", code="alias-missing")
+    champion = registry.find_alias(client, name, registry.CHAMPION)
+    bundles = {"challenger": registry.load(challenger)}
+    if champion is not None and champion != challenger:
+        with _other_schema_passed_over(champion):
+            bundles["champion"] = registry.load(champion)
+    return Contenders(challenger, champion, bundles)
+
+
+@contextmanager
+def _other_schema_passed_over(version: Version) -> Iterator[None]:
+    """Passes over a bundle of another schema version, with a warning in the log."""
+    try:
+        yield
+    except BundleError as error:
+        if error.code != "other-schema":
+            raise
+        log.warning("champion_left_out", extra={"fields": {"version": str(version), "reason": str(error)}})
+
+
 def promote(environment: Environment, client: MlflowClient, config: PipelineConfig, panel: Panel) -> Promotion:
     """Compares challenger, champion and seasonal naive on the same folds and moves the alias if it is earned."""
-    challenger = registry.find_alias(client, config.name, registry.CHALLENGER)
-    if challenger is None:
-        raise RegistryError(f"model {config.name!r} has no challenger: train one first", code="alias-missing")
-    champion = registry.find_alias(client, config.name, registry.CHAMPION)
+    return promote_best(environment, client, config, panel, find_contenders(client, config.name))
+
+
+def promote_best(
+    environment: Environment, client: MlflowClient, config: PipelineConfig, panel: Panel, contenders: Contenders
+) -> Promotion:
+    """Does the same with contenders that are loaded already."""
+    challenger, champion = contenders.challenger, contenders.champion
     if champion == challenger:
         decision = Decision(False, f"{challenger} is the champion already")
         return Promotion(decision, challenger, champion, {})
@@ -40,8 +91,7 @@ def promote(environment: Environment, client: MlflowClient, config: PipelineConf
     with run(environment, config.name, f"promote {challenger.number}", tags) as run_id:
         import mlflow
 
-        models = {"challenger": challenger} | ({"champion": champion} if champion else {})
-        evaluations = compare(panel, config, {role: registry.load(version) for role, version in models.items()})
+        evaluations = compare(panel, config, contenders.bundles)
         for role, evaluation in evaluations.items():
             log_scores(run_id, evaluation.scores, role)
         scores = {role: evaluation.scores for role, evaluation in evaluations.items()}

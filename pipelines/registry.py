@@ -120,7 +120,13 @@ def _signature(bundle: Bundle) -> ModelSignature:
         ColSpec(anything, "unique_id", required=False),
         ColSpec(anything, "ds"),
         ColSpec(anything, "y"),
+        *(ColSpec(anything, name, required=False) for name in _covariate_columns(bundle)),
     ]
     quantiles = ParamSpec("quantiles", "double", list(predictor.levels), shape=(-1,))
     parameters = ParamSchema([ParamSpec("horizon", "long", predictor.horizon), quantiles])
     return ModelSignature(inputs=Schema(columns), params=parameters)
+
+
+def _covariate_columns(bundle: Bundle) -> tuple[str, ...]:
+    covariates = bundle.config.model.covariates
+    return (*covariates.past, *covariates.known, *covariates.static, *covariates.categories)

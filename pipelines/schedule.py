@@ -15,6 +15,7 @@ from pipelines import tracking
 from pipelines.config import Environment, load_config
 from pipelines.loading import load
 from pipelines.promote import promote
+from pipelines.start import begin
 from pipelines.train import train
 
 log = logging.getLogger("pipelines.schedule")
@@ -41,11 +42,11 @@ def run_slot(environment: Environment, path: Path) -> None:
     """Trains and promotes one config; an error is logged and leaves the champion as it was."""
     fields = {"config": str(path)}
     try:
-        config = load_config(path, {})
         client = tracking.connect(environment)
-        loaded = load(config.source, config.table)
-        training = train(environment, client, config, loaded)
-        promotion = promote(environment, client, config, loaded.panel)
+        begun = begin(environment, load_config(path, {}))
+        loaded = load(begun.config.source, begun.config.table)
+        training = train(environment, client, begun.config, loaded, start=begun.start)
+        promotion = promote(environment, client, begun.config, loaded.panel)
     except ForecasterError as error:
         log.error("slot_failed", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
     else:

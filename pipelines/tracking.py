@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecaster.config import Config
+from forecaster.config import Config, ModelConfig
 from forecaster.errors import ConfigError
 from forecaster.metrics import Scores
 from pipelines.config import Environment
@@ -133,7 +133,19 @@ def log_config(config: Config) -> None:
     import mlflow
 
     tree = config.model_dump(mode="json", exclude={"source": {"url"}})
-    mlflow.log_params({name: str(value)[:500] for name, value in _flatten(tree).items()})
+    mlflow.log_params(_shown(_flatten(tree)))
+
+
+def log_resolved(model: ModelConfig, precision: str) -> None:
+    """Logs what the data and the hardware have settled as parameters 'resolved.NAME'."""
+    import mlflow
+
+    settled = _flatten(model.model_dump(mode="json"), "resolved.")
+    mlflow.log_params(_shown({**settled, "resolved.precision": precision}))
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value)[:500] for name, value in settings.items()}
 
 
 def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
@@ -185,9 +197,10 @@ def _experiment(environment: Environment, name: str) -> str:
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Gives the leaves by dotted name; the vocabularies of categories are one leaf, as their names are the data's."""
     flat: dict[str, Any] = {}
     for name, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and name != "categories":
             flat |= _flatten(value, f"{prefix}{name}.")
         else:
             flat[f"{prefix}{name}"] = value

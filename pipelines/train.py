@@ -16,18 +16,22 @@ from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
 
 from forecaster.bundle import load_bundle, save_bundle
+from forecaster.calibration import Calibration
 from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation, evaluate
 from forecaster.predictor import Predictor
 from forecaster.training.callbacks import ReportMetrics
-from forecaster.training.fit import FitResult, fit, fit_key
+from forecaster.training.fit import FitResult, fit, fit_key, resolve
+from forecaster.training.memory import memory_estimate
 from forecaster.training.precision import lightning_precision
+from forecaster.training.start import Start, scratch
 from pipelines import registry, report
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
 from pipelines.registry import Version
-from pipelines.tracking import log_config, log_scores, run
+from pipelines.start import refuse_seen_folds
+from pipelines.tracking import log_config, log_resolved, log_scores, run
 
 log = logging.getLogger("pipelines.train")
 
@@ -50,19 +54,24 @@ def train(
     config: PipelineConfig,
     loaded: LoadedPanel,
     *,
+    start: Start | None = None,
     show_progress: bool = False,
 ) -> Training:
-    """Trains, evaluates and registers one version as challenger.
+    """Trains, evaluates and registers one version as challenger; from scratch by default.
 
     A run that was broken off goes on where it was: checkpoints are kept by data and config until one has ended.
     """
-    panel = loaded.panel
-    tags = {"stage": "train", "model": config.name, "frequency": panel.axis.frequency.alias}
+    panel, start = loaded.panel, start or scratch()
+    tags = {"stage": "train", "model": config.name, "frequency": panel.axis.frequency.alias, **_start_tags(start)}
     with run(environment, config.name, f"train {config.name}", tags) as run_id:
         _log_data(config, loaded)
-        checkpoints = environment.home / "checkpoints" / fit_key(panel, config.forecaster)
-        report_metrics = ReportMetrics(_log_metrics)
-        result = fit(panel, config.forecaster, checkpoints, callbacks=[report_metrics], show_progress=show_progress)
+        refuse_seen_folds(panel, config, start)
+        _log_memory(config, panel)
+        checkpoints = environment.home / "checkpoints" / fit_key(panel, config.forecaster, start)
+        reporting = [ReportMetrics(_log_metrics)]
+        result = fit(
+            panel, config.forecaster, checkpoints, start=start, callbacks=reporting, show_progress=show_progress
+        )
         training = _register(client, config, panel, result, _Outcome(run_id, environment.home / "work" / run_id))
         shutil.rmtree(checkpoints)
     return training
@@ -83,7 +92,7 @@ def _register(
     folder = outcome.folder / "bundle"
     save_bundle(folder, result.predictor, result.facts)
     bundle = load_bundle(folder)
-    raw = Predictor(result.predictor.network, result.predictor.frequency)
+    raw = Predictor(result.predictor.networks, result.predictor.frequency)
     validation = evaluate(raw, panel, result.split.validation, raw.levels)  # calibration was learned on these folds
     test = compare(panel, config, {"model": bundle}) if config.split.num_test_folds else {}
     shown = test.get("model", validation)
@@ -116,14 +125,34 @@ def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:
     mlflow.log_input(dataset, context="training")
 
 
+def _start_tags(start: Start) -> dict[str, str]:
+    facts = start.facts
+    return {"start": facts.kind} | ({"start_bundle": facts.bundle_digest} if facts.bundle_digest else {})
+
+
+def _log_memory(config: PipelineConfig, panel: Panel) -> None:
+    estimate = memory_estimate(resolve(panel, config.forecaster), panel)
+    mlflow.log_metric("estimated_memory_bytes", estimate.total)
+
+
 def _log_result(run_id: str, result: FitResult, evaluations: dict[str, Evaluation], figure: Path) -> None:
-    mlflow.log_params({f"resolved.{k}": str(v) for k, v in result.config.model.model_dump(mode="json").items()})
-    mlflow.log_param("resolved.precision", lightning_precision(result.config.training.precision))
-    parameters = sum(p.numel() for p in result.predictor.network.parameters())
-    mlflow.log_metrics({"num_parameters": parameters, "best_step": result.facts.num_steps})
+    log_resolved(result.config.model, lightning_precision(result.config.training.precision))
+    networks, calibration = result.predictor.networks, result.predictor.calibration
+    parameters = sum(p.numel() for network in networks for p in network.parameters())
+    facts = {"num_parameters": parameters, "num_networks": len(networks), "best_step": result.facts.num_steps}
+    mlflow.log_metrics(facts | (_coverage(calibration) if calibration else {}))
     for role, evaluation in evaluations.items():
         log_scores(run_id, evaluation.scores, role)
     mlflow.log_artifact(str(figure))
+
+
+def _coverage(calibration: Calibration) -> dict[str, float]:
+    """Gives the held-out coverage of the interval nearest to 80 %, as far as it is known."""
+    found = {
+        "calibration_coverage_before": calibration.coverage_before,
+        "calibration_coverage_after": calibration.coverage_after,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _test_roles(test: dict[str, Evaluation]) -> dict[str, Evaluation]:

@@ -19,6 +19,7 @@ from forecaster.errors import BundleError, IntegrityError
 from forecaster.types import Forecast
 from service.errors import ModelNotFinite, NotReady, UnknownModel
 from service.registry import Registry, RegistryUnavailable, VersionRef
+from service.translate import covariate_names
 
 log = logging.getLogger("service.engine")
 
@@ -32,7 +33,12 @@ class ServedModel:
 
     def describe(self) -> dict[str, object]:
         """Gives name, version and what the model can do."""
-        return {"name": self.reference.name, "version": self.reference.version, **describe(self.bundle)}
+        return {
+            "name": self.reference.name,
+            "version": self.reference.version,
+            "covariates": covariate_names(self.bundle.config.model.covariates),
+            **describe(self.bundle),
+        }
 
 
 class Engine:

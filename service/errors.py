@@ -86,6 +86,12 @@ def _field(problem: ErrorDetails) -> dict[str, str]:
     return {"field": path[:_MAX_PATH], "message": message[:_MAX_MESSAGE]}
 
 
+class CovariatesNeeded(ServiceError):
+    """The model reads covariates, which requests do not carry."""
+
+    status, code = 422, "missing-covariate"
+
+
 class UnknownModel(ServiceError):
     """No model of that name is served."""
 

@@ -147,6 +147,7 @@ class ModelDescription(Schema):
     levels: list[float]
     head: str
     calibrated: bool
+    covariates: dict[str, list[str]] = Field(description="What it reads beside the target: names by kind.")
     num_parameters: int
     libraries: dict[str, str]
     training: dict[str, str | int | float | None]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from forecaster.config import TableConfig
+from forecaster.config import CovariateConfig, TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.data.timestamps import Times, parse_times
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.types import Forecast, level_name
-from service.errors import InvalidFields
+from service.errors import CovariatesNeeded, InvalidFields
 from service.schemas import DataWarning, ForecastOut, ForecastReply, ForecastRequest, ModelRef, SeriesIn
 
 _ID, _TIME, _TARGET = "unique_id", "ds", "y"
@@ -24,6 +24,24 @@ def check_num_points(request: ForecastRequest, max_points: int) -> None:
     points = sum(len(series.target) for series in request.series)
     if points > max_points:
         raise _field("series", f"{points} points, at most {max_points} are allowed")
+
+
+def refuse_covariates(wanted: CovariateConfig) -> None:
+    """Refuses requests to a model that reads covariates of the data; the calendar is made from the timestamps."""
+    columns = {kind: names for kind, names in covariate_names(wanted).items() if names}
+    if columns:
+        needed = ", ".join(f"{kind} {', '.join(map(repr, names))}" for kind, names in columns.items())
+        raise CovariatesNeeded(f"this model needs the covariates {needed}: a request has no place for them")
+
+
+def covariate_names(wanted: CovariateConfig) -> dict[str, list[str]]:
+    """Gives the covariates that a model reads from the data, by their kind."""
+    return {
+        "past": list(wanted.past),
+        "known": list(wanted.known),
+        "static": list(wanted.static),
+        "category": list(wanted.categories),
+    }
 
 
 def to_panel(request: ForecastRequest, frequency: Frequency) -> tuple[Panel, dict[str, list[DataWarning]]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.pipelines import bad_files, bad_models, bad_settings, bad_surroundings
+from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings, bad_starts, bad_surroundings
 from tests.pipelines.bad_commands import BadCommand
 from tests.pipelines.bad_files import DATA, BadFile
 from tests.service import bad_protocol, bad_requests
@@ -22,6 +22,8 @@ def tables() -> dict[str, str]:
     files = {
         "Bytes of a file": bad_files.BYTES,
         "Columns of a file": bad_files.COLUMNS,
+        "Covariates of a file": bad_covariates.COVARIATES,
+        "Static and future files": bad_covariates.BESIDE,
         "Values of a file": bad_files.VALUES,
         "Times of a file": bad_files.TIMES,
     }
@@ -29,6 +31,7 @@ def tables() -> dict[str, str]:
         "Settings": bad_settings.SETTINGS,
         "Sources": bad_settings.SOURCES,
         "Models": bad_models.MODELS,
+        "Starts": bad_starts.STARTS,
         "Outputs": bad_models.OUTPUTS,
         "Surroundings": bad_surroundings.SURROUNDINGS,
     }
@@ -41,9 +44,10 @@ def tables() -> dict[str, str]:
         "Media types": bad_protocol.MEDIA,
         "Routes": bad_protocol.ROUTES,
     }
+    read = (*bad_files.READ, *bad_covariates.READ)
     return {
         **{name: _of_files(cases) for name, cases in files.items()},
-        "Files that are read": _table(("Input", "What is said"), ((c.what, _code(c.message)) for c in bad_files.READ)),
+        "Files that are read": _table(("Input", "What is said"), ((c.what, _code(c.message)) for c in read)),
         **{name: _of_commands(cases) for name, cases in commands.items()},
         **{name: _of_requests(cases) for name, cases in requests.items()},
         "Connections": _of_bytes(bad_protocol.BYTES),

@@ -28,6 +28,7 @@ async def forecast(request: Request, wanted: Annotated[ForecastRequest, Depends(
     service = request.app.state.service
     translate.check_num_points(wanted, service.settings.max_points)
     model = service.engine.model(wanted.model)
+    translate.refuse_covariates(model.bundle.config.model.covariates)
     panel, warnings = await to_thread(translate.to_panel, wanted, model.bundle.predictor.frequency)
     answer = await service.engine.forecast(model, panel, wanted.horizon, wanted.quantiles)
     service.telemetry.count_series(model, len(panel))

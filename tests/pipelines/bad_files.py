@@ -27,6 +27,8 @@ class BadFile:
     content: str | bytes | None  # None: there is no such file
     options: tuple[str, ...] = ()
     name: str = "table.csv"
+    static: str | None = None  # the file beside it
+    future: str | None = None
 
 
 HOURS = [f"2024-01-01 {hour:02}:00:00" for hour in range(5)]

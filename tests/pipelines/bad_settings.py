@@ -67,6 +67,36 @@ SETTINGS = (
     settings("`--horizon 0`", "model.horizon: Input should be greater than", "--horizon", "0"),
     settings("`--seed -1`", "training.seed: Input should be greater than", "--seed", "-1"),
     settings("a path as name of the model", "name: String should match", "--model", "../x"),
+    settings("a country of three letters", "model.holidays: String should have at most 2", "--holidays", "DEU"),
+    BadCommand(
+        "a country that is none",
+        USAGE,
+        "unknown-country",
+        "holidays of 'XX' are not known",
+        ("train", "--data", "hours.csv", "--holidays", "XX"),
+    ),
+    BadCommand(
+        "holidays of counted steps",
+        USAGE,
+        "no-calendar",
+        "this data counts integer steps",
+        ("train", "--data", "steps.csv", "--holidays", "DE"),
+    ),
+    configured(
+        "a calendar that is none",
+        "model.calendar: Input should be 'auto' or 'off'",
+        "name: m\nmodel: {calendar: full}\n",
+    ),
+    configured(
+        "a level beside a point forecast's",
+        "forecasts level 0.5 alone",
+        "name: m\nmodel: {head: mae, levels: [0.1, 0.5]}\n",
+    ),
+    configured(
+        "more processes than windows",
+        "cannot be shared by 8 parts",
+        "name: m\ntraining: {batch_size: 4, num_processes: 8}\n",
+    ),
     BadCommand(
         "a data file whose name is no name for a model",
         USAGE,
@@ -158,8 +188,15 @@ SOURCES = (
         "a frequency for a store",
         USAGE,
         "invalid-config",
-        "its layout, frequency and time zone are settled",
+        "its layout, frequency, time zone and covariates are settled",
         ("data", "check", "--data", "store", "--frequency", "D"),
+    ),
+    BadCommand(
+        "a future file for a store",
+        USAGE,
+        "invalid-config",
+        "it holds what its future and static tables said",
+        ("data", "check", "--data", "store", "--future", "future.csv"),
     ),
     BadCommand(
         "a query for a store",

@@ -14,22 +14,32 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from forecaster.bundle import load_bundle
 from forecaster.cli import main
 from forecaster.config import TableConfig
 from pipelines import tracking
 from pipelines.config import SourceConfig
 from pipelines.loading import build_store
 from tests.conftest import Registry
-from tests.pipelines import bad_files, bad_models, bad_settings, bad_surroundings
+from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings, bad_starts, bad_surroundings
 from tests.pipelines.bad_commands import PASSWORD, BadCommand
 from tests.pipelines.bad_files import DATA, READ, BadFile, table
+from tests.pipelines.factories import priced_tables, save_priced
 
-FILES = (*bad_files.BYTES, *bad_files.COLUMNS, *bad_files.VALUES, *bad_files.TIMES)
+FILES = (
+    *bad_files.BYTES,
+    *bad_files.COLUMNS,
+    *bad_covariates.COVARIATES,
+    *bad_covariates.BESIDE,
+    *bad_files.VALUES,
+    *bad_files.TIMES,
+)
 COMMANDS = (
     *bad_settings.SETTINGS,
     *bad_settings.SOURCES,
     *bad_models.MODELS,
     *bad_models.OUTPUTS,
+    *bad_starts.STARTS,
     *bad_surroundings.SURROUNDINGS,
 )
 LONGEST_LINE = 2100
@@ -78,22 +88,28 @@ def assert_one_line(answer: Answer, exit_code: int, code: str, message: str) -> 
 
 @pytest.mark.parametrize("case", FILES, ids=lambda case: case.what)
 def test_a_bad_file_is_refused_as_documented(case: BadFile, run: Run, tmp_path: Path) -> None:
-    answer = run("data", "check", "--data", str(written(case, tmp_path)), *case.options)
+    answer = run("data", "check", *written(case, tmp_path), *case.options)
     assert_one_line(answer, DATA, case.code, case.message)
 
 
-@pytest.mark.parametrize("case", READ, ids=lambda case: case.what)
+@pytest.mark.parametrize("case", (*READ, *bad_covariates.READ), ids=lambda case: case.what)
 def test_a_strange_file_is_read_as_documented(case: BadFile, run: Run, tmp_path: Path) -> None:
-    answer = run("data", "check", "--data", str(written(case, tmp_path)), *case.options)
+    answer = run("data", "check", *written(case, tmp_path), *case.options)
     assert (answer.exit_code, answer.errors) == (0, "")
     assert case.message in answer.output
 
 
-def written(case: BadFile, folder: Path) -> Path:
-    path = folder / case.name
+def written(case: BadFile, folder: Path) -> list[str]:
+    """Writes the files of a case; gives the options that name them."""
+    options = ["--data", str(folder / case.name)]
     if case.content is not None:
-        path.write_bytes(case.content.encode() if isinstance(case.content, str) else case.content)
-    return path
+        content = case.content.encode() if isinstance(case.content, str) else case.content
+        (folder / case.name).write_bytes(content)
+    for name, text in (("static", case.static), ("future", case.future)):
+        if text is not None:
+            (folder / f"{name}.csv").write_text(text)
+            options += [f"--{name}", str(folder / f"{name}.csv")]
+    return options
 
 
 def test_an_endless_id_does_not_fill_the_screen(run: Run, tmp_path: Path) -> None:
@@ -145,6 +161,9 @@ def workplace(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> W
     hours.to_csv(folder / "hours.csv", index=False)
     hours.to_csv(folder / "my hours.csv", index=False)
     hours.assign(ds=pd.date_range("2024-01-01", periods=60)).to_csv(folder / "days.csv", index=False)
+    for name, frame in priced_tables(num_ahead=3).items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    hours.assign(ds=range(60)).to_csv(folder / "steps.csv", index=False)
     (folder / "short.csv").write_text(table())
     (folder / "words.csv").write_text(table(y="three"))
     with sqlite3.connect(folder / "series.db") as connection:
@@ -155,17 +174,21 @@ def workplace(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> W
     for name in ("store", "torn"):
         build_store(SourceConfig(path=folder / "hours.csv"), TableConfig(), folder / name)
     (folder / "torn" / "header.json").write_text("{")
-    spoil_bundles(folder, next(registry.home.glob("work/*/bundle")))
+    bundles = registry.home.glob("work/*/bundle")
+    spoil_bundles(folder, next(bundle for bundle in bundles if load_bundle(bundle).config.frequency == "h"))
+    save_priced(folder / "priced")
     return Workplace(folder, home)
 
 
 def spoil_bundles(folder: Path, bundle: Path) -> None:
-    for name in ("changed", "partial", "extra", "broken"):
+    for name in ("changed", "partial", "extra", "broken", "sound", "older"):
         shutil.copytree(bundle, folder / name)
     (folder / "changed" / "weights.safetensors").write_bytes(b"other weights")
     (folder / "partial" / "weights.safetensors").unlink()
     (folder / "extra" / "notes.txt").write_text("also here")
     (folder / "broken" / "manifest.json").write_text("{")
+    manifest = json.loads((folder / "older" / "manifest.json").read_text())
+    (folder / "older" / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 1}))
 
 
 @pytest.fixture

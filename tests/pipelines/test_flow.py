@@ -41,6 +41,13 @@ class Shell:
             main([*arguments, "--json"])
         return int(ended.value.code or 0), json.loads(self.capsys.readouterr().out)
 
+    def plain(self, *arguments: str) -> tuple[int, str]:
+        """Runs a command that has no --json; gives exit code and standard output."""
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments])
+        return int(ended.value.code or 0), self.capsys.readouterr().out
+
     def aliases(self) -> dict[str, int]:
         return {name: int(number) for name, number in self.client.get_registered_model("waves").aliases.items()}
 
@@ -83,6 +90,21 @@ def test_roll_back_returns_to_the_previous_champion_once(shell: Shell) -> None:
     assert shell.aliases() == {"champion": 1, "challenger": 2}
     code, result = shell("rollback", "--model", "waves")
     assert (code, result["error"]) == (5, "alias-missing")
+
+
+def test_a_champion_of_another_schema_gives_way_to_what_beats_the_naive(shell: Shell) -> None:
+    from pipelines import registry as writer
+    from pipelines.promote import find_contenders
+
+    for _ in range(2):
+        shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
+    writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+    assert set(find_contenders(shell.client, "waves").bundles) == {"challenger", "champion"}
+    folder = Path(shell.client.get_model_version_download_uri("waves", "2").removeprefix("file://")) / VERSION_PATH
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 1}))
+    found = find_contenders(shell.client, "waves")
+    assert (set(found.bundles), found.champion) == ({"challenger"}, writer.Version("waves", 2))
 
 
 def test_a_training_run_holds_what_analysts_need(shell: Shell) -> None:

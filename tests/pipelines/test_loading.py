@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy
 
-from forecaster.config import TableConfig
+from forecaster.bundle import Bundle, load_bundle, save_bundle
+from forecaster.config import CovariateConfig, TableConfig
 from forecaster.data.reading import read_panel
 from forecaster.errors import ConfigError, SeriesError
 from pipelines import loading
 from pipelines.config import SourceConfig
-from pipelines.loading import build_store, load
+from pipelines.loading import build_store, load, table_for
 from pipelines.sources import read_chunks
 from tests.conftest import noisy_waves
+from tests.explain.factories import predictor_of
+from tests.pipelines.factories import FACTS
 
 FRAME = noisy_waves(timezone="UTC")
 EXPECTED = read_panel(FRAME).panel.fingerprint()
@@ -112,3 +116,48 @@ def test_offsets_that_change_between_chunks_are_read_in_the_zone_of_the_first(
         "2023-12-31 23:00:00+00:00",
         "2024-06-30 22:00:00+00:00",
     ]
+
+
+def test_covariates_in_the_table_are_stored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FRAME.assign(rain=range(len(FRAME)), kind="a").to_csv(tmp_path / "table.csv", index=False)
+    source = SourceConfig(path=tmp_path / "table.csv")
+    config = TableConfig(past_columns=("rain",), category_columns=("kind",))
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 100))
+    built = build_store(source, config, tmp_path / "store")
+    stored, read = built.panel.covariates, load(source, config).panel.covariates
+    np.testing.assert_array_equal(stored.past, read.past)
+    assert stored.categories.tolist() == read.categories.tolist()
+    assert "covariates  past: 'rain'" in built.lines
+
+
+def test_groups_and_what_stands_beside_a_table_are_stored_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FRAME.assign(group=FRAME["unique_id"].map({"s0": "x", "s1": "y", "s2": "x"})).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    pd.DataFrame({"unique_id": ["s2", "s0"], "size": [1, 2]}).to_csv(tmp_path / "static.csv", index=False)
+    source = SourceConfig(path=tmp_path / "t.csv", static=tmp_path / "static.csv")
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 100))
+    panel = build_store(source, TableConfig(group_column="group", static_columns=("size",)), tmp_path / "store").panel
+    assert list(panel.group_numbers) == [0, 1, 0]
+    np.testing.assert_array_equal(panel.covariates.static, [[2.0], [np.nan], [1.0]])
+
+
+def test_what_stands_beside_a_store_is_refused(tmp_path: Path) -> None:
+    build_store(as_csv(tmp_path), TableConfig(), tmp_path / "store")
+    with pytest.raises(ConfigError, match="leave them out"):
+        load(SourceConfig(path=tmp_path / "store", static=tmp_path / "static.csv"), TableConfig())
+
+
+def test_models_of_different_covariates_expect_the_columns_of_all(tmp_path: Path) -> None:
+    wanted = [CovariateConfig(known=("price",)), CovariateConfig(known=("promo", "price"), categories={"kind": ("a",)})]
+    bundles = [bundle_of(covariates, tmp_path / str(number)) for number, covariates in enumerate(wanted)]
+    expected = table_for(bundles, SourceConfig(), TableConfig())
+    assert (expected.known_columns, expected.category_columns) == (("price", "promo"), ("kind",))
+    assert table_for(bundles, SourceConfig(path=tmp_path), TableConfig()) == TableConfig()
+
+
+def bundle_of(covariates: CovariateConfig, folder: Path) -> Bundle:
+    save_bundle(folder, predictor_of(covariates=covariates), FACTS)
+    return load_bundle(folder)

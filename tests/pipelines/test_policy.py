@@ -22,7 +22,7 @@ def scores(mase: float) -> Scores:
 @pytest.mark.parametrize(
     ("challenger", "champion", "naive", "min_gain", "promoted", "reason"),
     [
-        (0.8, None, 1.0, 0.0, True, "there is no champion yet"),
+        (0.8, None, 1.0, 0.0, True, "there is no champion to compare with"),
         (0.8, 0.9, 1.0, 0.0, True, "and the champion's 0.9000"),
         (0.8, NAN, 1.0, 0.0, True, "beats"),
         (1.0, None, 1.0, 0.0, False, "does not beat the seasonal naive's"),
