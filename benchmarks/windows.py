@@ -30,8 +30,9 @@ import torch
 
 from benchmarks.record import machine_setup, record
 from forecaster.data.panel import Panel
+from forecaster.data.sampling import WindowSampler
 from forecaster.data.store import open_store, write_store
-from forecaster.data.windows import WindowAddresses, Windows, WindowSampler, training_windows
+from forecaster.data.windows import WindowAddresses, Windows, training_windows
 from forecaster.time.frequency import Frequency, TimeAxis
 
 NUM_SERIES = 100_000
