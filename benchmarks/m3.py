@@ -81,7 +81,6 @@ def configuration(period: Period, num_members: int) -> ForecasterConfig:
         steps_per_validation=period.max_steps // 6,
         series_weighting="series",
         num_members=num_members,
-        refit=True,
     )
     return ForecasterConfig(model=model, training=training, split=SplitConfig(num_validation_folds=1, num_test_folds=1))
 

@@ -45,6 +45,12 @@ class TrainingConfig(Config):
     num_members: int = Field(
         1, ge=1, le=64, description="Networks trained with seed, seed + 1, ..., which answer as one."
     )
+    min_context: int | None = Field(
+        None,
+        ge=1,
+        description="Fewest visible steps of a training window, where the series has them: the spread of a few steps "
+        "is no measure of what follows. Default: the horizon, at most half of context_length.",
+    )
     series_weighting: Literal["window", "series"] = Field(
         "window", description="What is drawn equally often: every window, or every series."
     )

@@ -79,9 +79,9 @@ class WindowIndex:
 def training_windows(panel: Panel, horizon: int, ends: IntArray, min_context: int = 1) -> WindowIndex:
     """Gives the windows with `min_context` visible steps or more and a target within the first `ends` [S] steps.
 
-    A series that is used to its very end but too short for a whole target gives the windows with at least
-    one target step instead: what lies past its end is not observed. Raises DataError where `ends` is
-    negative or longer than the series.
+    A series too short for that gives its one window with the most visible steps. One that is used to its very end
+    but too short for a whole target gives the windows with at least one target step instead: what lies past its
+    end is not observed. Raises DataError where `ends` is negative or longer than the series.
     """
     if min_context < 1:
         raise ConfigError(f"min_context must be 1 or more, got {min_context}")
@@ -94,8 +94,9 @@ def training_windows(panel: Panel, horizon: int, ends: IntArray, min_context: in
             code="window-out-of-range",
         )
     last = ends - horizon
-    partial = (last < min_context) & (ends == lengths)
-    return WindowIndex(np.full(len(lengths), min_context, dtype=np.int64), np.where(partial, ends - 1, last))
+    partial = (last < 1) & (ends == lengths)
+    first = np.where(partial, 1, np.clip(last, 1, min_context))
+    return WindowIndex(first, np.where(partial, ends - 1, last))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class WindowDataModule(pl.LightningDataModule):
         self.model, self.config, self.process = model, training, process
         self.windows = Windows(panel, model.context_length or 0, model.horizon, model.covariates)
         self.whole_groups = panel.is_grouped and model.channels == "group"
-        self.training = training_windows(panel, model.horizon, split.training_ends, min_context=1)
+        self.training = training_windows(panel, model.horizon, split.training_ends, shortest_context(model, training))
         self.validation = _validation_windows(panel, split, _most_windows(training), whole_groups=self.whole_groups)
         self.num_disjoint = sum(len(fold.series) for fold in split.validation)
         if self.training.num_windows == 0:
@@ -122,6 +122,13 @@ class _ValidationBatches(IterableDataset[WindowBatch]):
 def _most_windows(training: TrainingConfig) -> int:
     trained_on = training.steps_per_validation * training.batch_size
     return min(_MAX_VALIDATION_WINDOWS, max(_FEW_VALIDATION_WINDOWS, trained_on // 2))
+
+
+def shortest_context(model: ModelConfig, training: TrainingConfig) -> int:
+    """Gives the fewest visible steps of a training window, of a series that has them."""
+    if training.min_context is not None:
+        return training.min_context
+    return max(1, min(model.horizon, (model.context_length or 2) // 2))
 
 
 def _validation_windows(panel: Panel, split: Split, most: int, *, whole_groups: bool) -> WindowAddresses:

@@ -94,21 +94,22 @@ class _Run:
 
 
 def _refit(run: _Run, num_steps: int, share: float) -> Network:
-    """Trains the same network once more with the validation folds, for as many steps as validated best."""
-    training = run.training.model_copy(update={"patience": run.training.max_steps})
+    """Trains the same network once more with the validation folds, by a whole schedule of the best number of steps.
+
+    A schedule broken off there would leave weights that still jump about, and no validation to pick from them.
+    """
+    training = run.training.model_copy(update={"max_steps": num_steps, "patience": num_steps})
     again = replace(run, training=training)
     data = member_data(run.job.panel, run.job.config, training, run.place, with_validation=True)
     folder = run.folder / "refit"
-    _train(again, folder, data, [], num_steps)
+    _train(again, folder, data, [])
     network, _ = _loaded(run.job.config, folder / _LAST)
     network.shrink_correction(share)
     return network
 
 
-def _train(
-    run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Callback], num_steps: int | None = None
-) -> ModelCheckpoint:
-    """Trains for the steps of the config, or the first `num_steps` of them; gives what kept the best weights."""
+def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Callback]) -> ModelCheckpoint:
+    """Trains for the steps of the config; gives what kept the best weights."""
     checkpoint = folder / _LAST if (folder / _LAST).exists() else None
     torch.manual_seed(run.training.seed)
     network = Network(run.job.config.model)
@@ -117,8 +118,7 @@ def _train(
     freeze(network, run.job.start)
     module = ForecastModule(network, run.training, run.number)
     best = _checkpoints(folder)
-    steps = num_steps or run.training.max_steps
-    trainer = _trainer(run.training, steps, folder, run.place, [*_averaging(run.training), *callbacks, best])
+    trainer = _trainer(run.training, folder, run.place, [*_averaging(run.training), *callbacks, best])
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     return best
 
@@ -149,13 +149,11 @@ def _averaging(training: TrainingConfig) -> list[Callback]:
     return [] if training.ema_decay is None else [MovingAverage(training.ema_decay)]
 
 
-def _trainer(
-    training: TrainingConfig, num_steps: int, folder: Path, place: Place, callbacks: list[Callback]
-) -> pl.Trainer:
+def _trainer(training: TrainingConfig, folder: Path, place: Place, callbacks: list[Callback]) -> pl.Trainer:
     early = ResumableEarlyStopping(VALIDATION_LOSS, patience=training.patience, check_on_train_epoch_end=False)
     return pl.Trainer(
         # Not max_steps: a run bounded by steps resumes at the end of an epoch that is over, without its metrics.
-        max_epochs=math.ceil(num_steps / training.steps_per_validation),
+        max_epochs=math.ceil(training.max_steps / training.steps_per_validation),
         check_val_every_n_epoch=1,
         num_sanity_val_steps=0,
         accumulate_grad_batches=training.accumulate_batches,

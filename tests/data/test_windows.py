@@ -194,7 +194,7 @@ def test_training_windows_see_nothing_past_their_end(seed: int, horizon: int, mi
     panel = random_panel(generator, num_series=6, longest=30)
     ends = panel.lengths - generator.integers(0, 2, 6) * generator.integers(0, panel.lengths + 1)
     for series, cutoff in located(training_windows(panel, horizon, ends, min_context)):
-        assert cutoff >= min_context
+        assert cutoff >= min(min_context, max(1, ends[series] - horizon))
         assert min(cutoff + horizon, panel.lengths[series]) <= ends[series]
         assert cutoff < ends[series]
 

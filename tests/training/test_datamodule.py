@@ -9,7 +9,7 @@ import torch
 from forecaster.config import ForecasterConfig
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
-from forecaster.training.datamodule import WindowDataModule
+from forecaster.training.datamodule import WindowDataModule, shortest_context
 from forecaster.training.fit import fit
 from forecaster.types import WindowBatch
 from tests.factories import panel_of, sine_panel
@@ -112,3 +112,11 @@ def test_a_network_that_sees_groups_trains_on_them(tmp_path_factory: pytest.Temp
     config = with_model(with_training(accumulate_batches=2, max_steps=6, steps_per_validation=3), channels="group")
     result = fit(WIDE, config, tmp_path_factory.mktemp("groups"))
     assert np.isfinite(result.facts.validation_loss)
+
+
+@pytest.mark.parametrize(("horizon", "min_context", "expected"), [(6, None, 6), (20, None, 12), (6, 3, 3)])
+def test_a_training_window_shows_as_much_as_it_asks_for_unless_told_otherwise(
+    horizon: int, min_context: int | None, expected: int
+) -> None:
+    config = with_training(with_model(horizon=horizon), min_context=min_context)
+    assert shortest_context(config.model, config.training) == expected
