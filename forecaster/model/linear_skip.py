@@ -7,7 +7,6 @@ a map alone is ahead of most published encoders, so the encoder learns what it l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 
 import torch
 from torch import nn
@@ -39,12 +38,12 @@ class LinearSkip(nn.Module):
 
 
 class Moments:
-    """The sums over windows that a ridge regression is made of: x'x [L L], x'y [L H] and y'y."""
+    """The sums over windows that a ridge regression is made of: x'x [L L], x'y [L H] and y'y of each step [H]."""
 
     def __init__(self, context_length: int, horizon: int) -> None:
         self.inputs = torch.zeros(context_length, context_length, dtype=torch.float64)
         self.joint = torch.zeros(context_length, horizon, dtype=torch.float64)
-        self.targets = 0.0
+        self.targets = torch.zeros(horizon, dtype=torch.float64)
         self.num_windows = 0
 
     def add(self, values: torch.Tensor, target: torch.Tensor) -> None:
@@ -52,13 +51,13 @@ class Moments:
         values, target = values.to(torch.float64), target.to(torch.float64)
         self.inputs += values.T @ values
         self.joint += values.T @ target
-        self.targets += float(target.square().sum())
+        self.targets += target.square().sum(dim=0)
         self.num_windows += len(values)
 
-    def error(self, weight: torch.Tensor) -> float:
-        """Gives the mean squared error of weights [L H] over the windows and steps added."""
-        total = self.targets - 2 * (weight * self.joint).sum() + (weight * (self.inputs @ weight)).sum()
-        return float(total) / max(1, self.num_windows * weight.shape[1])
+    def errors(self, weight: torch.Tensor) -> torch.Tensor:
+        """Gives the mean squared error [H] of weights [L H] over the windows added, step by step."""
+        total = self.targets + (weight * (self.inputs @ weight - 2 * self.joint)).sum(dim=0)
+        return total / max(1, self.num_windows)
 
 
 def prior(length: int, season_length: int) -> torch.Tensor:
@@ -106,8 +105,16 @@ def ridge(
 
 
 def fitted_ridge(training: Moments, validation: Moments, season_length: int) -> torch.Tensor:
-    """Gives the ridge weights [L H] learned on `training` with the anchor and lambda that are best on `validation`."""
-    length = len(training.inputs)
+    """Gives the ridge weights [L H] learned on `training`: for each step with the anchor and lambda that validate best.
+
+    The next step is told by the last few, a far one by little more than the level: one penalty does not suit both.
+    """
+    length, horizon = training.joint.shape
     covariance = prior(length, season_length)
-    candidates = [ridge(training, anchor, covariance, LAMBDAS) for anchor in anchors(length, season_length)]
-    return min(chain.from_iterable(candidates), key=validation.error)
+    best, lowest = torch.zeros(length, horizon, dtype=torch.float64), torch.full((horizon,), torch.inf).double()
+    for anchor in anchors(length, season_length):
+        for weight in ridge(training, anchor, covariance, LAMBDAS):
+            errors = validation.errors(weight)
+            best = torch.where(errors < lowest, weight, best)
+            lowest = torch.minimum(errors, lowest)
+    return best

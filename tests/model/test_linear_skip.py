@@ -111,29 +111,31 @@ def test_the_prior_falls_with_the_lag_and_joins_equal_phases_of_the_season(seaso
     assert (torch.linalg.eigvalsh(covariance) > 0).all()
 
 
-def test_the_error_is_the_mean_over_windows_and_steps() -> None:
+def test_errors_are_the_means_over_windows_of_each_step() -> None:
     windows = windows_of(num_windows=30)
     weight = torch.randn(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    total = 0.0
+    totals = [0.0] * 3
     for values, target in zip(windows.values, windows.target, strict=True):
         for step in range(3):
-            total += (target[step] - sum(values[at] * weight[at, step].item() for at in range(8))) ** 2
-    assert windows.moments.error(weight) == pytest.approx(total / 90, rel=1e-9)
+            totals[step] += (target[step] - sum(values[at] * weight[at, step].item() for at in range(8))) ** 2
+    assert windows.moments.errors(weight).tolist() == pytest.approx([total / 30 for total in totals], rel=1e-9)
 
 
 def test_without_windows_the_error_and_the_regression_are_finite() -> None:
     moments = Moments(8, 3)
-    assert moments.error(torch.ones(8, 3, dtype=torch.float64)) == 0.0
+    assert not moments.errors(torch.ones(8, 3, dtype=torch.float64)).any()
     for anchor in anchors(8, 4):
         assert all(weight.isfinite().all() for weight in ridge(moments, anchor, prior(8, 4), LAMBDAS))
 
 
-def test_of_all_anchors_and_lambdas_those_that_validate_best_are_taken() -> None:
+def test_each_step_has_the_anchor_and_lambda_that_validate_best_for_it() -> None:
     training, validation = windows_of(0, 20).moments, windows_of(1).moments
     candidates = [ridge(training, anchor, prior(8, 4), [penalty])[0] for anchor in anchors(8, 4) for penalty in LAMBDAS]
-    errors = [validation.error(weight) for weight in candidates]
+    errors = torch.stack([validation.errors(weight) for weight in candidates])
     given = fitted_ridge(training, validation, 4)
-    torch.testing.assert_close(given, candidates[int(np.argmin(errors))], rtol=1e-9, atol=1e-12)
+    for step in range(3):
+        expected = candidates[int(errors[:, step].argmin())][:, step]
+        torch.testing.assert_close(given[:, step], expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_skip_begins_at_the_weights_it_is_given() -> None:
