@@ -16,5 +16,5 @@ def places_of_each(numbers: IntArray) -> Iterator[tuple[int, IntArray]]:
     """Yields each number of `numbers` [n] once, ascending, with the places where it stands, ascending too."""
     order = np.argsort(numbers, kind="stable")
     values, begins = np.unique(numbers[order], return_index=True)
-    for value, places in zip(values, np.split(order, begins[1:]), strict=True):
-        yield int(value), places
+    for value, begin, end in zip(values, begins, np.append(begins, len(order))[1:], strict=True):
+        yield int(value), order[begin:end]
