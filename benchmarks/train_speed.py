@@ -16,7 +16,6 @@ import argparse
 import json
 import logging
 import os
-import resource
 import statistics
 import tempfile
 import time
@@ -33,6 +32,7 @@ from benchmarks.data import LongHorizon, etth1, parser
 from benchmarks.processes import in_process
 from benchmarks.record import machine_setup, record
 from benchmarks.step_times import StepTimes
+from benchmarks.windows import resident_bytes
 from forecaster.config import ForecasterConfig, ModelConfig, TrainingConfig
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import split_panel
@@ -195,7 +195,7 @@ def _median_seconds(call: Callable[[], object]) -> float:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resident_bytes("VmHWM") / 2**20
 
 
 CASES: dict[str, Callable[[LongHorizon], dict[str, float]]] = {
