@@ -21,25 +21,10 @@ class GaussianHead:
     noise cannot drive the likelihood to infinity).
     """
 
-    @property
-    def num_parameters(self) -> int:
-        """Location and standard deviation."""
-        return 2
-
-    @property
-    def loc_index(self) -> int:
-        """The first number."""
-        return 0
-
-    @property
-    def counts_only(self) -> bool:
-        """Any number."""
-        return False
-
-    @property
-    def level_range(self) -> tuple[float, float]:
-        """0 and 1, both themselves excluded."""
-        return 0.0, 1.0
+    num_parameters = 2  # location and standard deviation
+    loc_index = 0
+    counts_only = False
+    level_range = (0.0, 1.0)  # both themselves excluded
 
     def initial_parameters(self) -> list[float]:
         """Gives location 0 and standard deviation 1."""

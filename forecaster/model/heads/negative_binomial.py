@@ -35,25 +35,10 @@ _LARGEST_VALUE = 1e5  # spreads between the location and the level of the contex
 class NegativeBinomialHead:
     """A negative binomial per step, trained by its likelihood, with quantiles that are whole numbers."""
 
-    @property
-    def num_parameters(self) -> int:
-        """Location and overdispersion."""
-        return 2
-
-    @property
-    def loc_index(self) -> int:
-        """The first number."""
-        return 0
-
-    @property
-    def counts_only(self) -> bool:
-        """Whole numbers from 0 on."""
-        return True
-
-    @property
-    def level_range(self) -> tuple[float, float]:
-        """0 and 1, both themselves excluded."""
-        return 0.0, 1.0
+    num_parameters = 2  # location and overdispersion
+    loc_index = 0
+    counts_only = True
+    level_range = (0.0, 1.0)  # both themselves excluded
 
     def initial_parameters(self) -> list[float]:
         """Gives the mean of the context, and a variance that exceeds it as the context's spread does."""

@@ -38,25 +38,10 @@ class PointHead:
 
     error: Error
 
-    @property
-    def num_parameters(self) -> int:
-        """The forecast itself."""
-        return 1
-
-    @property
-    def loc_index(self) -> int:
-        """The only number."""
-        return 0
-
-    @property
-    def counts_only(self) -> bool:
-        """Any number."""
-        return False
-
-    @property
-    def level_range(self) -> tuple[float, float]:
-        """0.5 alone."""
-        return 0.5, 0.5
+    num_parameters = 1  # the forecast itself
+    loc_index = 0
+    counts_only = False
+    level_range = (0.5, 0.5)  # 0.5 alone
 
     def initial_parameters(self) -> list[float]:
         """Gives the mean of the context."""

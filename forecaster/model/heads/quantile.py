@@ -26,20 +26,13 @@ class QuantileHead:
 
     levels: tuple[float, ...]  # ascending
 
+    loc_index = 0  # the quantile that the others are added to
+    counts_only = False
+
     @property
     def num_parameters(self) -> int:
         """One raw number per level."""
         return len(self.levels)
-
-    @property
-    def loc_index(self) -> int:
-        """The first number is the quantile that the others are added to."""
-        return 0
-
-    @property
-    def counts_only(self) -> bool:
-        """Any number."""
-        return False
 
     @property
     def level_range(self) -> tuple[float, float]:

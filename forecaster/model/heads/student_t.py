@@ -22,25 +22,10 @@ class StudentTHead:
     softplus plus SMALLEST_SCALE (so that a series without noise cannot drive the likelihood to infinity).
     """
 
-    @property
-    def num_parameters(self) -> int:
-        """Degrees of freedom, location and scale."""
-        return 3
-
-    @property
-    def loc_index(self) -> int:
-        """The second number."""
-        return 1
-
-    @property
-    def counts_only(self) -> bool:
-        """Any number."""
-        return False
-
-    @property
-    def level_range(self) -> tuple[float, float]:
-        """0 and 1, both themselves excluded."""
-        return 0.0, 1.0
+    num_parameters = 3  # degrees of freedom, location and scale
+    loc_index = 1
+    counts_only = False
+    level_range = (0.0, 1.0)  # both themselves excluded
 
     def initial_parameters(self) -> list[float]:
         """Gives 10 degrees of freedom, location 0 and scale 1."""
