@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from forecaster.config import Config, SplitConfig
+from forecaster.data.whole_folder import publish
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden, replay_golden
 from forecaster.predictor import Predictor
@@ -122,8 +122,7 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
         manifest = Manifest(libraries=libraries, training=training, files=files)
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2))
-        _synchronise(draft)
-        draft.rename(folder)
+        publish(draft, folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -202,16 +201,6 @@ def _digest_file(path: Path) -> FileDigest:
 
 def _digest_manifest(folder: Path) -> str:
     return f"sha256:{_digest_file(folder / MANIFEST).sha256}"
-
-
-def _synchronise(folder: Path) -> None:
-    """Forces the files and the folder entry to disk, so that the rename never exposes a partial bundle."""
-    for path in [*folder.iterdir(), folder]:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:

@@ -47,9 +47,7 @@ def evaluate(
     quantiles = forecaster.forecast_windows(panel, series, cutoffs, horizon, levels)
     targets = [panel.target(int(position)) for position in series]
     actual = np.stack([target[cut : cut + horizon] for target, cut in zip(targets, cutoffs, strict=True)])
-    scales = np.empty(len(series))
-    for position, places in places_of_each(series):
-        scales[places] = seasonal_scales(panel.target(position), cutoffs[places], season_length)
+    scales = window_scales(panel, series, cutoffs, season_length)
     return Evaluation(
         fold=np.concatenate([np.full(len(fold.series), fold.number) for fold in folds]),
         series=series,
@@ -59,3 +57,11 @@ def evaluate(
         levels=levels,
         scores=score(actual, quantiles, levels, scales),
     )
+
+
+def window_scales(panel: Panel, series: IntArray, cutoffs: IntArray, season_length: int) -> FloatArray:
+    """Gives the MASE denominator [W] of windows: `seasonal_scale` of what each of them may see of its series."""
+    scales = np.empty(len(series))
+    for position, places in places_of_each(series):
+        scales[places] = seasonal_scales(panel.target(position), cutoffs[places], season_length)
+    return scales

@@ -121,8 +121,7 @@ class Predictor:
         windows = Windows(panel, self.network.context_length, 0, config.covariates, config.horizon)
         values = np.empty((len(series), horizon, len(levels)))
         for places in batches_of(panel, addresses, _WINDOWS_PER_FORWARD):
-            part = WindowAddresses(series[places], cutoffs[places])
-            values[places] = self._forward(windows, part, levels)[:, :horizon]
+            values[places] = self._forward(windows, addresses.at(places), levels)[:, :horizon]
         return values
 
     def quantiles(

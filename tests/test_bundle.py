@@ -131,7 +131,7 @@ def test_an_existing_folder_is_not_overwritten(bundle_folder: Path) -> None:
 
 
 def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forecaster.bundle._synchronise", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("forecaster.bundle.publish", lambda draft, folder: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save_bundle(tmp_path / "bundle", small_predictor(), FACTS)
     assert list(tmp_path.iterdir()) == []

@@ -35,6 +35,10 @@ class WindowAddresses:
     def __len__(self) -> int:
         return len(self.series)
 
+    def at(self, places: slice | IntArray) -> WindowAddresses:
+        """Gives the addresses at some places of the list."""
+        return WindowAddresses(self.series[places], self.cutoffs[places])
+
 
 @dataclass(frozen=True)
 class WindowIndex:
@@ -55,6 +59,11 @@ class WindowIndex:
     def counts(self) -> IntArray:
         """[S] windows of each series."""
         return np.asarray(np.maximum(self.last - self.first + 1, 0))
+
+    def thinned(self, most: int) -> WindowAddresses:
+        """Gives all windows, or `most` of them evenly spread over their numbers."""
+        wanted = min(self.num_windows, most)
+        return self.locate(np.linspace(0, self.num_windows - 1, wanted).round().astype(np.int64))
 
     def locate(self, numbers: IntArray) -> WindowAddresses:
         """Gives the addresses of the windows with these numbers [B], each in 0 .. num_windows - 1.

@@ -10,7 +10,6 @@ import torch
 from forecaster.arrays import FloatArray
 from forecaster.calibration import Calibration, HeldOut, calibrate
 from forecaster.data.batches import batches_of
-from forecaster.data.windows import WindowAddresses
 from forecaster.model.ensemble import Ensemble
 from forecaster.model.network import Network
 from forecaster.model.scaling import scale_target
@@ -29,7 +28,7 @@ def learn_calibration(network: Network | Sequence[Network], data: WindowDataModu
     quantiles = np.empty((num_windows, config.horizon, len(config.levels)))
     target = np.empty((num_windows, config.horizon))
     for places in batches_of(windows.panel, addresses, data.config.batch_size):
-        batch = windows.gather(WindowAddresses(addresses.series[places], addresses.cutoffs[places]))
+        batch = windows.gather(addresses.at(places))
         quantiles[places], target[places] = _scaled(ensemble, batch.to(ensemble.device))
     stretches = (windows.panel.lengths[addresses.series] - addresses.cutoffs) // config.horizon
     held_out = HeldOut(quantiles, target, config.levels, addresses.series, stretches)

@@ -48,7 +48,6 @@ class WindowDataModule(pl.LightningDataModule):
         self.whole_groups = panel.is_grouped and model.channels == "group"
         self.training = training_windows(panel, model.horizon, split.training_ends, shortest_context(model, training))
         self.validation = _validation_windows(panel, split, _most_windows(training), whole_groups=self.whole_groups)
-        self.num_disjoint = sum(len(fold.series) for fold in split.validation)
         if self.training.num_windows == 0:
             raise SeriesError(
                 f"no series is long enough to train on: {int(panel.lengths.max())} steps at most, of which "
@@ -91,9 +90,9 @@ class WindowDataModule(pl.LightningDataModule):
         size = min(self.config.batch_size, math.ceil(len(addresses) / num_processes))
         batches = batches_of(self.windows.panel, addresses, size)
         for places in batches:
-            yield self.windows.gather(WindowAddresses(addresses.series[places], addresses.cutoffs[places]))
+            yield self.windows.gather(addresses.at(places))
         for _ in range(num_processes - len(batches)):
-            batch = self.windows.gather(WindowAddresses(addresses.series[:1], addresses.cutoffs[:1]))
+            batch = self.windows.gather(addresses.at(slice(1)))
             yield replace(batch, target_observed=torch.zeros_like(batch.target_observed))
 
 
@@ -144,12 +143,6 @@ def _validation_windows(panel: Panel, split: Split, most: int, *, whole_groups: 
     first = np.where(last < 0, 0, first)
     index = WindowIndex(first, last)
     if not whole_groups:
-        return _thinned(index, most)
+        return index.thinned(most)
     companies = Companies(panel, index)
-    return companies.completed(_thinned(index, max(1, int(most / companies.mean_size))))
-
-
-def _thinned(index: WindowIndex, most: int) -> WindowAddresses:
-    wanted = min(index.num_windows, most)
-    chosen = np.linspace(0, index.num_windows - 1, wanted).round().astype(np.int64)
-    return index.locate(chosen)
+    return companies.completed(index.thinned(max(1, int(most / companies.mean_size))))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
 import torch
 
 from forecaster.data.windows import WindowAddresses, Windows
@@ -34,7 +31,7 @@ def ridge_weight(network: Network, data: WindowDataModule) -> torch.Tensor | Non
     as much history as the longest take part: a spread told from a few steps would make errors beyond measure of
     the steps that follow. None where there is no such window.
     """
-    training = _moments(network, data.windows, _thinned(data))
+    training = _moments(network, data.windows, data.training.thinned(_MAX_RIDGE_WINDOWS))
     validation = _moments(network, data.windows, data.validation)
     if training.num_windows == 0:
         return None
@@ -42,26 +39,14 @@ def ridge_weight(network: Network, data: WindowDataModule) -> torch.Tensor | Non
     return fitted_ridge(training, validation if validation.num_windows else training, season)
 
 
-def _thinned(data: WindowDataModule) -> WindowAddresses:
-    num_windows = data.training.num_windows
-    wanted = min(num_windows, _MAX_RIDGE_WINDOWS)
-    return data.training.locate(np.linspace(0, num_windows - 1, wanted).round().astype(np.int64))
-
-
 def _moments(network: Network, windows: Windows, addresses: WindowAddresses) -> Moments:
     moments = Moments(network.context_length, network.config.horizon)
     longest = min(network.context_length, int(addresses.cutoffs.max(initial=0)))
-    for part in _blocks(addresses):
-        batch = windows.gather(part)
+    for begin in range(0, len(addresses), _WINDOWS_PER_BLOCK):
+        batch = windows.gather(addresses.at(slice(begin, begin + _WINDOWS_PER_BLOCK)))
         window = network.scaled(batch.context, batch.observed)
         known = batch.observed.sum(dim=1) >= longest / 2
         whole = known & batch.target_observed.all(dim=1) & (window.scale.spread > 0).squeeze(1)
         target = scale_target(batch.target, window.scale)
         moments.add(window.values[whole], target[whole])
     return moments
-
-
-def _blocks(addresses: WindowAddresses) -> Iterator[WindowAddresses]:
-    for begin in range(0, len(addresses), _WINDOWS_PER_BLOCK):
-        part = slice(begin, begin + _WINDOWS_PER_BLOCK)
-        yield WindowAddresses(addresses.series[part], addresses.cutoffs[part])
