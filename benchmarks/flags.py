@@ -58,6 +58,7 @@ FLAGS: tuple[Flag, ...] = (
     _flag("decoder", "flattened"),
     _flag("scaling", "asinh"),
     _flag("scaling", "mean_std"),
+    _flag("scaling", "log"),
     _flag("positions", "none"),
     _flag("positions", "rotary"),
     Flag("patch_length", "half", lambda model: _patches(model) // 2),

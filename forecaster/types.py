@@ -80,12 +80,13 @@ class WindowBatch:
 class Scale:
     """What was taken off a window and is put back on its forecast: value = loc + spread * scaled.
 
-    Where it bends, value = loc + spread * sinh(scaled).
+    Where it bends, value = loc + spread * sinh(scaled); in a window of logarithms, value = loc * exp(spread * scaled).
     """
 
     loc: torch.Tensor  # [B 1] float64
-    spread: torch.Tensor  # [B 1] float64, 0 for a constant context
+    spread: torch.Tensor  # [B 1] float64, 0 for a constant context; of the logarithms, where there are
     bends: bool = False
+    logarithmic: torch.Tensor | None = None  # [B 1] bool; None: no window is
 
 
 @dataclass(frozen=True)

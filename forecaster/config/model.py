@@ -61,10 +61,11 @@ class ModelConfig(Config):
     channels: Literal["independent", "group"] = Field(
         "independent", description="group: series of one group attend to each other at the same time."
     )
-    scaling: Literal["mean_std", "robust", "asinh", "off"] = Field(
+    scaling: Literal["mean_std", "robust", "asinh", "log", "off"] = Field(
         "mean_std",
         description="What is taken off each context: mean and deviation, or median and quartile distance; "
-        "asinh also bends values far from the median.",
+        "asinh also bends values far from the median. log: mean and deviation of the logarithms, where all values of "
+        "a context are above 0; forecasts then are, too.",
     )
     decoder: Literal["flattened", "queries"] = Field(
         "flattened",
@@ -114,6 +115,8 @@ class ModelConfig(Config):
             raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
         if any(low >= high for low, high in zip(self.levels, self.levels[1:], strict=False)):
             raise ValueError(f"levels must ascend strictly, got {list(self.levels)}")
+        if self.head == "negative_binomial" and self.scaling == "log":
+            raise ValueError("head 'negative_binomial' forecasts counts, which may be 0: scaling 'log' is not for it")
         if self.head in POINT_HEADS and self.levels != POINT_LEVELS:
             raise ValueError(f"head {self.head!r} forecasts level 0.5 alone, got levels {list(self.levels)}")
         return self._check_patches()

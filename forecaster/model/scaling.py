@@ -23,6 +23,9 @@ _LARGEST_BENT = 100.0
 # Targets are clipped to this many spreads: a jump after a nearly constant context stays finite in float32.
 LARGEST_SCALED_TARGET = 1e6
 
+# A target below this share of the level of its window counts as this share where logarithms are taken: 0 has none.
+SMALLEST_SHARE = 0.01
+
 _NORMAL_QUARTILES = 1.3489795  # distance between the quartiles of a standard normal
 
 LocAndSpread = tuple[torch.Tensor, torch.Tensor]  # [B 1] each
@@ -62,6 +65,7 @@ STATISTICS: dict[str, Callable[[torch.Tensor, torch.Tensor], LocAndSpread]] = {
     "mean_std": mean_and_deviation,
     "robust": median_and_quartiles,
     "asinh": median_and_quartiles,
+    "log": mean_and_deviation,
 }
 
 
@@ -69,7 +73,8 @@ def scale_context(context: torch.Tensor, observed: torch.Tensor, scaling: str = 
     """Scales context [B L] float64 by the statistics of each row's observed [B L] values that `scaling` names.
 
     What stands under observed False is never read, be it NaN. A constant row has spread 0 and exactly its
-    constant as loc; a row with nothing observed has loc 0 and spread 0. With 'off' loc is 0 and spread 1.
+    constant as loc; a row with nothing observed has loc 0 and spread 0. With 'off' loc is 0 and spread 1. With 'log'
+    rows of values above 0 are scaled by their logarithms, the others by mean and deviation.
     """
     known = torch.where(observed, context.to(torch.float64), 0.0)
     if scaling == "off":
@@ -84,26 +89,53 @@ def scale_context(context: torch.Tensor, observed: torch.Tensor, scaling: str = 
     values = torch.where(observed, relative - loc, 0.0) / unit
     bends = scaling == "asinh"
     scale = Scale(magnitude * loc, torch.where(varies, magnitude * unit, 0.0), bends)
-    return ScaledContext((values.asinh() if bends else values).to(torch.float32), observed, scale)
+    window = ScaledContext((values.asinh() if bends else values).to(torch.float32), observed, scale)
+    return _logarithmic(window, relative, magnitude) if scaling == "log" else window
+
+
+def _logarithmic(window: ScaledContext, relative: torch.Tensor, magnitude: torch.Tensor) -> ScaledContext:
+    """Gives a window scaled by the statistics of its logarithms, in rows whose observed values are all above 0.
+
+    `relative` [B L] are its values over the largest of each row (`magnitude` [B 1]). Rows that are constant, or have a
+    value of 0 or less, stay as they are. The loc of the others is their geometric mean.
+    """
+    observed, scale = window.observed, window.scale
+    positive = observed & (relative > 0)
+    logs = torch.where(positive, relative, 1.0).log()
+    loc, spread = mean_and_deviation(logs, observed)
+    takes = (positive == observed).all(dim=1, keepdim=True) & (scale.spread > 0) & (spread > CONSTANT_BELOW)
+    unit = torch.where(takes, spread, 1.0)
+    values = torch.where(takes, torch.where(observed, (logs - loc) / unit, 0.0).to(torch.float32), window.values)
+    locs, spreads = torch.where(takes, magnitude * loc.exp(), scale.loc), torch.where(takes, spread, scale.spread)
+    return ScaledContext(values, observed, Scale(locs, spreads, logarithmic=takes))
 
 
 def scale_target(target: torch.Tensor, scale: Scale) -> torch.Tensor:
     """Gives target [B H] float64 as float32 in units of the context's spread, within +/- LARGEST_SCALED_TARGET.
 
-    Rows of spread 0 are divided by 1: they have no unit, and the network's loss leaves them out.
+    Rows of spread 0 are divided by 1: they have no unit, and the network's loss leaves them out. Where logarithms are
+    taken, a target counts as SMALLEST_SHARE of the level of its window at least.
     """
     divisor = torch.where(scale.spread > 0, scale.spread, 1.0)
     scaled = (target - scale.loc) / divisor
     scaled = scaled.asinh() if scale.bends else scaled
+    if scale.logarithmic is not None:
+        level = torch.where(scale.logarithmic, scale.loc, 1.0)
+        logs = (target / level).clamp(min=SMALLEST_SHARE).log() / divisor
+        scaled = torch.where(scale.logarithmic, logs, scaled)
     return scaled.clamp(-LARGEST_SCALED_TARGET, LARGEST_SCALED_TARGET).to(torch.float32)
 
 
 def unscale(values: torch.Tensor, scale: Scale) -> torch.Tensor:
     """Gives values [B ...] of scaled space in the unit of the data, float64; where spread is 0, exactly loc."""
     per_row = (-1,) + (1,) * (values.ndim - 1)
-    wide = values.to(torch.float64)
+    loc, spread, wide = scale.loc.reshape(per_row), scale.spread.reshape(per_row), values.to(torch.float64)
     straight = wide.clamp(-_LARGEST_BENT, _LARGEST_BENT).sinh() if scale.bends else wide
-    return scale.loc.reshape(per_row) + scale.spread.reshape(per_row) * straight
+    linear = loc + spread * straight
+    if scale.logarithmic is None:
+        return linear
+    grown = loc * (spread * wide).clamp(-_LARGEST_BENT, _LARGEST_BENT).exp()
+    return torch.where(scale.logarithmic.reshape(per_row), grown, linear)
 
 
 def scale_covariate(numbers: Masked) -> Masked:

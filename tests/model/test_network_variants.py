@@ -15,6 +15,7 @@ from forecaster.model.tokens import Tokens
 from forecaster.types import WindowBatch
 from tests.model.factories import (
     EACH_SCALED_VARIANT,
+    EACH_SHIFTED_VARIANT,
     EACH_VARIANT,
     VARIANTS,
     awake_network,
@@ -44,6 +45,16 @@ def losses_and_gradients(network: Network, batch: WindowBatch) -> list[torch.Ten
 
 
 @EACH_SCALED_VARIANT
+def test_a_forecast_follows_a_stretch_of_its_context(variant: str) -> None:
+    network = network_of(variant)
+    batch = batch_for(network)
+    plain = forecast(network, batch)
+    for factor in (7.3, 1e-6, 1e20):
+        stretched = forecast(network, replace(batch, context=factor * batch.context))
+        torch.testing.assert_close(stretched, factor * plain, rtol=1e-12, atol=1e-4 * factor * reach(plain))
+
+
+@EACH_SHIFTED_VARIANT
 def test_a_forecast_follows_shift_and_stretch_of_its_context(variant: str) -> None:
     network = network_of(variant)
     batch = batch_for(network)

@@ -23,7 +23,7 @@ from forecaster.model.scaling import (
 from forecaster.types import Masked, Scale
 from tests.model.factories import random_context, random_observed
 
-EACH_SCALING = pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh"])
+EACH_SCALING = pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh", "log"])
 
 
 def row(*values: float) -> torch.Tensor:
@@ -89,6 +89,45 @@ def test_asinh_bends_what_median_and_quartiles_gave() -> None:
     assert not straight.scale.bends
 
 
+def test_log_takes_mean_and_deviation_of_the_logarithms_and_gives_the_values_back() -> None:
+    context = row(1.0, math.e, math.e**2, 99.0)
+    window = scale_context(context, torch.tensor([[True, True, True, False]]), "log")
+    deviation = math.sqrt(2 / 3)
+    assert window.scale.loc.item() == pytest.approx(math.e, rel=1e-12)  # the geometric mean
+    assert window.scale.spread.item() == pytest.approx(deviation, rel=1e-12)
+    expected = torch.tensor([[-1 / deviation, 0.0, 1 / deviation, 0.0]])
+    torch.testing.assert_close(window.values, expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(unscale(window.values, window.scale)[:, :3], context[:, :3], rtol=1e-6, atol=0.0)
+
+
+@pytest.mark.parametrize("lowest", [0.0, -1.0])
+def test_log_leaves_rows_with_a_value_of_0_or_less_to_mean_and_deviation(lowest: float) -> None:
+    context = torch.cat([row(3.0, lowest, 7.0, 8.0), row(1.0, 2.0, 4.0, 8.0)])
+    observed = all_observed(context)
+    plain, window = scale_context(context, observed), scale_context(context, observed, "log")
+    assert window.scale.logarithmic is not None
+    assert window.scale.logarithmic.flatten().tolist() == [False, True]
+    assert torch.equal(window.values[0], plain.values[0])
+    assert not torch.equal(window.values[1], plain.values[1])
+    target = row(5.0, -2.0).expand(2, 2)
+    assert torch.equal(scale_target(target, window.scale)[0], scale_target(target, plain.scale)[0])
+    assert torch.equal(unscale(target, window.scale)[0], unscale(target, plain.scale)[0])
+
+
+def test_what_has_no_logarithm_counts_as_a_hundredth_of_the_level() -> None:
+    scale = scale_context(row(1.0, 100.0), torch.ones(1, 2, dtype=torch.bool), "log").scale
+    assert scale.loc.item() == pytest.approx(10.0)
+    back = unscale(scale_target(row(-5.0, 0.0, 0.05, 0.1, 0.2), scale), scale)
+    torch.testing.assert_close(back, row(0.1, 0.1, 0.1, 0.1, 0.2), rtol=1e-6, atol=0.0)
+
+
+def test_a_forecast_of_logarithms_is_finite_and_above_0_however_far_it_reaches() -> None:
+    scale = scale_context(row(1.0, 100.0), torch.ones(1, 2, dtype=torch.bool), "log").scale
+    far = unscale(torch.tensor([[-1e6, 1e6]]), scale)
+    assert far.isfinite().all()
+    assert (far > 0).all()
+
+
 def test_off_leaves_everything_as_it_is() -> None:
     context, observed = random_context(3, 20), random_observed(3, 20)
     window = scale_context(context, observed, "off")
@@ -103,7 +142,9 @@ def test_no_magnitude_overflows_or_underflows(scaling: str, magnitude: float) ->
     context = random_context(3, 20)
     plain, huge = (scale_context(given, all_observed(context), scaling) for given in (context, context * magnitude))
     torch.testing.assert_close(huge.values, plain.values, rtol=1e-6, atol=1e-9)
-    torch.testing.assert_close(huge.scale.spread / magnitude, plain.scale.spread, rtol=1e-12, atol=0.0)
+    unit = 1.0 if scaling == "log" else magnitude  # a logarithm has none
+    torch.testing.assert_close(huge.scale.spread / unit, plain.scale.spread, rtol=1e-12, atol=0.0)
+    torch.testing.assert_close(huge.scale.loc / magnitude, plain.scale.loc, rtol=1e-12, atol=0.0)
 
 
 @EACH_SCALING
@@ -132,7 +173,7 @@ def test_a_row_with_nothing_observed_is_all_0(scaling: str) -> None:
     assert not window.values.any()
 
 
-@pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh", "off"])
+@pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh", "log", "off"])
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, 1e300])
 def test_what_stands_under_missing_is_never_read(scaling: str, garbage: float) -> None:
     context, observed = random_context(3, 20), random_observed(3, 20)
@@ -153,7 +194,7 @@ def test_a_constant_row_has_a_finite_gradient(scaling: str) -> None:
     assert context.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh", "off"])
+@pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh", "log", "off"])
 def test_unscaling_a_scaled_target_gives_it_back(scaling: str) -> None:
     context, target = random_context(4, 20), random_context(4, 7, seed=1)
     scale = scale_context(context, all_observed(context), scaling).scale
