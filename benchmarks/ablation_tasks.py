@@ -15,10 +15,9 @@ _M4_EVERY = 4  # one series in so many
 
 
 def base_config(panel: Panel, horizon: int, season_length: int, split: SplitConfig) -> ForecasterConfig:
-    """Gives the default configuration with a small network and a short training; context and patches are resolved."""
-    model = ModelConfig(
-        horizon=horizon, season_length=season_length, d_model=64, num_heads=2, num_layers=2, d_ff=128
-    ).resolved(season_length, int(panel.lengths.max()))
+    """Gives the default configuration with a short training; context and patches are resolved."""
+    longest = int(panel.lengths.max())
+    model = ModelConfig(horizon=horizon, season_length=season_length).resolved(season_length, longest)
     training = TrainingConfig(max_steps=300, steps_per_validation=100, num_threads=1)
     return ForecasterConfig(model=model, training=training, split=split)
 

@@ -16,8 +16,8 @@ KNOWN_PRICES = ("Exogenous1", "Exogenous2", *(f"day_{day}" for day in range(7)))
 
 
 def configuration(horizon: int, season_length: int, split: SplitConfig) -> ForecasterConfig:
-    """Gives the defaults with a smaller network and a shorter training."""
-    model = ModelConfig(horizon=horizon, season_length=season_length, d_model=64, num_heads=2, num_layers=2, d_ff=128)
+    """Gives the defaults with a shorter training."""
+    model = ModelConfig(horizon=horizon, season_length=season_length)
     training = TrainingConfig(max_steps=400, steps_per_validation=50, patience=4, num_threads=1)
     return ForecasterConfig(model=model, training=training, split=split)
 

@@ -45,6 +45,8 @@ DEFAULTS: tuple[Default, ...] = (
         "attention costs the square of the number of patches",
         "16 steps from a context of 256 on, else 8",
     ),
+    Default("d_model", 64, "a step takes a quarter of the time that width 128 takes"),
+    Default("num_layers", 2, "attention has composed two looks back, and time grows with each further one"),
     Default("head", "quantile", "no distribution is assumed, and the levels trained for are those that are asked for"),
     Default("dropout", 0.1, "small data is learned by heart within a few hundred steps"),
     Default("ema_decay", None, "the checkpoint with the lowest validation loss does part of the same", "no averaging"),

@@ -69,10 +69,6 @@ def configuration(period: Period, num_members: int) -> ForecasterConfig:
         context_length=period.context_length,
         season_length=period.season_length,
         patch_length=period.patch_length,
-        d_model=64,
-        num_heads=2,
-        num_layers=2,
-        d_ff=128,
         skip="theta",
     )
     training = TrainingConfig(

@@ -47,10 +47,6 @@ def configuration(num_members: int) -> ForecasterConfig:
         context_length=336,
         season_length=SEASON_LENGTH,
         patch_length=24,
-        d_model=64,
-        num_heads=2,
-        num_layers=2,
-        d_ff=128,
         skip="ridge",
     )
     training = TrainingConfig(

@@ -45,10 +45,6 @@ def configuration(num_members: int) -> ForecasterConfig:
         context_length=112,
         season_length=SEASON_LENGTH,
         patch_length=7,
-        d_model=64,
-        num_heads=2,
-        num_layers=2,
-        d_ff=128,
         dropout=0.2,
     )
     training = TrainingConfig(

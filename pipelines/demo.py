@@ -36,7 +36,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "demo-co2": {"model.horizon": 26, "training.max_steps": 400},
     "demo-weather": {"model.horizon": 24, "training.max_steps": 500},
 }
-_COMMON = {"model.d_model": 64, "model.d_ff": 128, "model.num_layers": 2, "training.steps_per_validation": 50}
+_COMMON = {"training.steps_per_validation": 50}
 
 
 def run_demo(environment: Environment, *, keep_serving: bool) -> None:

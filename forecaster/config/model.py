@@ -46,10 +46,10 @@ class ModelConfig(Config):
         le=4096,
         description="Steps per token of a second, coarser resolution beside the first. Default: none.",
     )
-    d_model: int = Field(128, ge=4, le=4096, description="Width of a token (D).")
-    num_heads: int = Field(4, ge=1, le=64)
-    num_layers: int = Field(3, ge=1, le=64)
-    d_ff: int = Field(256, ge=4, le=16384, description="Width of the feed-forward layer.")
+    d_model: int = Field(64, ge=4, le=4096, description="Width of a token (D).")
+    num_heads: int = Field(2, ge=1, le=64)
+    num_layers: int = Field(2, ge=1, le=64)
+    d_ff: int = Field(128, ge=4, le=16384, description="Width of the feed-forward layer.")
     dropout: float = Field(0.1, ge=0.0, lt=1.0)
     norm: Literal["layer", "rms"] = "layer"
     norm_placement: Literal["pre", "post"] = Field(

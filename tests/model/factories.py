@@ -63,7 +63,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 EACH_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
 EACH_SCALED_VARIANT = pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "unscaled"])
 # A logarithm follows a stretch of its values, and no shift.
-EACH_SHIFTED_VARIANT = pytest.mark.parametrize("variant", [name for name in VARIANTS if name not in ("unscaled", "log")])
+EACH_SHIFTED_VARIANT = pytest.mark.parametrize(
+    "variant", [name for name in VARIANTS if name not in ("unscaled", "log")]
+)
 EACH_HEAD = pytest.mark.parametrize("head", ["quantile", "student_t", "gaussian"])
 EACH_POSITION = pytest.mark.parametrize("positions", POSITION_KINDS)
 

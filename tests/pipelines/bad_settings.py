@@ -28,10 +28,12 @@ SETTINGS = (
     ),
     configured("a word for a number", "got 'many'", "name: m\nmodel: {horizon: many}\n"),
     configured("a text for a group", "model: Input should be", "name: m\nmodel: large\n"),
-    configured("settings that contradict each other", "not a multiple of num_heads", "name: m\nmodel: {d_model: 30}\n"),
+    configured("settings that contradict each other", "not a multiple of num_heads", "name: m\nmodel: {d_model: 31}\n"),
     configured("levels without the median", "must hold 0.5", "name: m\nmodel: {levels: [0.1, 0.9]}\n"),
     configured(
-        "logarithms of counts", "scaling 'log' is not for it", "name: m\nmodel: {head: negative_binomial, scaling: log}\n"
+        "logarithms of counts",
+        "scaling 'log' is not for it",
+        "name: m\nmodel: {head: negative_binomial, scaling: log}\n",
     ),
     configured("levels that do not ascend", "levels must ascend", "name: m\nmodel: {levels: [0.9, 0.5]}\n"),
     configured("YAML with a bracket left open", "is not valid YAML: expected ',' or ']'", "name: [m\n"),

@@ -39,7 +39,7 @@ def test_a_model_is_named_after_its_data_file() -> None:
         ("model: {horizon: 3}", "name is missing"),
         ("- a", "must hold a mapping"),
         ("a: [", "is not valid YAML"),
-        ("name: a\nmodel: {d_model: 30}", "not a multiple of num_heads"),
+        ("name: a\nmodel: {d_model: 31}", "not a multiple of num_heads"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, message: str, tmp_path: Path) -> None:
