@@ -60,6 +60,7 @@ FLAGS: tuple[Flag, ...] = (
     _flag("scaling", "mean_std"),
     _flag("positions", "none"),
     _flag("positions", "rotary"),
+    _flag("positions", "time", need="timestamps"),
     Flag("patch_length", "half", lambda model: _patches(model) // 2),
     Flag("patch_length", "double", lambda model: _patches(model) * 2),
     _flag("head", "student_t"),
