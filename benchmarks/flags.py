@@ -61,6 +61,7 @@ FLAGS: tuple[Flag, ...] = (
     _flag("scaling", "log"),
     _flag("positions", "none"),
     _flag("positions", "rotary"),
+    _flag("positions", "time", need="timestamps"),
     Flag("patch_length", "half", lambda model: _patches(model) // 2),
     Flag("patch_length", "double", lambda model: _patches(model) * 2),
     _flag("d_model", 128),

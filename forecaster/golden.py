@@ -16,7 +16,7 @@ _SMALLEST_SPREAD = 1e-9
 _SEED = 1
 _OBSERVED_SHARE = 0.9
 
-_PAST, _KNOWN, _STATIC = "past", "known", "static"
+_PAST, _KNOWN, _STATIC, _ELAPSED = "past", "known", "static", "elapsed"
 
 
 def record_golden(predictor: Predictor) -> dict[str, torch.Tensor]:
@@ -53,10 +53,10 @@ def _answer(predictor: Predictor, window: dict[str, torch.Tensor]) -> torch.Tens
 
 def _names(config: ModelConfig) -> set[str]:
     names = {"context", "observed", "quantiles"} | ({"groups"} if config.channels == "group" else set())
-    if not config.covariates.is_empty:
+    if not config.reads_context_alone:
         names |= {f"{kind}.{part}" for kind in (_PAST, _KNOWN, _STATIC) for part in ("values", "observed")}
         names |= {"calendar", "categories"}
-    return names
+    return names | ({_ELAPSED} if config.reads_elapsed else set())
 
 
 def _contexts(length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,7 +73,7 @@ def _contexts(length: int) -> tuple[torch.Tensor, torch.Tensor]:
 def _covariates(config: ModelConfig, num_windows: int, length: int) -> dict[str, torch.Tensor]:
     """Gives random covariates of the model, with gaps, always the same ones; nothing for a model without any."""
     wanted: CovariateConfig = config.covariates
-    if wanted.is_empty:
+    if config.reads_context_alone:
         return {}
     draw = torch.Generator().manual_seed(_SEED)
     whole = length + config.horizon
@@ -90,7 +90,15 @@ def _covariates(config: ModelConfig, num_windows: int, length: int) -> dict[str,
         observed = torch.rand(shape, generator=draw) < _OBSERVED_SHARE
         found[f"{kind}.values"] = torch.randn(shape, generator=draw, dtype=torch.float64) * observed
         found[f"{kind}.observed"] = observed
+    if config.reads_elapsed:
+        found[_ELAPSED] = _elapsed(length, torch.rand(num_windows, whole, generator=draw))
     return found
+
+
+def _elapsed(length: int, draws: torch.Tensor) -> torch.Tensor:
+    """Gives the time from the end of each step to the cutoff [G L+H], for steps of length 0.5 to 1.5."""
+    ends = (0.5 + draws).cumsum(dim=1)
+    return ends[:, length - 1 : length] - ends
 
 
 def _numbers(wanted: CovariateConfig, num_windows: int) -> torch.Tensor:
@@ -104,4 +112,4 @@ def _batch(window: dict[str, torch.Tensor]) -> CovariateBatch:
     past, known, static = (
         Masked(window[f"{kind}.values"], window[f"{kind}.observed"]) for kind in (_PAST, _KNOWN, _STATIC)
     )
-    return CovariateBatch(past, known, window["calendar"], static, window["categories"])
+    return CovariateBatch(past, known, window["calendar"], static, window["categories"], window.get(_ELAPSED))

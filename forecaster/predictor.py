@@ -118,7 +118,8 @@ class Predictor:
         """
         self._check_frequency(panel)
         config, addresses = self.network.config, WindowAddresses(series, cutoffs)
-        windows = Windows(panel, self.network.context_length, 0, config.covariates, config.horizon)
+        length, reads_elapsed = self.network.context_length, config.reads_elapsed
+        windows = Windows(panel, length, 0, config.covariates, config.horizon, reads_elapsed=reads_elapsed)
         values = np.empty((len(series), horizon, len(levels)))
         for places in batches_of(panel, addresses, _WINDOWS_PER_FORWARD):
             values[places] = self._forward(windows, addresses.at(places), levels)[:, :horizon]

@@ -41,6 +41,7 @@ class CovariateBatch:
     calendar: torch.Tensor  # [B L+H F] float32 in -1 .. 1, made from the timestamps
     static: Masked  # [B F]
     categories: torch.Tensor  # [B F] int64, 0 where missing or not met in training
+    elapsed: torch.Tensor | None = None  # [B L+H] float32, mean steps from a step's end to the cutoff; None: not read
 
     def to(self, device: torch.device | str) -> CovariateBatch:
         """Gives the same covariates on another device."""
@@ -50,6 +51,7 @@ class CovariateBatch:
             self.calendar.to(device),
             self.static.to(device),
             self.categories.to(device),
+            None if self.elapsed is None else self.elapsed.to(device),
         )
 
 

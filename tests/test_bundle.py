@@ -110,6 +110,35 @@ def test_the_golden_forecast_of_a_model_with_covariates_is_replayed(tmp_path: Pa
         load_bundle(tmp_path / "b")
 
 
+@pytest.mark.parametrize("covariates", [CovariateConfig(), READS_ALL], ids=["alone", "with covariates"])
+def test_the_golden_forecast_of_a_model_that_reads_the_elapsed_time_is_replayed(
+    tmp_path: Path, covariates: CovariateConfig
+) -> None:
+    save_bundle(tmp_path / "b", small_predictor(positions="time", covariates=covariates), FACTS)
+    golden = load_file(tmp_path / "b" / GOLDEN)
+    assert golden["elapsed"].shape == (4, 32 + 6)
+    assert (golden["elapsed"][:, 31] == 0).all()
+    load_bundle(tmp_path / "b")
+    golden["elapsed"] = golden["elapsed"] * 3
+    save_file(golden, tmp_path / "b" / GOLDEN)
+    rewrite_manifest(tmp_path / "b")
+    with pytest.raises(GoldenError, match="differs by"):
+        load_bundle(tmp_path / "b")
+    del golden["elapsed"]
+    save_file(golden, tmp_path / "b" / GOLDEN)
+    rewrite_manifest(tmp_path / "b")
+    with pytest.raises(BundleError, match="'elapsed'"):
+        load_bundle(tmp_path / "b")
+
+
+def test_a_model_that_reads_the_elapsed_time_comes_back_exactly(tmp_path: Path) -> None:
+    predictor = Predictor(small_network(positions="time"), Frequency.parse("B"))
+    save_bundle(tmp_path / "b", predictor, FACTS)
+    panel = sine_panel(2, 50, noise=0.2, frequency="B")
+    values = load_bundle(tmp_path / "b").predictor.predict(panel).values
+    np.testing.assert_array_equal(values, predictor.predict(panel).values)
+
+
 @pytest.mark.parametrize("head", ["negative_binomial", "mse"])
 def test_counts_and_point_forecasts_come_back(tmp_path: Path, head: str) -> None:
     network = small_network(head, levels=(0.5,)) if head == "mse" else small_network(head)

@@ -13,6 +13,7 @@ from forecaster.config import ForecasterConfig, ModelConfig
     [
         ({"d_model": 30, "num_heads": 4}, "is not a multiple of num_heads"),
         ({"d_model": 12, "num_heads": 4}, "rotary positions need an even width"),
+        ({"d_model": 12, "num_heads": 4, "positions": "time"}, "time positions need an even width"),
         ({"d_model": 5, "num_heads": 1, "positions": "sinusoidal"}, "even d_model"),
         ({"levels": (0.5, 0.1)}, "ascend strictly"),
         ({"levels": (0.0, 0.5)}, "greater than 0"),

@@ -34,21 +34,26 @@ def network(seed: int = 0, **changes: Any) -> Network:
     return made
 
 
-def predictor(head: str = "quantile", positions: str = "rotary") -> Predictor:
-    return Predictor(network(head=head, positions=positions), Frequency.parse("h"))
+def predictor(head: str = "quantile", positions: str = "rotary", frequency: str = "h") -> Predictor:
+    return Predictor(network(head=head, positions=positions), Frequency.parse(frequency))
 
 
-@pytest.mark.parametrize("head", ["quantile", "student_t"])
-def test_nothing_after_the_cutoff_can_change_a_forecast(head: str) -> None:
-    model = predictor(head)
-    panel = sine_panel(3, 60, noise=0.3, missing_share=0.1)
+@pytest.mark.parametrize(
+    ("head", "positions", "frequency"),
+    [("quantile", "rotary", "h"), ("student_t", "rotary", "h"), ("quantile", "time", "B")],
+)
+def test_nothing_after_the_cutoff_can_change_a_forecast(head: str, positions: str, frequency: str) -> None:
+    model = predictor(head, positions, frequency)
+    panel = sine_panel(3, 60, noise=0.3, missing_share=0.1, frequency=frequency)
     series, cutoffs = np.arange(3), np.array([40, 20, 5])
     before = model.forecast_windows(panel, series, cutoffs, 8, LEVELS)
     changed = [panel.target(i).copy() for i in range(3)]
     for target, cutoff in zip(changed, cutoffs, strict=True):
         target[cutoff:] = 1e9
-    after = model.forecast_windows(panel_of(*changed), series, cutoffs, 8, LEVELS)
+    after = model.forecast_windows(panel_of(*changed, frequency=frequency), series, cutoffs, 8, LEVELS)
     np.testing.assert_array_equal(before, after)
+    alone = model.forecast_windows(panel.head(cutoffs), series, cutoffs, 8, LEVELS)
+    np.testing.assert_array_equal(before, alone)
 
 
 @settings(max_examples=25, deadline=None)
@@ -62,14 +67,50 @@ def test_forecasts_follow_scale_and_shift_of_the_series(scale: float, shift: flo
     np.testing.assert_allclose(moved, scale * plain + shift, atol=1e-4 * spread + 1e-12 * abs(shift))
 
 
-@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary", "none"])
-def test_missing_history_before_a_series_changes_nothing(positions: str) -> None:
-    model = predictor(positions=positions)
+@pytest.mark.parametrize(
+    ("positions", "frequency"),
+    [("sinusoidal", "h"), ("learned", "h"), ("rotary", "h"), ("none", "h"), ("time", "h"), ("time", "B")],
+)
+def test_missing_history_before_a_series_changes_nothing(positions: str, frequency: str) -> None:
+    model = predictor(positions=positions, frequency=frequency)
     history = sine_panel(1, 13, noise=0.5).target(0)
-    padded = panel_of(np.concatenate([[1.0], np.full(40, np.nan), history]))
-    alone = model.predict(panel_of(history)).values
+    # 40 steps and one more: with those of the series they end on the same day of the week.
+    padded = panel_of(np.concatenate([[1.0], np.full(39, np.nan), history]), frequency=frequency)
+    alone = model.predict(panel_of(history, frequency=frequency)).values
     after_gap = model.forecast_windows(padded, np.array([0]), padded.lengths, 8, model.levels)
     np.testing.assert_allclose(alone, after_gap, rtol=1e-6)
+
+
+@pytest.mark.parametrize("frequency", ["step", "15min", "h", "D", "W-MON"])
+def test_where_all_steps_last_equally_long_positions_by_time_are_rotary_ones(frequency: str) -> None:
+    panel = sine_panel(3, 60, noise=0.3, missing_share=0.1, frequency=frequency)
+    by_steps, by_time = (
+        predictor(positions=kind, frequency=frequency).predict(panel, 20, roll_out=True).values
+        for kind in ("rotary", "time")
+    )
+    np.testing.assert_array_equal(by_steps, by_time)
+
+
+def beginning(start: str, frequency: str) -> Panel:
+    """Gives the same two series from another timestamp on."""
+    panel = sine_panel(2, 60, noise=0.3, frequency=frequency)
+    return replace(panel, starts=np.full(2, np.datetime64(start, "us")))
+
+
+@pytest.mark.parametrize(
+    ("frequency", "starts"),
+    [("B", ("2024-01-01", "2024-01-03", "2024-03-04")), ("MS", ("2000-01-01", "2000-04-01", "2400-01-01"))],
+)
+def test_where_they_do_not_the_time_of_the_window_moves_the_forecast(frequency: str, starts: tuple[str, ...]) -> None:
+    for kind, is_moved in (("rotary", False), ("time", True)):
+        model = predictor(positions=kind, frequency=frequency)
+        one, other, cycle_later = (
+            model.predict(beginning(start, frequency), 20, roll_out=True).values for start in starts
+        )
+        assert [bool((one[:, block] != other[:, block]).any()) for block in np.split(np.arange(16), 2)] == [
+            is_moved
+        ] * 2
+        np.testing.assert_array_equal(one, cycle_later)
 
 
 def test_a_series_alone_equals_the_series_in_company_in_any_order() -> None:

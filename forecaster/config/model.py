@@ -56,7 +56,11 @@ class ModelConfig(Config):
         "pre", description="Where a block normalises: before each of its parts, or after adding it."
     )
     feed_forward: Literal["relu", "gelu", "swiglu"] = "gelu"
-    positions: Literal["sinusoidal", "learned", "rotary", "alibi", "none"] = "rotary"
+    positions: Literal["sinusoidal", "learned", "rotary", "time", "alibi", "none"] = Field(
+        "rotary",
+        description="How a token knows where it stands. time: rotary, by the time that has passed instead of by "
+        "steps; they differ where steps do not last equally long (months, quarters, years, business days).",
+    )
     causal: bool = Field(False, description="True: a token attends only to itself and to earlier tokens.")
     channels: Literal["independent", "group"] = Field(
         "independent", description="group: series of one group attend to each other at the same time."
@@ -109,8 +113,8 @@ class ModelConfig(Config):
     def _check(self) -> Self:
         if self.d_model % self.num_heads:
             raise ValueError(f"d_model {self.d_model} is not a multiple of num_heads {self.num_heads}")
-        if self.positions == "rotary" and (self.d_model // self.num_heads) % 2:
-            raise ValueError("rotary positions need an even width per head (d_model / num_heads)")
+        if self.positions in ("rotary", "time") and (self.d_model // self.num_heads) % 2:
+            raise ValueError(f"{self.positions} positions need an even width per head (d_model / num_heads)")
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
         if any(low >= high for low, high in zip(self.levels, self.levels[1:], strict=False)):
@@ -132,6 +136,16 @@ class ModelConfig(Config):
                 f"context_length {context} is not a multiple of coarse_patch_length {self.coarse_patch_length}"
             )
         return self
+
+    @property
+    def reads_elapsed(self) -> bool:
+        """True where a forecast depends on how long the steps of its window last."""
+        return self.positions == "time"
+
+    @property
+    def reads_context_alone(self) -> bool:
+        """True where a window needs nothing beside the values of its context."""
+        return self.covariates.is_empty and not self.reads_elapsed
 
     def resolved(self, season_length: int, longest: int) -> ModelConfig:
         """Gives this config with no `None` left, for data of that season and longest series (in steps)."""

@@ -3,9 +3,12 @@
     step of the series   cutoff - L . . . cutoff - 1 | cutoff . . . cutoff + H - 1
     past                 |--------- [L] ------------|
     known, calendar      |------------------ [L + H] --------------------------|
+    elapsed              |------------------ [L + H] --------------------------|
 
 Past covariates end at the cutoff, as the context does. Known ones reach beyond the end of a series as far as
-the panel knows them. The calendar is known everywhere, before the start of a series too.
+the panel knows them. The calendar is known everywhere, before the start of a series too, and so is the elapsed time:
+that from the end of each step to the cutoff. It is counted in steps of mean length (30.44 days of months, 1.4 days
+of business days), and from the cutoff, so that float32 keeps seven digits of it.
 """
 
 from __future__ import annotations
@@ -28,15 +31,18 @@ from forecaster.types import CovariateBatch, Masked
 class CovariateWindows:
     """Cuts the covariates of `config` for windows of `context_length` (L) and `horizon` (H) steps.
 
-    ColumnError where the panel lacks one of them, ConfigError for calendar features it cannot have.
+    The elapsed time is made with `reads_elapsed` alone. ColumnError where the panel lacks one of the covariates,
+    ConfigError for calendar features it cannot have.
     """
 
-    def __init__(self, panel: Panel, config: CovariateConfig, context_length: int, horizon: int) -> None:
+    def __init__(
+        self, panel: Panel, config: CovariateConfig, context_length: int, horizon: int, *, reads_elapsed: bool = False
+    ) -> None:
         held, kinds = panel.covariates, ("past", "known", "static", "category")
         wanted = (config.past, config.known, config.static, tuple(config.categories))
         past, known, static, categories = (_places(panel, *pair) for pair in zip(kinds, wanted, strict=True))
         self._panel, self._context_length, self._horizon = panel, context_length, horizon
-        self._past, self._known = past, known
+        self._past, self._known, self._reads_elapsed = past, known, reads_elapsed
         self._timeline = Timeline(panel, config.calendar, config.holidays, (context_length, horizon))
         self._static = masked(_table(held.static, static, len(panel)), np.ones((len(panel), 1), dtype=np.bool_))
         self._categories = _numbered(held.categories, categories, tuple(config.categories.values()), len(panel))
@@ -51,7 +57,15 @@ class CovariateWindows:
             calendar=torch.from_numpy(calendar),
             static=_tensors(self._static[0][series], self._static[1][series]),
             categories=torch.from_numpy(self._categories[series]),
+            elapsed=self._elapsed(series, cutoffs) if self._reads_elapsed else None,
         )
+
+    def _elapsed(self, series: IntArray, cutoffs: IntArray) -> torch.Tensor:
+        """Gives the time from the end of each step to the cutoff [B L+H], 0 at the last step of the context."""
+        frequency, length = self._panel.axis.frequency, self._context_length
+        following = cutoffs[:, np.newaxis] + np.arange(1 - length, self._horizon + 1)  # a step ends as the next begins
+        ends = frequency.advance(self._panel.starts[series][:, np.newaxis], following)
+        return torch.from_numpy(frequency.elapsed(ends, ends[:, length - 1 : length]).astype(np.float32))
 
     def _cut_past(self, series: IntArray, cutoffs: IntArray) -> Masked:
         length = self._context_length

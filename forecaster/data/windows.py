@@ -120,6 +120,7 @@ class Windows:
     horizon: int  # H, 0 where no target is wanted
     covariates: CovariateConfig | None = None  # None: none are cut
     covariate_horizon: int | None = None  # steps ahead whose known covariates are cut; None: as many as the horizon
+    reads_elapsed: bool = False  # True: the elapsed time of each step is among the covariates
 
     def __post_init__(self) -> None:
         if self.context_length < 1 or self.horizon < 0:
@@ -156,10 +157,11 @@ class Windows:
 
     @cached_property
     def _covariate_windows(self) -> CovariateWindows | None:
-        if self.covariates is None or self.covariates.is_empty:
+        config = self.covariates or CovariateConfig()
+        if config.is_empty and not self.reads_elapsed:
             return None
         ahead = self.horizon if self.covariate_horizon is None else self.covariate_horizon
-        return CovariateWindows(self.panel, self.covariates, self.context_length, ahead)
+        return CovariateWindows(self.panel, config, self.context_length, ahead, reads_elapsed=self.reads_elapsed)
 
     def _groups(self, addresses: WindowAddresses) -> torch.Tensor:
         """Numbers the windows [B] by group and cutoff time."""

@@ -128,7 +128,8 @@ def ask(predictor: Predictor, panel: Panel, position: int, cutoff: int | None, s
             code="frequency-mismatch",
         )
     config = predictor.network.config
-    windows = Windows(panel, predictor.network.context_length, config.horizon, config.covariates)
+    length, reads_elapsed = predictor.network.context_length, config.reads_elapsed
+    windows = Windows(panel, length, config.horizon, config.covariates, reads_elapsed=reads_elapsed)
     addresses = _company(panel, position, cutoff) if config.channels == "group" else _alone(panel, position, cutoff)
     batch = windows.gather(addresses).to(predictor.ensemble.device)
     place = int(np.flatnonzero(addresses.series == position)[0])
@@ -171,4 +172,5 @@ def _covariate_rows(covariates: CovariateBatch, rows: torch.Tensor) -> Covariate
         covariates.calendar[rows],
         taken(covariates.static),
         covariates.categories[rows],
+        None if covariates.elapsed is None else covariates.elapsed[rows],
     )

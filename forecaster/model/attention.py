@@ -23,16 +23,16 @@ class View:
 
     visible: torch.Tensor  # bool, broadcasts to [B A N N]: True where the query (row) may look at the key (column)
     rotate: Rotation | None = None  # puts ages into queries and keys
-    bias: torch.Tensor | None = None  # [A N N], added to the scores
+    bias: torch.Tensor | None = None  # [A N N] or [B A N N], added to the scores
 
 
 def visibility(real: torch.Tensor, ages: torch.Tensor | None = None) -> torch.Tensor:
-    """Gives the mask [B 1 1 N], or [B 1 N N] with `ages` [N], that lets tokens look at real [B N] ones only.
+    """Gives the mask [B 1 1 N], or with `ages` [N] or [B N] [B 1 N N], that lets tokens look at real [B N] ones only.
 
     With ages a token sees those that end no later than itself. A padded token may then see nothing at all.
     """
     visible = real[:, None, None, :]
-    return visible if ages is None else visible & (ages[:, None] <= ages[None, :])
+    return visible if ages is None else visible & (ages.unsqueeze(-1) <= ages.unsqueeze(-2)).unsqueeze(-3)
 
 
 def attention_weights(queries: torch.Tensor, keys: torch.Tensor, view: View) -> torch.Tensor:

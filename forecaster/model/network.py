@@ -75,7 +75,7 @@ class Network(nn.Module):
 
         What stands under observed False is never read. A shorter context counts as missing on the left. Rows of
         equal `groups` [B] stand at one cutoff and see each other where the config says so; by default each is
-        alone. RequestError where the config names covariates and none are given.
+        alone. RequestError where the config names covariates, or positions by time, and none are given.
         """
         window = self.scaled(context, observed)
         return NetworkOutput(self.answer(window, covariates, groups), window.scale)

@@ -1,8 +1,13 @@
-"""Tells the encoder where a token stands: five kinds, one table of names.
+"""Tells the encoder where a token stands: six kinds, one table of names.
 
 The age of a token is how long before the cutoff it ends, counted in patches: the newest patch of the context
 has age 0, the one before it 1, the first patch of the future -1. A longer context or padding on the left
 therefore changes nothing for the tokens that were there.
+
+Ages [N] count steps and are those of every window. Ages [B N] are the time that has passed, in patches of steps of
+mean length, which differs from window to window where steps do not last equally long. Kind `time` is kind `rotary`
+with ages of time: with P = 1 the end of February 2023 lies 31 / 30.44 = 1.018 before a cutoff at the end of March,
+and 1 by steps. Where all steps last equally long both kinds give the same numbers.
 """
 
 from __future__ import annotations
@@ -23,19 +28,19 @@ class Positions(Protocol):
     """The three places at which a position can enter: the tokens, queries and keys, or the attention scores."""
 
     def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
-        """Gives tokens [B N D] that know their age [N]."""
+        """Gives tokens [B N D] that know their age [N] or [B N]."""
 
     def rotation(self, ages: torch.Tensor) -> Rotation | None:
-        """Gives what turns queries or keys [B A N D/A] by the ages [N] of their tokens, if anything does."""
+        """Gives what turns queries or keys [B A N D/A] by the ages of their tokens, if anything does."""
 
     def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
-        """Gives what is added to attention scores [A N N] between tokens of these ages [N], if anything is."""
+        """Gives what is added to attention scores between tokens of these ages, [A N N] or [B A N N], if anything."""
 
 
 def angles(ages: torch.Tensor, width: int) -> torch.Tensor:
-    """Gives age x frequency [N width/2]; frequency i is 10000^(-2i / width)."""
+    """Gives age x frequency [... N width/2] of ages [... N]; frequency i is 10000^(-2i / width)."""
     exponents = torch.arange(0, width, 2, dtype=torch.float32, device=ages.device) / width
-    return ages.unsqueeze(1) * _BASE**-exponents
+    return ages.unsqueeze(-1) * _BASE**-exponents
 
 
 class NoPositions(nn.Module):
@@ -60,7 +65,7 @@ class SinusoidalPositions(NoPositions):
     def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
         """Gives tokens [B N D] plus the waves of their ages."""
         angle = angles(ages, tokens.shape[-1])
-        return tokens + torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
+        return tokens + torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
 
 
 class LearnedPositions(NoPositions):
@@ -89,7 +94,7 @@ class RotaryPositions(NoPositions):
 
     def rotation(self, ages: torch.Tensor) -> Rotation | None:
         """Gives a function that turns heads [B A N width], in the dtype they come in."""
-        angle = angles(ages, self.head_width)
+        angle = angles(ages, self.head_width).unsqueeze(-3)  # [1 N width/2], or [B 1 N width/2]: for all heads
         cosine, sine = angle.cos(), angle.sin()
 
         def turn(heads: torch.Tensor) -> torch.Tensor:
@@ -111,16 +116,18 @@ class LinearBias(NoPositions):
         self.num_heads = num_heads
 
     def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
-        """Gives the scores' change [A N N], 0 on the diagonal, negative elsewhere."""
+        """Gives the scores' change, [A N N] or [B A N N], 0 on the diagonal, negative elsewhere."""
         heads = torch.arange(1, self.num_heads + 1, dtype=torch.float32, device=ages.device)
         slopes = torch.exp2(-8.0 * heads / self.num_heads)
-        return -slopes[:, None, None] * (ages[:, None] - ages[None, :]).abs()
+        distances = (ages.unsqueeze(-1) - ages.unsqueeze(-2)).abs().unsqueeze(-3)
+        return -slopes[:, None, None] * distances
 
 
 POSITIONS: dict[str, Callable[[int, ModelConfig], Positions]] = {
     "sinusoidal": lambda num_tokens, config: SinusoidalPositions(),  # noqa: ARG005
     "learned": lambda num_tokens, config: LearnedPositions(num_tokens, config.d_model),
     "rotary": lambda num_tokens, config: RotaryPositions(config.d_model // config.num_heads),  # noqa: ARG005
+    "time": lambda num_tokens, config: RotaryPositions(config.d_model // config.num_heads),  # noqa: ARG005
     "alibi": lambda num_tokens, config: LinearBias(config.num_heads),  # noqa: ARG005
     "none": lambda num_tokens, config: NoPositions(),  # noqa: ARG005
 }

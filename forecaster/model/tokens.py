@@ -29,17 +29,19 @@ class Tokens:
 
     values: torch.Tensor  # [B N D]
     real: torch.Tensor  # [B N] bool, False where a past patch has no observed step
-    ages: torch.Tensor  # [N] float32, patches between the end of the token and the cutoff, negative in the future
+    # float32, patches between the end of the token and the cutoff, negative ahead: by steps [N], or by time [B N]
+    ages: torch.Tensor
 
 
 class TokenEmbedding(nn.Module):
     """Makes the tokens of a window; `spans` says which steps each of them covers."""
 
-    ages: torch.Tensor  # [N]
+    ages: torch.Tensor  # [N], by steps
+    ends: torch.Tensor  # [N] int64, the last step of each token, from the first of the context
 
     def __init__(self, config: ModelConfig, context_length: int, patch_length: int) -> None:
         super().__init__()
-        self.needs_covariates = not config.covariates.is_empty
+        self.needs_covariates, self.reads_elapsed = not config.reads_context_alone, config.reads_elapsed
         self.context_length, self.patch_length, self.horizon = context_length, patch_length, config.horizon
         num_numbers = _num_numbers(config.covariates)
         resolutions = [(config.coarse_patch_length, config.coarse_patch_length)] if config.coarse_patch_length else []
@@ -51,6 +53,8 @@ class TokenEmbedding(nn.Module):
         self.future_mark = nn.Parameter(torch.empty(config.d_model).normal_(std=0.02)) if self.num_future else None
         self.static = StaticEmbedding(config) if config.covariates.static or config.covariates.categories else None
         self.register_buffer("ages", self._ages(), persistent=False)
+        ends = torch.tensor([context_length + last for _, last in self.spans])
+        self.register_buffer("ends", ends, persistent=False)
 
     @property
     def num_tokens(self) -> int:
@@ -85,7 +89,7 @@ class TokenEmbedding(nn.Module):
         values = torch.cat(parts, dim=1)
         if self.static is not None and covariates is not None:
             values = values + self.static(covariates).unsqueeze(1)
-        return Tokens(values, torch.cat(real, dim=1), self.ages)
+        return Tokens(values, torch.cat(real, dim=1), self._ages_of(covariates))
 
     def _steps(self, window: ScaledContext, covariates: CovariateBatch | None) -> torch.Tensor:
         """Gives what is known of each step [B L C], or [B L+H C] where the future has tokens."""
@@ -98,6 +102,17 @@ class TokenEmbedding(nn.Module):
             columns.append(covariates.calendar[:, :length])
         precision = next(self.embeddings.parameters()).dtype
         return torch.cat([part.to(precision) for part in columns], dim=-1)
+
+    def _ages_of(self, covariates: CovariateBatch | None) -> torch.Tensor:
+        """Gives the ages of the tokens: by steps [N], or by time [B N]; steps beyond the horizon have mean length."""
+        if not self.reads_elapsed:
+            return self.ages
+        elapsed = None if covariates is None else covariates.elapsed
+        if elapsed is None:
+            raise RequestError("this model needs the elapsed time of each step and got none", code="missing-covariates")
+        num_further = max(0, self.num_future * self.patch_length - self.horizon)  # the last patch ahead is whole
+        further = torch.arange(1, num_further + 1, device=elapsed.device)
+        return torch.cat([elapsed, elapsed[:, -1:] - further], dim=1)[:, self.ends] / self.patch_length
 
     def _ages(self) -> torch.Tensor:
         past = [patch_ages(self.context_length, length, stride) for length, stride in self.resolutions]

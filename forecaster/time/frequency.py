@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecaster.arrays import IntArray
+from forecaster.arrays import FloatArray, IntArray
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.aliases import STEP, WEEKDAYS, Meaning, meaning, month_unit, tick_alias
 from forecaster.time.grid import DAY, OFF_GRID, MonthGrid, StoredTimes, month_number, split_day
@@ -80,6 +80,13 @@ class Frequency:
     def range(self, start: np.generic, num: int) -> StoredTimes:
         """Gives `num` stored times [num] that begin with `start`."""
         return self.advance(np.asarray(start)[None], np.arange(num, dtype=np.int64))
+
+    def elapsed(self, times: StoredTimes, until: StoredTimes) -> FloatArray:
+        """Gives the time from `times` to `until`, which broadcast, in steps of mean length; negative where later.
+
+        Where all steps last equally long it is their number.
+        """
+        return np.asarray((until - times).astype(np.int64) / self._meaning.grid.mean_step)
 
 
 def infer_frequency(timestamps: StoredTimes) -> Frequency:

@@ -20,9 +20,16 @@ StoredTimes = NDArray[Any]  # datetime64[us], or int64 for integer steps
 OFF_GRID = -1
 DAY = 86_400_000_000  # microseconds
 
+_MONTH = 2_629_746_000_000  # microseconds: 146,097 days of 400 Gregorian years, over their 4,800 months
+
 
 class Grid(Protocol):
     """What every grid can do; `starts`, `num` and `times` broadcast against each other."""
+
+    @property
+    def mean_step(self) -> float:
+        """Mean length of a step: microseconds, or 1 for integer steps."""
+        ...
 
     def advance(self, starts: StoredTimes, num: IntArray) -> StoredTimes:
         """Gives the times `num` steps after `starts`, which must lie on the grid."""
@@ -39,6 +46,11 @@ class FixedGrid:
 
     period: int  # microseconds, or 1 for integer steps
     weekday: int | None = None  # Monday 0 .. Sunday 6; None where any day will do
+
+    @property
+    def mean_step(self) -> float:
+        """The length of every step, in the unit of `period`."""
+        return self.period
 
     def advance(self, starts: StoredTimes, num: IntArray) -> StoredTimes:
         """Gives the times `num` steps after `starts`."""
@@ -60,6 +72,11 @@ class BusinessGrid:
     """Steps of some business days, Monday to Friday, at one time of day."""
 
     days: int
+
+    @property
+    def mean_step(self) -> float:
+        """Mean length of a step in microseconds: five business days last a week."""
+        return self.days * 7 * DAY / 5
 
     def advance(self, starts: StoredTimes, num: IntArray) -> StoredTimes:
         """Gives the times `num` steps after `starts`."""
@@ -83,6 +100,11 @@ class MonthGrid:
     business: bool = False
     cycle: int = 1  # the month's number modulo `cycle` is `anchor`: 3 for quarters, 12 for years
     anchor: int = 0
+
+    @property
+    def mean_step(self) -> float:
+        """Mean length of a step in microseconds, over the 400 years after which the calendar repeats."""
+        return self.months * _MONTH
 
     def advance(self, starts: StoredTimes, num: IntArray) -> StoredTimes:
         """Gives the times `num` steps after `starts`."""

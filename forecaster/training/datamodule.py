@@ -44,7 +44,8 @@ class WindowDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.model, self.config, self.process = model, training, process
-        self.windows = Windows(panel, model.context_length or 0, model.horizon, model.covariates)
+        length, reads_elapsed = model.context_length or 0, model.reads_elapsed
+        self.windows = Windows(panel, length, model.horizon, model.covariates, reads_elapsed=reads_elapsed)
         self.whole_groups = panel.is_grouped and model.channels == "group"
         self.training = training_windows(panel, model.horizon, split.training_ends, shortest_context(model, training))
         self.validation = _validation_windows(panel, split, _most_windows(training), whole_groups=self.whole_groups)

@@ -150,7 +150,7 @@ def _window_bytes(batch: WindowBatch) -> int:
     num_columns = 1
     if batch.covariates is not None:
         parts = (batch.covariates.past.values, batch.covariates.known.values, batch.covariates.calendar)
-        num_columns += sum(part.shape[-1] for part in parts)
+        num_columns += sum(part.shape[-1] for part in parts) + (batch.covariates.elapsed is not None)
     return 2 * steps * num_columns * (8 + 1)
 
 

@@ -53,6 +53,13 @@ def identical(one: CovariateBatch, other: CovariateBatch) -> bool:
     )
 
 
+def elapsed_of(panel: Panel, shape: tuple[int, int], addresses: WindowAddresses) -> torch.Tensor:
+    elapsed = covariates_of(Windows(panel, *shape, reads_elapsed=True), addresses).elapsed
+    assert elapsed is not None
+    assert elapsed.dtype == torch.float32
+    return elapsed
+
+
 def slow_covariates(
     panel: Panel, config: CovariateConfig, shape: tuple[int, int], at: WindowAddresses
 ) -> CovariateBatch:
@@ -132,6 +139,67 @@ def test_no_addresses_give_empty_covariates() -> None:
     covariates = covariates_of(windows, WindowAddresses(nothing, nothing))
     assert covariates.past.values.shape == (0, 4, 2)
     assert covariates.calendar.shape == (0, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "cutoff", "days", "mean_days"),
+    [
+        # January to April 2024, then May and June: the ends of the steps are the firsts of the next months.
+        ("MS", 4, [29 + 31 + 30, 31 + 30, 30, 0, -31, -61], 30.436875),
+        # Tuesday to Friday, then Monday and Tuesday: Friday ends where Monday begins.
+        ("B", 5, [5, 4, 3, 0, -1, -2], 1.4),
+        # The leap year 2024 and 2025, after two years before the start of the series.
+        ("YS-JAN", 2, [365 + 366 + 365, 366 + 365, 365, 0, -365, -730], 365.2425),
+    ],
+)
+def test_elapsed_time_by_hand(frequency: str, cutoff: int, days: list[int], mean_days: float) -> None:
+    elapsed = elapsed_of(panel_of(range(6), frequency=frequency), (4, 2), at(0, cutoff))
+    np.testing.assert_allclose(elapsed[0], np.array(days) / mean_days, rtol=1e-7)
+
+
+@pytest.mark.parametrize("frequency", ["step", "us", "7ms", "s", "15min", "h", "36h", "D", "10D", "W-MON", "2W-MON"])
+def test_elapsed_time_is_the_number_of_steps_where_all_last_equally_long(frequency: str) -> None:
+    panel = panel_of(range(3000), range(10), frequency=frequency)
+    addresses = WindowAddresses(np.array([0, 0, 1]), np.array([2999, 5, 10]))
+    expected = torch.arange(511, -25, -1, dtype=torch.float32).expand(3, -1)
+    assert torch.equal(elapsed_of(panel, (512, 24), addresses), expected)
+
+
+@given(seed=seeds, context=widths, ahead=st.integers(0, 8), frequency=st.sampled_from(["MS", "B", "2B", "QS-JAN", "h"]))
+@settings(max_examples=30, deadline=None)
+def test_elapsed_time_is_what_the_slow_loop_gives(seed: int, context: int, ahead: int, frequency: str) -> None:
+    panel = covariate_panel(np.random.default_rng(seed), num_series=3, longest=8, frequency=frequency)
+    addresses, steps = all_windows(panel), panel.axis.frequency
+    elapsed = elapsed_of(panel, (context, ahead), addresses)
+    for row, (series, cutoff) in enumerate(zip(addresses.series, addresses.cutoffs, strict=True)):
+        start = panel.starts[[series]]
+        now = steps.advance(start, cutoff)
+        expected = [steps.elapsed(steps.advance(start, cutoff + k + 1), now)[0] for k in range(-context, ahead)]
+        np.testing.assert_allclose(elapsed[row], expected, rtol=1e-7)
+        assert (elapsed[row].diff() < 0).all()
+
+
+@given(seed=seeds)
+@settings(max_examples=20, deadline=None)
+def test_neither_later_steps_nor_other_series_change_the_elapsed_time(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    panel = covariate_panel(generator, num_series=3, frequency="B")
+    cutoffs = generator.integers(1, panel.lengths, endpoint=True)
+    whole = elapsed_of(panel, (6, 5), WindowAddresses(np.arange(3), cutoffs))
+    assert torch.equal(whole, elapsed_of(panel.head(cutoffs), (6, 5), WindowAddresses(np.arange(3), cutoffs)))
+    for series in range(3):
+        assert torch.equal(whole[[series]], elapsed_of(panel.select([series]), (6, 5), at(0, int(cutoffs[series]))))
+
+
+def test_the_elapsed_time_is_cut_where_it_is_read_and_alone_where_nothing_else_is() -> None:
+    panel = covariate_panel(np.random.default_rng(0))
+    assert covariates_of(Windows(panel, 5, 3, covariate_config(panel)), at(0, 1)).elapsed is None
+    alone = covariates_of(Windows(panel, 5, 3, CovariateConfig(), reads_elapsed=True), at(0, 1))
+    assert alone.elapsed is not None
+    assert (alone.past.values.shape, alone.calendar.shape, alone.static.values.shape) == ((1, 5, 0), (1, 8, 0), (1, 0))
+    assert covariates_of(Windows(panel, 5, 0, None, 4, reads_elapsed=True), at(0, 1)).calendar.shape == (1, 9, 0)
+    nothing = np.empty(0, dtype=np.int64)
+    assert elapsed_of(panel, (5, 3), WindowAddresses(nothing, nothing)).shape == (0, 8)
 
 
 def test_without_a_config_nothing_is_cut() -> None:

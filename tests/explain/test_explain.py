@@ -23,6 +23,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "gaussian": {"head": "gaussian", "skip": "ridge"},
     "theta": {"skip": "theta", "season_length": 12},
     "point": {"head": "mse", "levels": (0.5,)},
+    "time": {"positions": "time", "channels": "group"},
     "asinh": {"scaling": "asinh", "decoder": "queries"},
     "two resolutions": {"coarse_patch_length": 8, "patch_stride": 2, "causal": True},
 }
@@ -164,6 +165,18 @@ def test_a_model_with_covariates_is_explained_with_them(channels: str) -> None:
     forecasts = predictor.forecast_windows(panel, there, company[there], 5, (0.5,))
     expected = forecasts[list(there).index(position)].mean()
     assert explain(predictor, panel, position, cutoff).forecast == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("channels", ["independent", "group"])
+def test_a_model_that_reads_the_elapsed_time_is_explained_at_the_time_of_its_window(channels: str) -> None:
+    predictor = predictor_of(positions="time", channels=channels, num_networks=2, frequency="B")
+    panel = waves(frequency="B")
+    cutoffs = np.full(1, 40)
+    expected = predictor.forecast_windows(panel, np.ones(1, dtype=np.int64), cutoffs, 5, (0.5,)).mean()
+    explanation = explain(predictor, panel, "s1", 40)
+    assert explanation.forecast == pytest.approx(expected, rel=1e-6)
+    assert explanation.attention.shape == (2, 2, 2, 6, 6)
+    assert explanation.token_frame()["last"].iloc[-1] == pd.Timestamp("2024-02-23")  # a Friday, the 40th business day
 
 
 def grouped(*targets: np.ndarray[Any, np.dtype[np.float64]]) -> Panel:

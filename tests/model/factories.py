@@ -19,7 +19,7 @@ from forecaster.types import CovariateBatch, Masked, WindowBatch
 Module = TypeVar("Module", bound=nn.Module)
 
 LEVELS = (0.1, 0.3, 0.5, 0.9)
-POSITION_KINDS = ("sinusoidal", "learned", "rotary", "alibi", "none")
+POSITION_KINDS = ("sinusoidal", "learned", "rotary", "time", "alibi", "none")
 
 COVARIATES = CovariateConfig(
     past=("wind", "rain"),
@@ -57,6 +57,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gaussian": {"head": "gaussian", "skip": "ridge"},
     "old": {"norm_placement": "post", "feed_forward": "relu", "positions": "sinusoidal", "causal": True, **_BENT},
     "modern": {**_MODERN, **_BENT, "patch_stride": 1},
+    "time and covariates": {"positions": "time", "causal": True, "decoder": "queries", **_BENT},
     "learned and robust": {"positions": "learned", "scaling": "robust", "coarse_patch_length": 12, "patch_stride": 2},
 }
 
@@ -132,10 +133,36 @@ def random_batch(num_rows: int = 4, context_length: int = 24, horizon: int = 5, 
 
 
 def batch_for(network: Network, num_rows: int = 4, seed: int = 0) -> WindowBatch:
-    """Gives windows with gaps, with covariates for a network that reads them."""
-    batch = random_batch(num_rows, seed=seed)
-    reads_none = network.config.covariates.is_empty
-    return batch if reads_none else replace(batch, covariates=random_covariates(num_rows, seed=seed))
+    """Gives windows with gaps, with covariates and elapsed time for a network that reads them."""
+    batch, config = random_batch(num_rows, seed=seed), network.config
+    if config.reads_context_alone:
+        return batch
+    covariates = no_covariates(num_rows) if config.covariates.is_empty else random_covariates(num_rows, seed=seed)
+    elapsed = random_elapsed(num_rows, seed=seed) if config.reads_elapsed else None
+    return replace(batch, covariates=replace(covariates, elapsed=elapsed))
+
+
+def random_elapsed(num_rows: int, context_length: int = 24, horizon: int = 5, seed: int = 0) -> torch.Tensor:
+    """Gives the elapsed time [B L+H] of steps that last 0.5 to 1.5."""
+    draws = torch.rand(num_rows, context_length + horizon, generator=torch.Generator().manual_seed(seed))
+    ends = (0.5 + draws).cumsum(dim=1)
+    return ends[:, context_length - 1 : context_length] - ends
+
+
+def equal_steps(num_rows: int, context_length: int = 24, horizon: int = 5) -> torch.Tensor:
+    """Gives the elapsed time [B L+H] of steps that last equally long."""
+    return torch.arange(context_length - 1, -horizon - 1, -1, dtype=torch.float32).repeat(num_rows, 1)
+
+
+def no_covariates(num_rows: int, context_length: int = 24, horizon: int = 5) -> CovariateBatch:
+    """Gives covariates without any column."""
+
+    def nothing(*shape: int) -> Masked:
+        return Masked(torch.zeros(num_rows, *shape, 0).double(), torch.zeros(num_rows, *shape, 0).bool())
+
+    calendar = torch.zeros(num_rows, context_length + horizon, 0)
+    categories = torch.zeros(num_rows, 0, dtype=torch.int64)
+    return CovariateBatch(nothing(context_length), nothing(context_length + horizon), calendar, nothing(), categories)
 
 
 def random_covariates(num_rows: int, context_length: int = 24, horizon: int = 5, seed: int = 0) -> CovariateBatch:
@@ -173,7 +200,10 @@ def rows_of(batch: WindowBatch, rows: Sequence[int] | torch.Tensor) -> WindowBat
             for name in ("past", "known", "static")
         }
         covariates = CovariateBatch(
-            calendar=covariates.calendar[chosen], categories=covariates.categories[chosen], **masked
+            calendar=covariates.calendar[chosen],
+            categories=covariates.categories[chosen],
+            elapsed=None if covariates.elapsed is None else covariates.elapsed[chosen],
+            **masked,
         )
     return WindowBatch(
         batch.context[chosen],

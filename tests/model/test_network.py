@@ -19,6 +19,7 @@ from tests.model.factories import (
     EACH_POSITION,
     LEVELS,
     awake_network,
+    batch_for,
     batch_of,
     random_batch,
     random_context,
@@ -111,8 +112,10 @@ def test_forecast_quantiles_never_cross(head: str, seed: int) -> None:
 
 @EACH_POSITION
 def test_the_order_of_steps_matters(positions: str) -> None:
-    network, context = awake_network(positions=positions), random_context(2, 24)
-    assert far_apart(forecast(network, context), forecast(network, context.roll(4, dims=1)))
+    network = awake_network(positions=positions)
+    batch = replace(batch_for(network, 2), observed=torch.ones(2, 24, dtype=torch.bool))
+    rolled = replace(batch, context=batch.context.roll(4, dims=1))
+    assert far_apart(forecast_batch(network, batch), forecast_batch(network, rolled))
 
 
 @EACH_HEAD

@@ -102,15 +102,16 @@ def test_what_stands_under_missing_moves_neither_loss_nor_gradient(variant: str)
         assert all(torch.equal(clean, other) for clean, other in zip(expected, given, strict=True))
 
 
-@pytest.mark.parametrize("variant", [name for name, changes in VARIANTS.items() if "covariates" not in changes])
+@EACH_VARIANT
 def test_missing_steps_on_the_left_change_nothing(variant: str) -> None:
     network = network_of(variant)
+    covariates = batch_for(network, 2).covariates
     for length in (1, 3, 4, 13, 23):
         context = random_context(2, length)
         padded = torch.cat([torch.full((2, 24 - length), math.nan), context], dim=1)
-        expected = forecast(network, batch_of(padded, ~padded.isnan()))
+        expected = forecast(network, replace(batch_of(padded, ~padded.isnan()), covariates=covariates))
         assert expected.isfinite().all()
-        assert torch.equal(forecast(network, batch_of(context)), expected)
+        assert torch.equal(forecast(network, replace(batch_of(context), covariates=covariates)), expected)
 
 
 @EACH_VARIANT

@@ -109,6 +109,32 @@ def test_older_tokens_in_front_change_no_position(kind: str) -> None:
         assert torch.equal(bias[:, 4:, 4:], of_fewer)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in POSITION_KINDS if kind != "learned"])
+def test_ages_of_each_window_are_to_its_row_what_ages_of_all_are_to_all(kind: str) -> None:
+    positions, tokens, heads = made(kind), torch.randn(3, 9, 16), torch.randn(3, 2, 9, 8)
+    each = torch.stack([AGES, 1.03 * AGES - 0.2, AGES.clamp(max=2.0)])
+    added, rotate, bias = positions.add(tokens, each), positions.rotation(each), positions.bias(each)
+    for row, ages in enumerate(each):
+        assert torch.equal(added[row], positions.add(tokens[row : row + 1], ages)[0])
+        turned_alone, bias_alone = positions.rotation(ages), positions.bias(ages)
+        if rotate is not None and turned_alone is not None:
+            assert torch.equal(rotate(heads)[row], turned_alone(heads[row : row + 1])[0])
+        if bias is not None and bias_alone is not None:
+            assert torch.equal(bias[row], bias_alone)
+
+
+def test_the_angle_of_a_month_is_that_of_its_days() -> None:
+    # A cutoff at the end of March 2023, patches of one month: February ends 31 days before it, January 59.
+    days, mean = torch.tensor([[59.0, 31.0, 0.0, -30.0]]), 30.436875
+    positions = made("time")
+    assert isinstance(positions, RotaryPositions)
+    heads = turned(positions, torch.tensor([1.0] * 4 + [0.0] * 4).expand(1, 1, 4, 8), days / mean)[0, 0]
+    for token, passed in enumerate(days[0].tolist()):
+        for pair, frequency in enumerate([1.0, 0.1, 0.01, 0.001]):
+            assert heads[token, pair].item() == pytest.approx(math.cos(passed / mean * frequency), abs=1e-6)
+            assert heads[token, 4 + pair].item() == pytest.approx(math.sin(passed / mean * frequency), abs=1e-6)
+
+
 def test_each_kind_enters_at_one_of_the_three_places() -> None:
     tokens, places = torch.ones(1, 9, 16), {}
     for kind in POSITION_KINDS:
@@ -119,6 +145,7 @@ def test_each_kind_enters_at_one_of_the_three_places() -> None:
         "sinusoidal": [True, False, False],
         "learned": [True, False, False],
         "rotary": [False, True, False],
+        "time": [False, True, False],
         "alibi": [False, False, True],
         "none": [False, False, False],
     }

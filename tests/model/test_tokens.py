@@ -13,8 +13,17 @@ from forecaster.config import CovariateConfig
 from forecaster.errors import RequestError
 from forecaster.model.scaling import ScaledContext, scale_context, scale_covariate
 from forecaster.model.tokens import StaticEmbedding, TokenEmbedding
-from forecaster.types import Masked
-from tests.model.factories import COVARIATES, random_context, random_covariates, random_observed, small_config
+from forecaster.types import CovariateBatch, Masked
+from tests.model.factories import (
+    COVARIATES,
+    equal_steps,
+    no_covariates,
+    random_context,
+    random_covariates,
+    random_elapsed,
+    random_observed,
+    small_config,
+)
 
 PER_STEP = CovariateConfig(past=("wind", "rain"), known=("price",), calendar=("hour", "weekday"))
 
@@ -136,6 +145,37 @@ def test_what_holds_for_the_series_is_added_to_each_of_its_tokens() -> None:
 def test_a_model_with_covariates_refuses_to_go_without() -> None:
     with pytest.raises(RequestError, match="needs covariates and got none") as refusal:
         embedding_for(covariates=COVARIATES)(window_of(), None)
+    assert refusal.value.code == "missing-covariates"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"patch_stride": 2, "coarse_patch_length": 8}, {"decoder": "queries"}, {"horizon": 3}], ids=str
+)
+def test_the_age_by_time_is_the_elapsed_time_at_the_end_of_the_span(changes: dict[str, Any]) -> None:
+    embedding, elapsed = embedding_for(positions="time", **changes), random_elapsed(2)
+    ages = embedding(window_of(), replace(no_covariates(2), elapsed=elapsed)).ages
+    assert ages.shape == (2, embedding.num_tokens)
+    for place, (_, last) in enumerate(embedding.spans):
+        beyond = max(0, last - 4)  # steps after the horizon of 5 last 1
+        expected = (elapsed[:, min(24 + last, 28)] - beyond) / 4
+        torch.testing.assert_close(ages[:, place], expected, rtol=0.0, atol=0.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"patch_stride": 1, "coarse_patch_length": 12}, {"decoder": "queries"}, {"patch_length": 3}],
+    ids=str,
+)
+def test_ages_by_time_are_those_by_steps_where_all_steps_last_equally_long(changes: dict[str, Any]) -> None:
+    embedding = embedding_for(positions="time", **changes)
+    ages = embedding(window_of(), replace(no_covariates(2), elapsed=equal_steps(2))).ages
+    assert torch.equal(ages, embedding.ages.expand(2, -1))
+
+
+@pytest.mark.parametrize("covariates", [None, no_covariates(2)], ids=["nothing", "no time"])
+def test_a_model_that_reads_the_elapsed_time_refuses_to_go_without(covariates: CovariateBatch | None) -> None:
+    with pytest.raises(RequestError, match=r"this model needs .* and got none") as refusal:
+        embedding_for(positions="time")(window_of(), covariates)
     assert refusal.value.code == "missing-covariates"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from forecaster.bundle import load_bundle
+from forecaster.bundle import load_bundle, save_bundle
 from forecaster.config import CovariateConfig
 from forecaster.errors import (
     BundleError,
@@ -27,8 +28,10 @@ from service.registry import Registry, VersionRef
 from service.settings import Settings
 from service.telemetry import Telemetry
 from service.translate import refuse_covariates
-from tests.pipelines.factories import save_priced
-from tests.service.requests import valid
+from tests.explain.factories import predictor_of
+from tests.factories import panel_of
+from tests.pipelines.factories import FACTS, save_priced
+from tests.service.requests import HISTORY, valid
 
 
 class OneModel(Registry):
@@ -52,8 +55,13 @@ class OneModel(Registry):
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, httpx.Response]:
     """What a service of one model with covariates says of it, and to a forecast request."""
     home = tmp_path_factory.mktemp("home")
+    return answers_of(home, save_priced(home / "bundle"), valid())
+
+
+def answers_of(home: Path, bundle: Path, request: dict[str, Any]) -> dict[str, httpx.Response]:
+    """Gives what a service of one bundle says of it, and to a forecast request."""
     settings = Settings(home=home, registry_uri="http://127.0.0.1:1")
-    engine = Engine(OneModel(save_priced(home / "bundle")), num_threads=1)
+    engine = Engine(OneModel(bundle), num_threads=1)
     engine.refresh()
     app = create_app(settings)
     app.state.service = Service(settings, engine, Telemetry())
@@ -61,7 +69,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, httpx.Respons
     async def ask() -> dict[str, httpx.Response]:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return {"model": await client.get("/v1/model"), "forecast": await client.post("/v1/forecast", json=valid())}
+            return {"model": await client.get("/v1/model"), "forecast": await client.post("/v1/forecast", json=request)}
 
     try:
         return asyncio.run(ask())
@@ -84,6 +92,16 @@ def test_a_model_that_reads_only_the_calendar_can_be_asked() -> None:
     refuse_covariates(CovariateConfig(calendar=("holiday",), holidays="DE"))
     with pytest.raises(CovariatesNeeded, match="past 'rain'"):
         refuse_covariates(CovariateConfig(past=("rain",)))
+
+
+def test_a_model_that_reads_the_elapsed_time_answers_a_request_as_the_predictor_does(tmp_path: Path) -> None:
+    predictor = predictor_of(positions="time", frequency="B")
+    save_bundle(tmp_path / "bundle", predictor, FACTS.model_copy(update={"frequency": "B"}))
+    answers = answers_of(tmp_path, tmp_path / "bundle", valid(frequency="B"))
+    assert answers["model"].json()["covariates"] == {"past": [], "known": [], "static": [], "category": []}
+    assert answers["forecast"].status_code == 200
+    forecast = predictor.predict(panel_of(HISTORY, frequency="B"), 4, (0.1, 0.5, 0.9))
+    assert list(answers["forecast"].json()["forecasts"][0]["quantiles"].values()) == forecast.values[0].T.tolist()
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ def test_advance_takes_one_number_per_start() -> None:
     assert Frequency("ME").advance(starts, 0).tolist() == starts.tolist()
 
 
+def test_elapsed_time_is_counted_in_steps_of_mean_length() -> None:
+    months = Frequency("MS").elapsed(stored("2024-01-01", "2024-02-01", "2024-04-01"), stored("2024-03-01"))
+    np.testing.assert_allclose(months, [60 / 30.436875, 29 / 30.436875, -31 / 30.436875], rtol=1e-15)
+    friday, tuesday = stored("2024-01-05")[0], stored("2024-01-09")[0]
+    assert Frequency("B").elapsed(friday, tuesday) == 4 / 1.4
+    assert Frequency("2h").elapsed(stored("2024-01-01"), stored("2024-01-02")).tolist() == [12.0]
+    assert Frequency("step").elapsed(np.array([3, 9]), np.array([7])).tolist() == [4.0, -2.0]
+
+
 def test_advance_refuses_starts_off_the_grid() -> None:
     with pytest.raises(TimestampError, match="2024-01-02T00:00:00 is no timestamp of frequency 'W-SUN'"):
         Frequency("W-SUN").advance(stored("2024-01-07", "2024-01-02"), 1)

@@ -73,3 +73,11 @@ def test_steps_are_integers_one_apart() -> None:
     grid, steps = meaning("step").grid, np.arange(-2, 3)
     assert grid.positions(steps[0], steps).tolist() == [0, 1, 2, 3, 4]
     assert grid.advance(steps, np.array(3)).tolist() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_the_mean_step_is_that_of_whole_cycles_of_the_calendar(alias: str) -> None:
+    # 4800 steps of months are whole cycles of 400 years, 4800 steps of business days are whole weeks.
+    grid, start = meaning(alias).grid, pandas_range(alias, 20_000, 0, 1)
+    length = (grid.advance(start, np.array([4800])) - start).astype(np.int64)[0]
+    assert length / 4800 == grid.mean_step

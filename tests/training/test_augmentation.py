@@ -103,6 +103,7 @@ def test_truncate_hides_covariates_of_the_same_steps_and_none_ahead() -> None:
     covariates = CovariateBatch(
         numbers(50, 32), numbers(50, 40), torch.zeros(50, 40, 1), static, torch.zeros(50, 0, dtype=torch.int64)
     )
+    covariates = replace(covariates, elapsed=torch.rand(50, 40))
     batch = replace(random_batch(50, missing=0.0), covariates=covariates)
     after = augmented(batch, ["truncate"], 0, 0)
     assert after.covariates is not None
@@ -110,6 +111,7 @@ def test_truncate_hides_covariates_of_the_same_steps_and_none_ahead() -> None:
     assert torch.equal(after.covariates.known.observed[:, :32, 1], after.observed)
     assert after.covariates.known.observed[:, 32:].all()
     assert (after.covariates.past.values[~after.covariates.past.observed] == 0).all()
+    assert after.covariates.elapsed is covariates.elapsed  # time passes before a series begins, too
 
 
 def test_mask_hides_blocks_and_no_covariates() -> None:

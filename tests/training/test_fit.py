@@ -72,6 +72,23 @@ def test_a_step_computed_in_parts_is_the_same_step(tmp_path: Path) -> None:
             assert one == pytest.approx(two, rel=1e-5)
 
 
+def test_where_all_steps_last_equally_long_positions_by_time_learn_what_rotary_ones_do(tmp_path: Path) -> None:
+    changes = {"augmentations": ("truncate", "mask"), "accumulate_batches": 2, "num_members": 2}
+    rotary, timed = (
+        fit(PANEL, with_training(with_model(positions=kind), **changes), tmp_path / kind) for kind in ("rotary", "time")
+    )
+    assert same_weights(rotary, timed)
+
+
+def test_a_fit_over_unequal_steps_reads_their_lengths(tmp_path: Path) -> None:
+    panel = sine_panel(3, 120, noise=0.1, missing_share=0.05, frequency="B")
+    rotary, timed = (
+        fit(panel, with_training(with_model(positions=kind)), tmp_path / kind) for kind in ("rotary", "time")
+    )
+    assert not same_weights(rotary, timed)
+    assert np.isfinite(timed.facts.validation_loss)
+
+
 def test_the_averaged_weights_are_what_is_validated_and_kept(tmp_path: Path) -> None:
     config = with_training(with_model(skip="none"), ema_decay=0.9, max_steps=10, steps_per_validation=5)
     average = Average(decay=0.9)
