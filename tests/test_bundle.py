@@ -16,6 +16,7 @@ from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, Tr
 from forecaster.calibration import Calibration
 from forecaster.config import CovariateConfig, ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
+from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
@@ -137,6 +138,36 @@ def test_a_model_that_reads_the_elapsed_time_comes_back_exactly(tmp_path: Path) 
     panel = sine_panel(2, 50, noise=0.2, frequency="B")
     values = load_bundle(tmp_path / "b").predictor.predict(panel).values
     np.testing.assert_array_equal(values, predictor.predict(panel).values)
+
+
+def over_a_ridge(predictor: Predictor) -> Predictor:
+    """Gives the predictor with weights in the ridge of its network."""
+    skip = predictor.network.skip
+    assert isinstance(skip, LinearSkip)
+    skip.start_at(torch.randn(skip.weight.shape, generator=torch.Generator().manual_seed(0)))
+    return predictor
+
+
+def test_the_ridge_on_known_covariates_comes_back_exactly(tmp_path: Path) -> None:
+    predictor = over_a_ridge(small_predictor(covariates=READS_ALL, season_length=24))
+    save_bundle(tmp_path / "b", predictor, FACTS)
+    weights = [
+        found.network.state_dict()["skip.weight"] for found in (predictor, load_bundle(tmp_path / "b").predictor)
+    ]
+    assert weights[0].shape == (32 + 2 * 2, 6)
+    assert torch.equal(*weights)
+
+
+def test_a_bundle_whose_ridge_does_not_read_covariates_yet_gives_the_same_forecasts(tmp_path: Path) -> None:
+    predictor = over_a_ridge(small_predictor(covariates=READS_ALL, season_length=24))
+    predictor.network.state_dict()["skip.weight"][32:] = 0.0
+    save_bundle(tmp_path / "b", predictor, FACTS)
+    weights = load_file(tmp_path / "b" / WEIGHTS)
+    weights["0.skip.weight"] = weights["0.skip.weight"][:32].contiguous()
+    save_file(weights, tmp_path / "b" / WEIGHTS)
+    rewrite_manifest(tmp_path / "b")
+    loaded = load_bundle(tmp_path / "b").predictor  # replays the golden forecast
+    assert torch.equal(loaded.network.state_dict()["skip.weight"], predictor.network.state_dict()["skip.weight"])
 
 
 @pytest.mark.parametrize("head", ["negative_binomial", "mse"])

@@ -77,8 +77,9 @@ class ModelConfig(Config):
     )
     skip: Literal["none", "ridge", "theta"] = Field(
         "ridge",
-        description="A simple forecast that the encoder adds to: a linear map by ridge regression, or "
-        "the theta method.",
+        description="A simple forecast that the encoder adds to. ridge: a linear map, by ridge regression, of the "
+        "context and of the known covariates at the step that is forecast and a season earlier. theta: the method of "
+        "that name.",
     )
     head: Literal["quantile", "student_t", "gaussian", "negative_binomial", "mse", "mae", "huber"] = Field(
         "quantile",

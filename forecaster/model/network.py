@@ -86,7 +86,7 @@ class Network(nn.Module):
         """Gives the head's parameters [B H K] for a context that is scaled already."""
         tokens = self.tokens(window, covariates)
         parameters = self.decoder(self.encoder(tokens, groups), tokens.real).to(tokens.values.dtype)
-        return self._with_skip(parameters, window)
+        return self._with_skip(parameters, window, covariates)
 
     def scaled(self, context: torch.Tensor, observed: torch.Tensor) -> ScaledContext:
         """Gives the context [B L'] as the network sees it: left-padded to L and scaled."""
@@ -131,13 +131,15 @@ class Network(nn.Module):
             for numbers in (self.decoder.linear.weight, self.decoder.linear.bias):
                 numbers[self.head.loc_index :: self.head.num_parameters] *= share
 
-    def _with_skip(self, parameters: torch.Tensor, window: ScaledContext) -> torch.Tensor:
+    def _with_skip(
+        self, parameters: torch.Tensor, window: ScaledContext, covariates: CovariateBatch | None
+    ) -> torch.Tensor:
         """Adds the simple forecast to the location among the parameters [B H K]."""
         if self.skip is None:
             return parameters
         location = torch.zeros(self.head.num_parameters, device=parameters.device)
         location[self.head.loc_index] = 1.0
-        located: torch.Tensor = self.skip(window.values, window.observed)
+        located: torch.Tensor = self.skip(window.values, window.observed, covariates)
         return parameters + located.unsqueeze(-1) * location
 
     def _draw_weights(self) -> None:

@@ -11,6 +11,8 @@ from forecaster.model.theta import ThetaSkip
 Skip = LinearSkip | ThetaSkip
 
 SKIPS: dict[str, Callable[[ModelConfig, int], Skip]] = {
-    "ridge": lambda config, context_length: LinearSkip(context_length, config.horizon),
+    "ridge": lambda config, context_length: LinearSkip(
+        context_length, config.horizon, len(config.covariates.known), config.season_length
+    ),
     "theta": lambda config, context_length: ThetaSkip(context_length, config.horizon, config.season_length or 1),
 }

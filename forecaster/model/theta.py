@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from forecaster.types import CovariateBatch
+
 ALPHAS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
 _SIGNIFICANCE = 1.645  # a normal exceeds it in either direction with probability 10 %
 
@@ -33,8 +35,13 @@ class ThetaSkip(nn.Module):
         self.register_buffer("decays", torch.stack(powers), persistent=False)
         self.register_buffer("alphas", torch.tensor(ALPHAS, dtype=torch.float64), persistent=False)
 
-    def forward(self, values: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-        """Gives locations [B H] for scaled values [B L], observed [B L]. In float64, which autocast leaves alone."""
+    def forward(
+        self, values: torch.Tensor, observed: torch.Tensor, covariates: CovariateBatch | None = None
+    ) -> torch.Tensor:
+        """Gives locations [B H] for scaled values [B L], observed [B L]; reads no covariates.
+
+        In float64, which autocast leaves alone.
+        """
         wide = values.to(torch.float64)
         season = seasonal_profile(wide, observed, self.season_length)  # [B m]
         length, m = values.shape[1], self.season_length

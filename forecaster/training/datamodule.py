@@ -47,7 +47,9 @@ class WindowDataModule(pl.LightningDataModule):
         length, reads_elapsed = model.context_length or 0, model.reads_elapsed
         self.windows = Windows(panel, length, model.horizon, model.covariates, reads_elapsed=reads_elapsed)
         self.whole_groups = panel.is_grouped and model.channels == "group"
-        self.training = training_windows(panel, model.horizon, split.training_ends, shortest_context(model, training))
+        shortest = shortest_context(model, training)
+        self.training = training_windows(panel, model.horizon, split.training_ends, shortest)
+        self.seen = training_windows(panel, model.horizon, split.seen_ends, shortest)  # the validation folds included
         self.validation = _validation_windows(panel, split, _most_windows(training), whole_groups=self.whole_groups)
         if self.training.num_windows == 0:
             raise SeriesError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,7 @@ from forecaster.training.averaging import MovingAverage
 from forecaster.training.callbacks import ResumableEarlyStopping
 from forecaster.training.cluster import Place
 from forecaster.training.datamodule import WindowDataModule
+from forecaster.training.initial import refit_skip
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
 from forecaster.training.precision import lightning_precision
 from forecaster.training.shrinking import best_share
@@ -45,7 +47,7 @@ class Member:
     """A trained network."""
 
     network: Network  # the weights with the lowest validation loss, on the CPU
-    refitted: Network  # those trained on the validation folds too, where the config says so; else the same
+    refitted: Network  # those trained on the validation folds too, where the config says so; else its skip alone is
     num_steps: int  # optimiser steps behind them
     validation_loss: float
     correction_share: float  # of what the encoder adds to its skip; 1 without one
@@ -68,7 +70,7 @@ def train_member(
     network, num_steps = _loaded(job.config, Path(best.best_model_path))
     share = best_share(network, run.data)
     network.shrink_correction(share)
-    refitted = _refit(run, num_steps, share) if run.training.refit else network
+    refitted = _refit(run, num_steps, share) if run.training.refit else _with_skip_refitted(run, network)
     return Member(network, refitted, num_steps, float(loss), share)
 
 
@@ -106,6 +108,15 @@ def _refit(run: _Run, num_steps: int, share: float) -> Network:
     network, _ = _loaded(run.job.config, folder / _LAST)
     network.shrink_correction(share)
     return network
+
+
+def _with_skip_refitted(run: _Run, network: Network) -> Network:
+    """Gives the network with a linear skip that has seen the validation folds too; a bundle's keeps what it brought."""
+    if run.start is None or run.start.bundle is not None:
+        return network
+    refitted = copy.deepcopy(network)
+    refit_skip(refitted, run.data)
+    return refitted
 
 
 def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Callback]) -> ModelCheckpoint:

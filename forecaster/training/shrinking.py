@@ -32,7 +32,7 @@ def _losses(network: Network, batch: WindowBatch) -> torch.Tensor:
     assert network.skip is not None
     window = network.scaled(batch.context, batch.observed)
     parameters = network.answer(window, batch.covariates, batch.groups)
-    simple = network.skip(window.values, window.observed)
+    simple = network.skip(window.values, window.observed, batch.covariates)
     target = scale_target(batch.target, window.scale)
     usable = batch.target_observed & (window.scale.spread > 0)
     place, num_targets, losses = network.head.loc_index, float(usable.sum()), []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
+from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.predictor import Predictor
 from forecaster.training.fit import FitResult
 from forecaster.types import WindowBatch
-from tests.factories import sine_panel
+from tests.factories import panel_of, sine_panel
 
 CONFIG = ForecasterConfig(
     model=ModelConfig(horizon=6, context_length=24, patch_length=6, d_model=16, num_heads=2, num_layers=1, d_ff=16),
@@ -39,6 +42,15 @@ def same_weights(first: FitResult | Predictor, second: FitResult | Predictor) ->
     return all(
         torch.equal(a, b) for left, right in pairs for a, b in zip(left.parameters(), right.parameters(), strict=True)
     )
+
+
+def priced_panel(num_series: int = 3, length: int = 120, effect: float = 3.0) -> Panel:
+    """Noise plus `effect` times a known price, drawn anew at each step and known 6 steps ahead."""
+    draw = np.random.default_rng(3)
+    prices = [draw.standard_normal(length + 6) for _ in range(num_series)]
+    targets = [10 + effect * price[:length] + 0.1 * draw.standard_normal(length) for price in prices]
+    panel = panel_of(*targets)
+    return replace(panel, covariates=PanelCovariates.from_arrays(known={"price": prices}))
 
 
 def grouped(panel: Panel, groups: list[int]) -> Panel:

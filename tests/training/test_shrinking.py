@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from forecaster.data.panel import Panel
 from forecaster.model.network import Network
 from forecaster.training.fit import fit, resolve
 from forecaster.training.initial import fit_to_data
 from forecaster.training.member import member_data
 from forecaster.training.shrinking import SHARES, best_share
-from tests.training.factories import CONFIG, PANEL, random_batch, with_model
+from tests.training.factories import CONFIG, PANEL, priced_panel, random_batch, with_model
 
 
 def network_over_ridge(**changes: object) -> Network:
@@ -25,6 +27,19 @@ def location(network: Network) -> torch.Tensor:
     with torch.no_grad():
         answer = network(batch.context[:, -24:], batch.observed[:, -24:])
     return answer.parameters[..., network.head.loc_index]
+
+
+def loss_by_share(panel: Panel, make: Callable[[], Network]) -> list[float]:
+    """Gives the validation loss of the network that `make` gives, with each share of its correction."""
+    losses = []
+    for share in SHARES:
+        network = make()
+        network.shrink_correction(share)
+        batches = list(member_data(panel, resolve(panel, CONFIG), CONFIG.training).validation_batches())
+        weights = torch.tensor([float(batch.target_observed.sum()) for batch in batches])
+        with torch.no_grad():
+            losses.append(float(weights @ torch.stack([network.loss(batch) for batch in batches])))
+    return losses
 
 
 @pytest.mark.parametrize("head", ["quantile", "student_t", "mse"])
@@ -52,16 +67,26 @@ def test_a_correction_that_is_noise_is_dropped() -> None:
 
 
 def test_the_share_is_the_one_with_the_lowest_validation_loss() -> None:
+    losses = loss_by_share(PANEL, network_over_ridge)
     data = member_data(PANEL, resolve(PANEL, CONFIG), CONFIG.training)
-    losses = []
-    for share in SHARES:
-        network = network_over_ridge()
-        network.shrink_correction(share)
-        batches = list(data.validation_batches())
-        weights = torch.tensor([float(batch.target_observed.sum()) for batch in batches])
-        with torch.no_grad():
-            losses.append(float(weights @ torch.stack([network.loss(batch) for batch in batches])))
     assert best_share(network_over_ridge(), data) == SHARES[losses.index(min(losses))]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 10.0])
+def test_the_share_beside_a_ridge_on_known_covariates_is_the_best_one_too(noise: float) -> None:
+    panel = priced_panel()
+    data = member_data(panel, resolve(panel, CONFIG), CONFIG.training)
+
+    def made() -> Network:
+        torch.manual_seed(0)
+        network = Network(resolve(panel, CONFIG).model).eval()
+        fit_to_data(network, data)
+        with torch.no_grad():
+            network.decoder.linear.weight *= noise
+        return network
+
+    losses = loss_by_share(panel, made)
+    assert losses[SHARES.index(best_share(made(), data))] == pytest.approx(min(losses), rel=1e-6)
 
 
 def test_without_a_simple_forecast_the_whole_answer_stays(tmp_path: Path) -> None:
