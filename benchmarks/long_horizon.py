@@ -4,7 +4,8 @@
 
 Columns are standardised by their training rows; errors are those of standardised values, pooled over windows, steps
 and columns. Every test window of stride 1 is scored. Everything is chosen by the validation rows: the weights
-by early stopping, the penalty of the ridge by its error. Beside our network stand, on the same windows, a
+by early stopping, the encoder's share by its error, the penalty of the peer ridge as well; that of our own skip by
+blocks of training and validation rows. Beside our network stand, on the same windows, a
 channel-shared ridge regression on the deviations from the window's mean, the last value, and NeuralForecast's PatchTST
 (one seed; the size that its paper uses for these sets) at the longest context.
 """
@@ -54,7 +55,7 @@ def configuration(horizon: int, context_length: int, seed: int) -> tuple[ModelCo
         head="mse",
         levels=(0.5,),
     )
-    return model, TrainingConfig(max_steps=400, steps_per_validation=50, learning_rate=3e-4, patience=4, seed=seed)
+    return model, TrainingConfig(max_steps=150, steps_per_validation=25, learning_rate=3e-4, patience=3, seed=seed)
 
 
 def ours(data: LongHorizon, horizon: int, context_length: int, seed: int) -> Errors:

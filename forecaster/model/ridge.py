@@ -43,7 +43,7 @@ class Moments:
         self.joint = torch.zeros(context_length, horizon, dtype=torch.float64)
         self.targets = torch.zeros(horizon, dtype=torch.float64)
         self.known = KnownMoments.empty(context_length, horizon, num_known) if num_known else None
-        self.num_inputs, self.num_windows = context_length + num_known, 0.0
+        self.num_windows = 0.0
 
     def add(self, windows: RidgeWindows, weight: torch.Tensor | None = None) -> None:
         """Adds windows, which count as much as `weight` [B] says; by default once each."""
@@ -155,6 +155,14 @@ def chosen(blocks: Sequence[Moments], season_length: int) -> Choice:
     return choices[int(errors.mean(dim=0).argmin())]
 
 
+def ridge_bytes(context_length: int, horizon: int, num_known: int = 0) -> int:
+    """Gives about how much memory it takes to choose and fit such a regression."""
+    moments = context_length * (context_length + horizon) + horizon * num_known * (context_length + num_known)
+    candidates = 2 * len(LAMBDAS) * (len(POOLINGS) if num_known else 1) * (context_length + num_known) * horizon
+    eigen = 14 * context_length**2  # measured: vectors, and what finding them takes
+    return 8 * ((NUM_BLOCKS + 2) * moments + candidates + eigen)
+
+
 def window_weights(errors: torch.Tensor) -> torch.Tensor:
     """Gives how much each window counts, 1 / (e / mean + .2), by its root mean square error e [B] in a first fit.
 
@@ -182,6 +190,9 @@ def _errors(blocks: Sequence[Moments], place: int, season_length: int) -> torch.
     training = pooled([block for number, block in enumerate(blocks) if abs(number - place) > apart])
     length = len(training.inputs)
     covariance = prior(length, season_length)
-    weights = [w for anchor in anchors(length, season_length) for w in ridge(training, anchor, covariance, LAMBDAS)]
-    errors = torch.stack([blocks[place].errors(weight) for weight in weights])
-    return errors.clamp(min=_LOWEST_ERROR).log().mean(dim=1)
+    errors = [
+        blocks[place].errors(weight)
+        for anchor in anchors(length, season_length)
+        for weight in ridge(training, anchor, covariance, LAMBDAS)
+    ]
+    return torch.stack(errors).clamp(min=_LOWEST_ERROR).log().mean(dim=1)

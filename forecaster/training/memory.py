@@ -14,7 +14,9 @@ from forecaster.config import ForecasterConfig
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses
 from forecaster.errors import TrainingError
+from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
+from forecaster.model.ridge import ridge_bytes
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.member import member_data
 from forecaster.training.parts import rows_of
@@ -44,6 +46,7 @@ class MemoryEstimate:
     checkpoint: int  # while it is written
     activations: int  # of one part of a step, in all processes
     windows: int  # the windows of a step, in all processes
+    skip: int  # while a linear skip is fitted
     processes: int  # started beside this one
 
     @property
@@ -75,6 +78,7 @@ def memory_estimate(config: ForecasterConfig, panel: Panel) -> MemoryEstimate:
         checkpoint=_WRITTEN * copies * parameters,
         activations=int(_TRANSIENT * max(activations, kept[0])) * processes,
         windows=_window_bytes(batch) * training.batch_size * processes,
+        skip=_skip_bytes(network),
         processes=_PER_PROCESS * (processes - 1),
     )
 
@@ -89,7 +93,8 @@ def refuse_too_large(config: ForecasterConfig, panel: Panel) -> None:
         raise TrainingError(
             f"training would take about {_gb(estimate.total)} of memory and {_gb(available)} are available: "
             f"{_gb(estimate.activations)} for activations, {_gb(_of_weights(estimate))} for weights "
-            f"and optimiser, {_gb(estimate.windows)} for windows; {_advice(config, estimate)}",
+            f"and optimiser, {_gb(estimate.windows)} for windows, {_gb(estimate.skip)} for the linear skip; "
+            f"{_advice(config, estimate)}",
             code="not-enough-memory",
         )
     if estimate.total > _TIGHT * available:
@@ -112,6 +117,12 @@ def _advice(config: ForecasterConfig, estimate: MemoryEstimate) -> str:
             "which changes nothing but the time"
         )
     return f"lower d_model ({config.model.d_model}), d_ff ({config.model.d_ff}) or num_layers"
+
+
+def _skip_bytes(network: Network) -> int:
+    if not isinstance(network.skip, LinearSkip):
+        return 0
+    return ridge_bytes(network.context_length, network.config.horizon, network.skip.num_known)
 
 
 def _of_weights(estimate: MemoryEstimate) -> int:

@@ -28,9 +28,8 @@ def test_activations_grow_with_the_part_of_a_batch_and_nothing_else_does() -> No
     assert half.activations == pytest.approx(whole.activations / 2, rel=0.01)
     assert half.weights == whole.weights
     assert half.windows == whole.windows
-    assert whole.total == sum(
-        (whole.weights, whole.optimizer, whole.checkpoint, whole.activations, whole.windows, whole.processes)
-    )
+    of_steps = (whole.weights, whole.optimizer, whole.checkpoint, whole.activations, whole.windows)
+    assert whole.total == sum((*of_steps, whole.processes, whole.skip))
 
 
 def test_weights_take_four_bytes_and_the_optimiser_three_times_as_many() -> None:
@@ -134,3 +133,12 @@ def test_the_estimate_is_near_the_measured_peak(batch_size: int, precision: str)
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
     ratio = float(output.stdout.split()[-1])
     assert 1 / 2 < ratio < 2
+
+
+def test_what_a_ridge_on_a_long_context_takes_is_counted() -> None:
+    plain, over_ridge = (
+        estimate(with_model(context_length=4096, patch_length=512, skip=skip)) for skip in ("none", "ridge")
+    )
+    assert plain.skip == 0
+    assert over_ridge.skip > 8 * 8 * 4096**2  # the moments of six blocks and more
+    assert over_ridge.total - over_ridge.skip == plain.total
