@@ -16,8 +16,8 @@ from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, Tr
 from forecaster.calibration import Calibration
 from forecaster.config import CovariateConfig, ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
+from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
 from tests.factories import sine_panel

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from forecaster.data.windows import WindowAddresses, WindowIndex
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
-from forecaster.model.ridge import NUM_BLOCKS, Choice, Moments, RidgeWindows, chosen, window_weights
 from forecaster.model.scaling import scale_target
+from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.ridge import NUM_BLOCKS, Choice, Moments, RidgeWindows, chosen, window_weights
 from forecaster.training.datamodule import WindowDataModule
 
 _MAX_RIDGE_WINDOWS = 32_768

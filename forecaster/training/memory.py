@@ -14,9 +14,9 @@ from forecaster.config import ForecasterConfig
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses
 from forecaster.errors import TrainingError
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
-from forecaster.model.ridge import ridge_bytes
+from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.ridge import ridge_bytes
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.member import member_data
 from forecaster.training.parts import rows_of

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from forecaster.config import CovariateConfig, ModelConfig
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
 from forecaster.model.scaling import unscale
+from forecaster.model.skips.linear import LinearSkip
 from forecaster.types import CovariateBatch, Masked, WindowBatch
 
 Module = TypeVar("Module", bound=nn.Module)

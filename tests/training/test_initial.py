@@ -14,9 +14,9 @@ from forecaster.config import ForecasterConfig
 from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
 from forecaster.model.scaling import scale_target
+from forecaster.model.skips.linear import LinearSkip
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.fit import fit, resolve
 from forecaster.training.initial import fit_to_data, refit_skip

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from forecaster.config import CovariateConfig
-from forecaster.model.known_part import POOLINGS, known_numbers, num_known_numbers
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
-from forecaster.model.ridge import LAMBDAS, Moments, RidgeWindows, anchors, chosen, pooled, prior, ridge
 from forecaster.model.scaling import scale_covariate
+from forecaster.model.skips.known_part import POOLINGS, known_numbers, num_known_numbers
+from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.ridge import LAMBDAS, Moments, RidgeWindows, anchors, chosen, pooled, prior, ridge
 from forecaster.types import CovariateBatch, Masked
 from tests.model.factories import COVARIATES, awake_network, batch_for, random_covariates, small_config
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from forecaster.model.theta import ALPHAS, ThetaSkip, is_seasonal, seasonal_profile, slope
+from forecaster.model.skips.theta import ALPHAS, ThetaSkip, is_seasonal, seasonal_profile, slope
 from tests.model.factories import awake_network, random_context
 
 Array = NDArray[np.float64]

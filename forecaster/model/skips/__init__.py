@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from forecaster.config import ModelConfig
-from forecaster.model.linear_skip import LinearSkip
-from forecaster.model.theta import ThetaSkip
+from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.theta import ThetaSkip
 
 Skip = LinearSkip | ThetaSkip
 

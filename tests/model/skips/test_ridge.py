@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from forecaster.model.ridge import (
+from forecaster.model.skips.ridge import (
     LAMBDAS,
     NUM_BLOCKS,
     PHASE_CORRELATION,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from forecaster.model.known_part import known_numbers, num_known_numbers
+from forecaster.model.skips.known_part import known_numbers, num_known_numbers
 from forecaster.types import CovariateBatch
 
 

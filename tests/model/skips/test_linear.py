@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from forecaster.model.linear_skip import LinearSkip
 from forecaster.model.network import Network
+from forecaster.model.skips.linear import LinearSkip
 from forecaster.types import Scale
 from tests.model.factories import EACH_HEAD, awake_network, random_batch, small_config
 

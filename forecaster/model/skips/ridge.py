@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from forecaster.model.known_part import POOLINGS, KnownMoments, Partial
+from forecaster.model.skips.known_part import POOLINGS, KnownMoments, Partial
 
 LAMBDAS = tuple(10.0**power for power in (-5.0, -4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0))
 PHASE_CORRELATION = 0.8  # between weights one or more whole seasons apart; .6 to .95 do as well
