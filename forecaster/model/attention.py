@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from forecaster.model.dropout import Dropout
-
 Rotation = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -24,6 +22,11 @@ class View:
     visible: torch.Tensor  # bool, broadcasts to [B A N N]: True where the query (row) may look at the key (column)
     rotate: Rotation | None = None  # puts ages into queries and keys
     bias: torch.Tensor | None = None  # [A N N] or [B A N N], added to the scores
+
+    @property
+    def sighted(self) -> torch.Tensor:
+        """Says which queries see a key at all, broadcasts to [B A N 1]."""
+        return self.visible.any(dim=-1, keepdim=True)
 
 
 def visibility(real: torch.Tensor, ages: torch.Tensor | None = None) -> torch.Tensor:
@@ -38,52 +41,58 @@ def visibility(real: torch.Tensor, ages: torch.Tensor | None = None) -> torch.Te
 def attention_weights(queries: torch.Tensor, keys: torch.Tensor, view: View) -> torch.Tensor:
     """Gives softmax(Q K^T / sqrt(E) + bias) over the visible keys [B A N N], for queries and keys [B A N E].
 
-    Each row sums to 1; the row of a query that sees no key is all 0. The softmax is taken in float32 at
-    least, so that it stays exact when products run in bfloat16.
+    Each row sums to 1; the row of a query that sees no key is all 0.
     """
-    scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    if view.bias is not None:
-        scores = scores + view.bias
-    hidden = ~view.visible
-    return scores.masked_fill(hidden, torch.finfo(scores.dtype).min).softmax(dim=-1).masked_fill(hidden, 0.0)
+    return _softmax(queries, keys, view) * view.sighted
 
 
 def scaled_dot_product_attention(
-    queries: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    view: View,
-    dropout: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, view: View
 ) -> torch.Tensor:
     """Gives, for each query, the mean of values [B A N E] under its attention weights: [B A N E].
 
-    `dropout` is applied to the weights. A query that sees no key gets 0.
+    A query that sees no key gets 0.
     """
-    weights = attention_weights(queries, keys, view).to(values.dtype)
-    return (weights if dropout is None else dropout(weights)) @ values
+    mixed = _softmax(queries, keys, view).to(values.dtype) @ values
+    return mixed * view.sighted.to(mixed.dtype)
+
+
+def _softmax(queries: torch.Tensor, keys: torch.Tensor, view: View) -> torch.Tensor:
+    """Gives the attention weights [B A N N], those of a query that sees no key spread evenly.
+
+    In float32 at least, so that it stays exact when products run in bfloat16. There are N x N numbers for each head:
+    what passes over them is most of the time of an encoder with many tokens, so that the root is taken off the queries
+    and the mask is added in place.
+    """
+    scores = (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if view.bias is not None:
+        scores = scores + view.bias
+    scores += torch.zeros_like(view.visible, dtype=scores.dtype).masked_fill(
+        ~view.visible, torch.finfo(scores.dtype).min
+    )
+    return scores.softmax(dim=-1)
 
 
 class MultiHeadAttention(nn.Module):
     """A heads of self-attention between two linear maps: D -> queries, keys, values, and A heads -> D."""
 
-    def __init__(self, d_model: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, d_model: int, num_heads: int) -> None:
         super().__init__()
         assert d_model % num_heads == 0, "checked by ModelConfig"
         self.num_heads = num_heads
         self.inward = nn.Linear(d_model, 3 * d_model)
         self.outward = nn.Linear(d_model, d_model)
-        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: torch.Tensor, view: View) -> torch.Tensor:
         """Gives [B N D] for tokens [B N D]."""
         queries, keys, values = self._heads(tokens, view)
-        mixed = scaled_dot_product_attention(queries, keys, values, view, self.dropout)
+        mixed = scaled_dot_product_attention(queries, keys, values, view)
         joined: torch.Tensor = self.outward(mixed.transpose(1, 2).flatten(2))
         return joined
 
     def weights(self, tokens: torch.Tensor, view: View) -> torch.Tensor:
-        """Gives the weights [B A N N] that `forward` uses, before dropout."""
+        """Gives the weights [B A N N] that `forward` uses."""
         queries, keys, _ = self._heads(tokens, view)
         return attention_weights(queries, keys, view)
 

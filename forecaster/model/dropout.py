@@ -27,8 +27,8 @@ class Dropout(nn.Module):
             return numbers
         if numbers.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(numbers, self.share)
-        kept = _draws(numbers.numel()).reshape(numbers.shape) >= self.share * _STEPS + _LOWEST
-        return numbers * kept.to(numbers.dtype).mul_(1 / (1 - self.share))
+        dropped = _draws(numbers.numel()).reshape(numbers.shape) < self.share * _STEPS + _LOWEST
+        return numbers.masked_fill(dropped, 0.0).mul_(1 / (1 - self.share))
 
 
 def _draws(count: int) -> torch.Tensor:

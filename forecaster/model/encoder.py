@@ -124,4 +124,4 @@ def group_visibility(real: torch.Tensor, groups: torch.Tensor | None) -> View:
 
 
 def _attention(config: ModelConfig) -> MultiHeadAttention:
-    return MultiHeadAttention(config.d_model, config.num_heads, config.dropout)
+    return MultiHeadAttention(config.d_model, config.num_heads)

@@ -24,7 +24,7 @@ def ours_and_torchs(d_model: int, num_heads: int) -> tuple[MultiHeadAttention, n
     """Gives both with the same weights, in float64."""
     torch.manual_seed(d_model)
     theirs = nn.MultiheadAttention(d_model, num_heads, batch_first=True).double()
-    ours = MultiHeadAttention(d_model, num_heads, dropout=0.0).double()
+    ours = MultiHeadAttention(d_model, num_heads).double()
     nn.init.normal_(theirs.in_proj_bias)
     nn.init.normal_(theirs.out_proj.bias)
     names = {"inward": "in_proj_", "outward": "out_proj."}
@@ -138,17 +138,9 @@ def test_the_softmax_of_bfloat16_products_is_taken_in_float32() -> None:
     assert weights.dtype == torch.float32
 
 
-def test_dropout_falls_on_the_weights_in_training_only() -> None:
-    attention = MultiHeadAttention(8, 2, dropout=0.5)
-    tokens, view = torch.randn(2, 6, 8), all_visible(6)
-    assert not torch.equal(attention(tokens, view), attention(tokens, view))
-    attention.eval()
-    assert torch.equal(attention(tokens, view), attention(tokens, view))
-
-
 def test_the_rotation_turns_queries_and_keys_but_not_values() -> None:
     torch.manual_seed(0)
-    attention, tokens, plain = MultiHeadAttention(8, 2, dropout=0.0), torch.randn(1, 6, 8), all_visible(6)
+    attention, tokens, plain = MultiHeadAttention(8, 2), torch.randn(1, 6, 8), all_visible(6)
     turned, bent = View(plain.visible, torch.neg), View(plain.visible, torch.sin)
     # Turning all of them by the same half turn changes the sign of queries and keys: no score moves.
     torch.testing.assert_close(attention(tokens, turned), attention(tokens, plain), rtol=1e-6, atol=1e-7)
