@@ -99,5 +99,6 @@ class MultiHeadAttention(nn.Module):
     def _heads(self, tokens: torch.Tensor, view: View) -> list[torch.Tensor]:
         """Gives queries, keys and values, each [B A N E]."""
         joint = self.inward(tokens).unflatten(-1, (3, self.num_heads, -1))  # [B N 3 A E]
-        queries, keys, values = joint.permute(2, 0, 3, 1, 4)
-        return [queries, keys, values] if view.rotate is None else [view.rotate(queries), view.rotate(keys), values]
+        looking, values = joint.permute(2, 0, 3, 1, 4).contiguous().split([2, 1])
+        queries, keys = looking if view.rotate is None else view.rotate(looking)
+        return [queries, keys, values[0]]

@@ -9,7 +9,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from forecaster.config import ModelConfig
-from forecaster.model.dropout import Dropout
 
 
 class FeedForward(nn.Module):
@@ -19,13 +18,11 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inward = nn.Linear(config.d_model, config.d_ff)
         self.activation = activation
-        self.dropout = Dropout(config.dropout)
         self.outward = nn.Linear(config.d_ff, config.d_model)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Gives [B N D] for tokens [B N D]."""
-        hidden = self.dropout(self.activation(self.inward(tokens)))
-        thought: torch.Tensor = self.outward(hidden)
+        thought: torch.Tensor = self.outward(self.activation(self.inward(tokens)))
         return thought
 
 

@@ -93,14 +93,14 @@ class RotaryPositions(NoPositions):
         self.head_width = head_width
 
     def rotation(self, ages: torch.Tensor) -> Rotation | None:
-        """Gives a function that turns heads [B A N width], in the dtype they come in."""
+        """Gives a function that turns heads [... B A N width], in the dtype they come in."""
         angle = angles(ages, self.head_width).unsqueeze(-3)  # [1 N width/2], or [B 1 N width/2]: for all heads
-        cosine, sine = angle.cos(), angle.sin()
+        cosine = torch.cat([angle.cos(), angle.cos()], dim=-1)
+        sine = torch.cat([-angle.sin(), angle.sin()], dim=-1)
 
         def turn(heads: torch.Tensor) -> torch.Tensor:
-            first, second = heads.chunk(2, dim=-1)
-            turned = torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
-            return turned.to(heads.dtype)
+            partners = heads.roll(heads.shape[-1] // 2, dims=-1)
+            return (heads * cosine + partners * sine).to(heads.dtype)
 
         return turn
 
