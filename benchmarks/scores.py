@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from forecaster import Forecaster
-from forecaster.arrays import FloatArray, places_of_each
+from forecaster.arrays import FloatArray
 from forecaster.baselines import SeasonalNaive
 from forecaster.config import ForecasterConfig, TableConfig
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import rolling_origin
-from forecaster.evaluation import Evaluation, evaluate
-from forecaster.metrics import seasonal_scales
+from forecaster.evaluation import Evaluation, evaluate, window_scales
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,7 @@ def joined(parts: Sequence[Scored]) -> Scored:
 
 def _scored(table: pd.DataFrame, evaluation: Evaluation, season_length: int) -> Scored:
     panel = read_panel(table).panel
-    scales = np.empty(len(evaluation.series))
-    for position, places in places_of_each(evaluation.series):
-        scales[places] = seasonal_scales(panel.target(position), evaluation.cutoffs[places], season_length)
+    scales = window_scales(panel, evaluation.series, evaluation.cutoffs, season_length)
     names = [panel.series_ids[series] for series in evaluation.series]
     windows = pd.DataFrame({"unique_id": names, "cutoff": evaluation.cutoffs})
     return Scored(evaluation.actual, evaluation.quantiles, evaluation.levels, scales, windows)

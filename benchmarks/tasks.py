@@ -14,8 +14,8 @@ from forecaster.config import ForecasterConfig, TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import Fold
-from forecaster.evaluation import Evaluation, evaluate
-from forecaster.metrics import score, seasonal_scale
+from forecaster.evaluation import Evaluation, evaluate, window_scales
+from forecaster.metrics import score
 from forecaster.predictor import Predictor
 from forecaster.training.fit import FitResult, fit
 
@@ -54,6 +54,5 @@ def whole(folds: Sequence[Fold]) -> Fold:
 def judged(predictor: Predictor, task: Task, folds: Sequence[Fold]) -> Evaluation:
     """Forecasts the folds and scores them, MASE by the season of the task."""
     found = evaluate(predictor, task.panel, [whole(folds)], predictor.levels)
-    pairs = zip(found.series, found.cutoffs, strict=True)
-    scales = np.array([seasonal_scale(task.panel.target(int(s))[:cut], task.season_length) for s, cut in pairs])
+    scales = window_scales(task.panel, found.series, found.cutoffs, task.season_length)
     return replace(found, scores=score(found.actual, found.quantiles, found.levels, scales))

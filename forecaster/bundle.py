@@ -122,7 +122,7 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
         manifest = Manifest(libraries=libraries, training=training, files=files)
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2))
-        publish(draft, folder)
+        publish(draft, folder, overwrite=False)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

@@ -16,6 +16,7 @@ from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, Tr
 from forecaster.calibration import Calibration
 from forecaster.config import CovariateConfig, ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
+from forecaster.golden import record_golden
 from forecaster.model.network import Network
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor
@@ -190,8 +191,21 @@ def test_an_existing_folder_is_not_overwritten(bundle_folder: Path) -> None:
         save_bundle(bundle_folder, small_predictor(), FACTS)
 
 
+def test_a_bundle_that_another_writes_in_the_meantime_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(predictor: Predictor) -> dict[str, torch.Tensor]:
+        (tmp_path / "b").mkdir()
+        (tmp_path / "b" / WEIGHTS).write_text("theirs")
+        return record_golden(predictor)
+
+    monkeypatch.setattr("forecaster.bundle.record_golden", meanwhile)
+    with pytest.raises(OSError, match="not empty"):
+        save_bundle(tmp_path / "b", small_predictor(), FACTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b" / WEIGHTS).read_text() == "theirs"
+
+
 def test_a_failed_save_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forecaster.bundle.publish", lambda draft, folder: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("forecaster.bundle.publish", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save_bundle(tmp_path / "bundle", small_predictor(), FACTS)
     assert list(tmp_path.iterdir()) == []

@@ -170,7 +170,7 @@ class StoreWriter:
             if error is None:
                 self._write_rest()
                 check_replaceable(self._folder, _HEADER, overwrite=self._overwrite)
-                publish(self._draft, self._folder)
+                publish(self._draft, self._folder, overwrite=self._overwrite)
         finally:
             shutil.rmtree(self._draft, ignore_errors=True)
 

@@ -23,11 +23,14 @@ def sibling(folder: Path, state: str) -> Path:
     return folder.parent / f".{folder.name}.{state}-{secrets.token_hex(6)}"
 
 
-def publish(draft: Path, folder: Path) -> None:
-    """Flushes the finished draft and renames it to `folder`, putting an older one back if that fails."""
+def publish(draft: Path, folder: Path, *, overwrite: bool) -> None:
+    """Flushes the finished draft and renames it to `folder`, putting an older one back if that fails.
+
+    Without `overwrite` one that has appeared in the meantime stays, and OSError is raised.
+    """
     for path in [*draft.iterdir(), draft]:
         _flush(path)
-    replaced = sibling(folder, "replaced") if folder.exists() else None
+    replaced = sibling(folder, "replaced") if overwrite and folder.exists() else None
     if replaced:
         folder.rename(replaced)
     try:
