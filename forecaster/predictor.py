@@ -117,9 +117,8 @@ class Predictor:
         observed value. Raises FrequencyError for a panel of another frequency.
         """
         self._check_frequency(panel)
-        config, addresses = self.network.config, WindowAddresses(series, cutoffs)
-        length, reads_elapsed = self.network.context_length, config.reads_elapsed
-        windows = Windows(panel, length, 0, config.covariates, config.horizon, reads_elapsed=reads_elapsed)
+        addresses = WindowAddresses(series, cutoffs)
+        windows = Windows.for_model(panel, self.network.config, with_target=False)
         values = np.empty((len(series), horizon, len(levels)))
         for places in batches_of(panel, addresses, _WINDOWS_PER_FORWARD):
             values[places] = self._forward(windows, addresses.at(places), levels)[:, :horizon]

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from forecaster.arrays import IntArray
-from forecaster.config import CovariateConfig
+from forecaster.config import CovariateConfig, ModelConfig
 from forecaster.data.covariate_windows import CovariateWindows
 from forecaster.data.cutting import cut, leading
 from forecaster.data.panel import Panel
@@ -121,6 +121,18 @@ class Windows:
     covariates: CovariateConfig | None = None  # None: none are cut
     covariate_horizon: int | None = None  # steps ahead whose known covariates are cut; None: as many as the horizon
     reads_elapsed: bool = False  # True: the elapsed time of each step is among the covariates
+
+    @classmethod
+    def for_model(cls, panel: Panel, model: ModelConfig, *, with_target: bool = True) -> Windows:
+        """Gives windows as a model reads them, its context_length being set; without targets, for a forecast."""
+        return cls(
+            panel,
+            model.context_length or 0,
+            model.horizon if with_target else 0,
+            model.covariates,
+            model.horizon,
+            model.reads_elapsed,
+        )
 
     def __post_init__(self) -> None:
         if self.context_length < 1 or self.horizon < 0:

@@ -128,8 +128,7 @@ def ask(predictor: Predictor, panel: Panel, position: int, cutoff: int | None, s
             code="frequency-mismatch",
         )
     config = predictor.network.config
-    length, reads_elapsed = predictor.network.context_length, config.reads_elapsed
-    windows = Windows(panel, length, config.horizon, config.covariates, reads_elapsed=reads_elapsed)
+    windows = Windows.for_model(panel, config)
     addresses = _company(panel, position, cutoff) if config.channels == "group" else _alone(panel, position, cutoff)
     batch = windows.gather(addresses).to(predictor.ensemble.device)
     place = int(np.flatnonzero(addresses.series == position)[0])

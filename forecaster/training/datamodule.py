@@ -44,8 +44,7 @@ class WindowDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.model, self.config, self.process = model, training, process
-        length, reads_elapsed = model.context_length or 0, model.reads_elapsed
-        self.windows = Windows(panel, length, model.horizon, model.covariates, reads_elapsed=reads_elapsed)
+        self.windows = Windows.for_model(panel, model)
         self.whole_groups = panel.is_grouped and model.channels == "group"
         shortest = shortest_context(model, training)
         self.training = training_windows(panel, model.horizon, split.training_ends, shortest)

@@ -23,9 +23,9 @@ from forecaster.training.averaging import MovingAverage
 from forecaster.training.callbacks import ResumableEarlyStopping
 from forecaster.training.cluster import Place
 from forecaster.training.datamodule import WindowDataModule
-from forecaster.training.initial import refit_skip
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
 from forecaster.training.precision import lightning_precision
+from forecaster.training.prefit import Prefit
 from forecaster.training.shrinking import best_share
 from forecaster.training.start import Start, freeze
 
@@ -40,6 +40,11 @@ class Job:
     config: ForecasterConfig  # resolved
     folder: Path  # of the checkpoints
     start: StartFacts
+
+    @cached_property
+    def prefit(self) -> Prefit:
+        """What all networks of the job take from its windows without a gradient."""
+        return Prefit(self.config.model, member_data(self.panel, self.config, self.config.training))
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def _with_skip_refitted(run: _Run, network: Network) -> Network:
     if run.start is None or run.start.bundle is not None:
         return network
     refitted = copy.deepcopy(network)
-    refit_skip(refitted, run.data)
+    run.job.prefit.refit_skip(refitted)
     return refitted
 
 
@@ -125,7 +130,7 @@ def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Call
     torch.manual_seed(run.training.seed)
     network = Network(run.job.config.model)
     if run.start is not None and checkpoint is None:
-        run.start.begin(network, run.number, data)
+        run.start.begin(network, run.number, run.job.prefit)
     freeze(network, run.job.start)
     module = ForecastModule(network, run.training, run.number)
     best = _checkpoints(folder)

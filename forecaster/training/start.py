@@ -8,8 +8,7 @@ from forecaster.bundle import Bundle, StartFacts
 from forecaster.config import ModelConfig
 from forecaster.errors import TrainingError
 from forecaster.model.network import Network
-from forecaster.training.datamodule import WindowDataModule
-from forecaster.training.initial import fit_to_data
+from forecaster.training.prefit import Prefit
 
 # What may differ from the bundle's config, as no weight depends on it.
 _FREE_FIELDS = {"dropout"}
@@ -41,10 +40,10 @@ class Start:
                 code="architecture-mismatch",
             )
 
-    def begin(self, network: Network, member: int, data: WindowDataModule) -> None:
+    def begin(self, network: Network, member: int, prefit: Prefit) -> None:
         """Puts the first weights into the network of a member; members take turns where a bundle has fewer."""
         if self.bundle is None:
-            fit_to_data(network, data)
+            prefit.begin(network)
         else:
             networks = self.bundle.predictor.networks
             network.load_state_dict(networks[member % len(networks)].state_dict())

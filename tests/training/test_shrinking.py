@@ -11,8 +11,8 @@ import torch
 from forecaster.data.panel import Panel
 from forecaster.model.network import Network
 from forecaster.training.fit import fit, resolve
-from forecaster.training.initial import fit_to_data
 from forecaster.training.member import member_data
+from forecaster.training.prefit import Prefit
 from forecaster.training.shrinking import SHARES, best_share
 from tests.training.factories import CONFIG, PANEL, priced_panel, random_batch, with_model
 
@@ -60,7 +60,7 @@ def test_a_share_of_the_correction_is_left_and_nothing_else_changes(head: str, d
 def test_a_correction_that_is_noise_is_dropped() -> None:
     network = network_over_ridge()
     data = member_data(PANEL, resolve(PANEL, CONFIG), CONFIG.training)
-    fit_to_data(network, data)
+    Prefit(network.config, data).begin(network)
     with torch.no_grad():
         network.decoder.linear.weight[:: network.head.num_parameters] *= 100
     assert best_share(network, data) == 0.0
@@ -80,7 +80,7 @@ def test_the_share_beside_a_ridge_on_known_covariates_is_the_best_one_too(noise:
     def made() -> Network:
         torch.manual_seed(0)
         network = Network(resolve(panel, CONFIG).model).eval()
-        fit_to_data(network, data)
+        Prefit(network.config, data).begin(network)
         with torch.no_grad():
             network.decoder.linear.weight *= noise
         return network

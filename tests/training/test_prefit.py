@@ -17,11 +17,13 @@ from forecaster.data.splits import split_panel
 from forecaster.model.network import Network
 from forecaster.model.scaling import scale_target
 from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.ridge import chosen
+from forecaster.training import prefit
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.fit import fit, resolve
-from forecaster.training.initial import fit_to_data, refit_skip
 from forecaster.training.member import member_data
-from tests.training.factories import CONFIG, PANEL, priced_panel, with_model
+from forecaster.training.prefit import Prefit
+from tests.training.factories import CONFIG, PANEL, priced_panel, with_model, with_training
 
 SEASONAL = with_model(season_length=6)
 
@@ -29,7 +31,7 @@ SEASONAL = with_model(season_length=6)
 def fitted(panel: Panel, config: ForecasterConfig = SEASONAL) -> tuple[LinearSkip, WindowDataModule]:
     config = resolve(panel, config)
     network, data = Network(config.model), member_data(panel, config, config.training)
-    fit_to_data(network, data)
+    Prefit(config.model, data).begin(network)
     assert isinstance(network.skip, LinearSkip)
     return network.skip, data
 
@@ -107,9 +109,8 @@ def changed_after(panel: Panel, begin: int, seed: int = 5) -> Panel:
 
 def refitted(panel: Panel) -> torch.Tensor:
     config = resolve(panel, SEASONAL)
-    network, data = Network(config.model), member_data(panel, config, config.training)
-    fit_to_data(network, data)
-    refit_skip(network, data)
+    network = Network(config.model)
+    Prefit(config.model, member_data(panel, config, config.training)).refit_skip(network)
     assert isinstance(network.skip, LinearSkip)
     return network.skip.weight
 
@@ -127,3 +128,12 @@ def test_a_fit_serves_the_refitted_ridge_and_calibrates_the_one_that_has_not_see
     skip = result.predictor.network.skip
     assert isinstance(skip, LinearSkip)
     torch.testing.assert_close(skip.weight, refitted(PANEL), rtol=1e-12, atol=1e-12)
+
+
+def test_the_networks_of_a_fit_share_one_regression(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = []
+    monkeypatch.setattr(prefit, "chosen", lambda *given: calls.append(given) or chosen(*given))
+    result = fit(PANEL, with_training(SEASONAL, num_members=3), tmp_path)
+    weights = [network.skip.weight for network in result.predictor.networks]
+    assert len(calls) == 1
+    assert torch.equal(weights[0], weights[2])

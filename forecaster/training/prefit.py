@@ -1,0 +1,136 @@
+"""What networks take from their windows without a gradient: the ridge of their skip, the scale of static numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from forecaster.config import ModelConfig
+from forecaster.data.windows import WindowAddresses
+from forecaster.model.network import Network
+from forecaster.model.patching import left_pad
+from forecaster.model.scaling import scale_context, scale_target
+from forecaster.model.skips import SKIPS
+from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.ridge import NUM_BLOCKS, Choice, Moments, RidgeWindows, chosen, pooled, window_weights
+from forecaster.training.datamodule import WindowDataModule
+
+_MAX_RIDGE_WINDOWS = 32_768
+_WINDOWS_PER_BLOCK = 1_024
+
+
+class Prefit:
+    """What all networks of one config take from the same data; worked out for the first of them that asks."""
+
+    def __init__(self, model: ModelConfig, data: WindowDataModule) -> None:
+        self.model, self.data = model, data
+
+    def begin(self, network: Network) -> None:
+        """Sets what is not left to gradients: the linear skip, by ridge, and the scale of static numbers."""
+        if isinstance(network.skip, LinearSkip):
+            network.skip.start_at(self._ridge.trained)
+        if network.tokens.static is not None:
+            network.tokens.static.scale_by(torch.tensor(self.data.windows.panel.covariates.static))
+
+    def refit_skip(self, network: Network) -> None:
+        """Sets the linear skip, if there is one, to that of all windows that may be seen, the validation folds' too.
+
+        For a network whose number of steps, share and calibration are known already: those were told by the
+        validation folds, and a skip that had seen them would have made them look better than they are.
+        """
+        if isinstance(network.skip, LinearSkip):
+            network.skip.start_at(self._ridge.refitted)
+
+    @cached_property
+    def _ridge(self) -> _Ridge:
+        return _Ridge(self.model, self.data)
+
+
+class _Ridge:
+    """The ridge regression of a skip on the windows of some data, scaled as the network scales.
+
+    Only windows with a whole target and at least half as much history as the longest take part: a spread told from a
+    few steps would make errors beyond measure of the steps that follow. There are 32,768 at most, evenly spread.
+    """
+
+    def __init__(self, model: ModelConfig, data: WindowDataModule) -> None:
+        self.model, self.data, self.length = model, data, data.windows.context_length
+        self.season_length = model.season_length or data.windows.panel.axis.frequency.season_length
+        skip = SKIPS["ridge"](model, self.length)
+        assert isinstance(skip, LinearSkip)
+        self.skip = skip
+
+    @cached_property
+    def trained(self) -> torch.Tensor:
+        """Weights [L+F H] learned on the training windows; 0 without enough of them."""
+        addresses = self.data.training.thinned(_MAX_RIDGE_WINDOWS)
+        return self._fitted(addresses, self._moments(addresses))
+
+    @cached_property
+    def refitted(self) -> torch.Tensor:
+        """Weights [L+F H] learned on all windows that may be seen; 0 without enough of them."""
+        return self._fitted(self._seen, pooled(self._blocks))
+
+    @cached_property
+    def _seen(self) -> WindowAddresses:
+        """The windows that may be seen, in the order of the time of their cutoffs."""
+        panel, addresses = self.data.windows.panel, self.data.seen.thinned(_MAX_RIDGE_WINDOWS)
+        times = panel.axis.frequency.advance(panel.starts[addresses.series], addresses.cutoffs)
+        return addresses.at(np.argsort(times, kind="stable"))
+
+    @cached_property
+    def _blocks(self) -> Sequence[Moments]:
+        """The moments of those windows, cut into blocks of time."""
+        parts = np.array_split(np.arange(len(self._seen)), NUM_BLOCKS)
+        return [self._moments(self._seen.at(part)) for part in parts]
+
+    @cached_property
+    def _choice(self) -> Choice | None:
+        """Anchor and penalty; None where there are not two blocks of windows to compare them on."""
+        blocks = [block for block in self._blocks if block.num_windows]
+        return chosen(blocks, self.season_length) if len(blocks) > 1 else None
+
+    def _fitted(self, addresses: WindowAddresses, first: Moments) -> torch.Tensor:
+        """Gives weights learned on windows and then once more, each window weighted by its error in the first fit."""
+        nothing = torch.zeros_like(self.skip.weight)
+        if self._choice is None or not first.num_windows:
+            return nothing
+        return self._choice.fitted(self._weighted(addresses, self._choice.fitted(first)))
+
+    def _moments(self, addresses: WindowAddresses) -> Moments:
+        moments = self._empty()
+        for windows in self._windows(addresses):
+            moments.add(windows)
+        return moments
+
+    def _weighted(self, addresses: WindowAddresses, first: torch.Tensor) -> Moments:
+        """Gives the moments of windows that are weighted by what the weights of a first fit make of them."""
+        self.skip.start_at(first)
+        errors = [self._errors(windows) for windows in self._windows(addresses)]
+        weights = torch.split(window_weights(torch.cat(errors)), [len(part) for part in errors])
+        moments = self._empty()
+        for windows, weight in zip(self._windows(addresses), weights, strict=True):
+            moments.add(windows, weight)
+        return moments
+
+    def _errors(self, windows: RidgeWindows) -> torch.Tensor:
+        """Gives the root mean square error [B] of the skip as it stands."""
+        return (self.skip.located(windows.values, windows.known) - windows.target).square().mean(dim=1).sqrt()
+
+    def _windows(self, addresses: WindowAddresses) -> Iterator[RidgeWindows]:
+        longest = min(self.length, int(addresses.cutoffs.max(initial=0)))
+        for begin in range(0, len(addresses), _WINDOWS_PER_BLOCK):
+            batch = self.data.windows.gather(addresses.at(slice(begin, begin + _WINDOWS_PER_BLOCK)))
+            window = scale_context(*left_pad(batch.context, batch.observed, self.length), self.model.scaling)
+            seen = batch.observed.sum(dim=1) >= longest / 2
+            whole = seen & batch.target_observed.all(dim=1) & (window.scale.spread > 0).squeeze(1)
+            target, known = scale_target(batch.target, window.scale), self.skip.known(batch.covariates)
+            yield RidgeWindows(
+                window.values[whole].double(), target[whole].double(), None if known is None else known[whole]
+            )
+
+    def _empty(self) -> Moments:
+        return Moments(self.length, self.model.horizon, self.skip.num_known)
