@@ -1,4 +1,4 @@
-"""Cuts a list of windows into batches: in order, or so that windows that may see each other stay together."""
+"""Cuts a list of windows: into batches in which windows that may see each other stay together, or by time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from forecaster.arrays import IntArray
 from forecaster.data.panel import Panel
-from forecaster.data.windows import WindowAddresses
+from forecaster.data.windows import WindowAddresses, cutoff_times
 
 
 def batches_of(panel: Panel, addresses: WindowAddresses, size: int) -> list[IntArray]:
@@ -17,12 +17,20 @@ def batches_of(panel: Panel, addresses: WindowAddresses, size: int) -> list[IntA
     """
     if not panel.is_grouped:
         return [np.arange(begin, min(begin + size, len(addresses))) for begin in range(0, len(addresses), size)]
-    times = panel.axis.frequency.advance(panel.starts[addresses.series], addresses.cutoffs)
+    times = cutoff_times(panel, addresses)
     keys = np.stack([panel.group_numbers[addresses.series], np.unique(times, return_inverse=True)[1]])
     _, company = np.unique(keys, axis=1, return_inverse=True)
     order = np.argsort(company.ravel(), kind="stable")
     ends = np.append(np.flatnonzero(np.diff(company.ravel()[order])) + 1, len(order))
     return _filled(order, ends, size)
+
+
+def blocks_of_time(panel: Panel, addresses: WindowAddresses, num_blocks: int) -> list[IntArray]:
+    """Gives the places of windows in order of the time of their cutoffs, cut into blocks of nearly equal size.
+
+    Windows at one timestamp stand in the order of the list. Some blocks are empty where there are fewer windows.
+    """
+    return np.array_split(np.argsort(cutoff_times(panel, addresses), kind="stable"), num_blocks)
 
 
 def _filled(order: IntArray, ends: IntArray, size: int) -> list[IntArray]:

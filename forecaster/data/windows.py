@@ -22,6 +22,7 @@ from forecaster.data.covariate_windows import CovariateWindows
 from forecaster.data.cutting import cut, leading
 from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError, DataError
+from forecaster.time.grid import StoredTimes
 from forecaster.types import WindowBatch
 
 
@@ -83,6 +84,11 @@ class WindowIndex:
     def _begins(self) -> IntArray:
         """[S + 1] number of the first window of each series, then the number of all windows."""
         return np.concatenate([[0], np.cumsum(self.counts)])
+
+
+def cutoff_times(panel: Panel, addresses: WindowAddresses) -> StoredTimes:
+    """Gives the timestamp [B] of the first step that each window does not see."""
+    return panel.axis.frequency.advance(panel.starts[addresses.series], addresses.cutoffs)
 
 
 def training_windows(panel: Panel, horizon: int, ends: IntArray, min_context: int = 1) -> WindowIndex:
@@ -177,10 +183,8 @@ class Windows:
 
     def _groups(self, addresses: WindowAddresses) -> torch.Tensor:
         """Numbers the windows [B] by group and cutoff time."""
-        panel, series = self.panel, addresses.series
-        times = panel.axis.frequency.advance(panel.starts[series], addresses.cutoffs)
-        found, numbers = np.unique(times, return_inverse=True)
-        return torch.from_numpy(panel.group_numbers[series] * len(found) + numbers)
+        found, numbers = np.unique(cutoff_times(self.panel, addresses), return_inverse=True)
+        return torch.from_numpy(self.panel.group_numbers[addresses.series] * len(found) + numbers)
 
     def _bounds(self, addresses: WindowAddresses) -> tuple[IntArray, IntArray]:
         """Gives the flat position of each series' first step, and its length, both [B]."""

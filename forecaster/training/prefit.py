@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-import numpy as np
 import torch
 
 from forecaster.config import ModelConfig
+from forecaster.data.batches import blocks_of_time
 from forecaster.data.windows import WindowAddresses
 from forecaster.model.network import Network
 from forecaster.model.patching import left_pad
@@ -76,16 +76,14 @@ class _Ridge:
 
     @cached_property
     def _seen(self) -> WindowAddresses:
-        """The windows that may be seen, in the order of the time of their cutoffs."""
-        panel, addresses = self.data.windows.panel, self.data.seen.thinned(_MAX_RIDGE_WINDOWS)
-        times = panel.axis.frequency.advance(panel.starts[addresses.series], addresses.cutoffs)
-        return addresses.at(np.argsort(times, kind="stable"))
+        """The windows that may be seen."""
+        return self.data.seen.thinned(_MAX_RIDGE_WINDOWS)
 
     @cached_property
     def _blocks(self) -> Sequence[Moments]:
         """The moments of those windows, cut into blocks of time."""
-        parts = np.array_split(np.arange(len(self._seen)), NUM_BLOCKS)
-        return [self._moments(self._seen.at(part)) for part in parts]
+        blocks = blocks_of_time(self.data.windows.panel, self._seen, NUM_BLOCKS)
+        return [self._moments(self._seen.at(places)) for places in blocks]
 
     @cached_property
     def _choice(self) -> Choice | None:

@@ -33,6 +33,10 @@ def with_model(config: ForecasterConfig = CONFIG, **changes: object) -> Forecast
     return config.model_copy(update={"model": ModelConfig(**{**config.model.model_dump(), **changes})})
 
 
+def with_split(config: ForecasterConfig = CONFIG, **changes: object) -> ForecasterConfig:
+    return config.model_copy(update={"split": SplitConfig(**{**config.split.model_dump(), **changes})})
+
+
 def same_weights(first: FitResult | Predictor, second: FitResult | Predictor) -> bool:
     """True where all networks of two predictors have equal weights."""
     one, other = (found.predictor if isinstance(found, FitResult) else found for found in (first, second))

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from forecaster.arrays import IntArray
 from forecaster.data.panel import Panel
 from forecaster.model.network import Network
+from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.fit import fit, resolve
 from forecaster.training.member import member_data
 from forecaster.training.prefit import Prefit
 from forecaster.training.shrinking import SHARES, best_share
-from tests.training.factories import CONFIG, PANEL, priced_panel, random_batch, with_model
+from tests.factories import panel_of, sine_panel
+from tests.training.factories import CONFIG, PANEL, priced_panel, random_batch, with_model, with_split
 
 
 def network_over_ridge(**changes: object) -> Network:
@@ -29,17 +33,22 @@ def location(network: Network) -> torch.Tensor:
     return answer.parameters[..., network.head.loc_index]
 
 
-def loss_by_share(panel: Panel, make: Callable[[], Network]) -> list[float]:
-    """Gives the validation loss of the network that `make` gives, with each share of its correction."""
-    losses = []
+def loss_by_share(data: WindowDataModule, make: Callable[[], Network], places: IntArray) -> list[float]:
+    """Gives the loss of the network that `make` gives on some validation windows, with each share of its correction."""
+    losses, batch = [], data.windows.gather(data.validation.at(places))
     for share in SHARES:
         network = make()
         network.shrink_correction(share)
-        batches = list(member_data(panel, resolve(panel, CONFIG), CONFIG.training).validation_batches())
-        weights = torch.tensor([float(batch.target_observed.sum()) for batch in batches])
         with torch.no_grad():
-            losses.append(float(weights @ torch.stack([network.loss(batch) for batch in batches])))
+            losses.append(float(network.loss(batch)))
     return losses
+
+
+def liked_by_block(data: WindowDataModule, make: Callable[[], Network]) -> list[float]:
+    """Gives the share with the lowest loss in each sixth of the validation windows, by their cutoffs."""
+    order = sorted(range(len(data.validation)), key=lambda place: data.validation.cutoffs[place])
+    losses = [loss_by_share(data, make, places) for places in np.array_split(order, 6)]
+    return [SHARES[of_block.index(min(of_block))] for of_block in losses]
 
 
 @pytest.mark.parametrize("head", ["quantile", "student_t", "mse"])
@@ -66,27 +75,36 @@ def test_a_correction_that_is_noise_is_dropped() -> None:
     assert best_share(network, data) == 0.0
 
 
-def test_the_share_is_the_one_with_the_lowest_validation_loss() -> None:
-    losses = loss_by_share(PANEL, network_over_ridge)
-    data = member_data(PANEL, resolve(PANEL, CONFIG), CONFIG.training)
-    assert best_share(network_over_ridge(), data) == SHARES[losses.index(min(losses))]
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.1, 10.0])
-def test_the_share_beside_a_ridge_on_known_covariates_is_the_best_one_too(noise: float) -> None:
-    panel = priced_panel()
-    data = member_data(panel, resolve(panel, CONFIG), CONFIG.training)
+@pytest.mark.parametrize("noise", [0.0, 0.1, 1.0, 10.0])
+@pytest.mark.parametrize("panel", [sine_panel(3, 120, noise=0.1), priced_panel()], ids=["sine", "priced"])
+def test_the_share_is_the_smallest_that_a_block_of_validation_likes_best(panel: Panel, noise: float) -> None:
+    config = resolve(panel, with_split(num_validation_folds=4))
+    data = member_data(panel, config, config.training)
 
     def made() -> Network:
         torch.manual_seed(0)
-        network = Network(resolve(panel, CONFIG).model).eval()
-        Prefit(network.config, data).begin(network)
+        network = Network(config.model).eval()
+        Prefit(config.model, data).begin(network)
         with torch.no_grad():
             network.decoder.linear.weight *= noise
         return network
 
-    losses = loss_by_share(panel, made)
-    assert losses[SHARES.index(best_share(made(), data))] == pytest.approx(min(losses), rel=1e-6)
+    assert best_share(made(), data) == min(liked_by_block(data, made))
+
+
+@pytest.mark.parametrize(("num_lifted", "share"), [(0, 0.0), (1, 0.0), (5, 0.0), (6, 1.0)])
+def test_only_what_helps_in_every_part_of_validation_is_believed(num_lifted: int, share: float) -> None:
+    """Each of six windows is a block of its own; the encoder says that all of them end 3 deviations higher."""
+    waves = [np.sin(np.arange(60.0 + number)) for number in range(6)]
+    for wave in waves[:num_lifted]:
+        wave[-6:] = 3 * wave[-30:-6].std()
+    config = with_model(with_split(num_validation_folds=1, num_test_folds=0), skip="ridge")
+    data = member_data(panel_of(*waves), config, config.training)
+    network = Network(config.model).eval()
+    with torch.no_grad():
+        network.decoder.linear.weight.zero_()
+        network.decoder.linear.bias[network.head.loc_index :: network.head.num_parameters] = 3.0
+    assert best_share(network, data) == share
 
 
 def test_without_a_simple_forecast_the_whole_answer_stays(tmp_path: Path) -> None:
