@@ -1,6 +1,8 @@
-"""How much of what the encoder adds to a simple forecast is believed: what every block of validation bears out."""
+"""How much of what the encoder adds to a simple forecast is believed: no more than validation makes sure of."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
@@ -14,43 +16,57 @@ from forecaster.types import WindowBatch
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 NUM_BLOCKS = 6
+NUM_ERRORS = 1.5  # standard errors; with six blocks what is left to chance is 10 %
 
 
 def best_share(network: Network, data: WindowDataModule) -> float:
-    """Gives the smallest of the SHARES that blocks of the validation windows have the lowest loss with, each its own.
+    """Gives the smallest of SHARES that is not surely worse than the one with the lowest loss; 1 without a skip.
 
-    The windows are cut into 6 blocks, in order of time. On short or noisy histories an encoder that corrects a good
-    simple forecast overfits from its first steps on, and windows that stopped its training favour it: the share with
-    the lowest loss over all of them together did more harm than good (docs/experiments.md). Gives 1 where there is no
-    simple forecast.
+    The validation windows are cut into 6 blocks, in order of time. A share is surely worse where its loss is higher
+    by more than 1.5 standard errors of the difference, told from the blocks (after Breiman et al. 1984, the
+    one-standard-error rule). On short or noisy histories an encoder that corrects a good simple forecast overfits from
+    its first steps on, and the windows that stopped its training favour it (docs/experiments.md).
     """
     if network.skip is None:
         return 1.0
+    losses = _loss_by_block(network, data)
+    best = int(losses.mean(dim=0).argmin())
+    worse = losses - losses[:, best : best + 1]  # [blocks shares]
+    allowed = NUM_ERRORS * worse.std(dim=0) / math.sqrt(len(worse)) if len(worse) > 1 else torch.zeros(len(SHARES))
+    return SHARES[int((worse.mean(dim=0) <= allowed).int().argmax())]
+
+
+def _loss_by_block(network: Network, data: WindowDataModule) -> torch.Tensor:
+    """Gives the mean loss [blocks shares] of each block that has an observed target."""
     panel, addresses = data.windows.panel, data.validation
     blocks = np.empty(len(addresses), dtype=np.int64)
     for number, places in enumerate(blocks_of_time(panel, addresses, NUM_BLOCKS)):
         blocks[places] = number
-    totals = torch.zeros(NUM_BLOCKS, len(SHARES), dtype=torch.float64)
+    totals = torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
     with torch.inference_mode():
         for places in batches_of(panel, addresses, data.config.batch_size):
-            totals += _losses(network, data.windows.gather(addresses.at(places)), blocks[places])
-    told = totals[totals.any(dim=1)]
-    return SHARES[int(told.argmin(dim=1).min())]
+            totals += _sums(network, data.windows.gather(addresses.at(places)), blocks[places])
+    told = totals[totals[:, -1] > 0]
+    return told[:, :-1] / told[:, -1:]
 
 
-def _losses(network: Network, batch: WindowBatch, blocks: IntArray) -> torch.Tensor:
-    """Gives the summed losses [blocks shares] of the windows of a batch, which are of `blocks` [B]."""
+def _sums(network: Network, batch: WindowBatch, blocks: IntArray) -> torch.Tensor:
+    """Gives for each block the summed loss of its windows in a batch, one of each share, and how many targets it has.
+
+    The windows are of `blocks` [B]; the answer is [blocks shares + 1].
+    """
     assert network.skip is not None
     window = network.scaled(batch.context, batch.observed)
     parameters = network.answer(window, batch.covariates, batch.groups)
     simple = network.skip(window.values, window.observed, batch.covariates)
     target = scale_target(batch.target, window.scale)
     usable = batch.target_observed & (window.scale.spread > 0)
-    place, losses = network.head.loc_index, torch.zeros(NUM_BLOCKS, len(SHARES), dtype=torch.float64)
-    for column, share in enumerate(SHARES):
-        shrunk = parameters.clone()
-        shrunk[..., place] = simple + share * (parameters[..., place] - simple)
-        for block in np.unique(blocks):
-            counted = usable & torch.from_numpy(blocks == block).unsqueeze(1)
-            losses[block, column] = float(network.head.loss(shrunk, target, counted, window.scale)) * counted.sum()
-    return losses
+    place, sums = network.head.loc_index, torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
+    for block in np.unique(blocks):
+        counted = usable & torch.from_numpy(blocks == block).unsqueeze(1)
+        sums[block, -1] = counted.sum()
+        for column, share in enumerate(SHARES):
+            shrunk = parameters.clone()
+            shrunk[..., place] = simple + share * (parameters[..., place] - simple)
+            sums[block, column] = network.head.loss(shrunk, target, counted, window.scale) * counted.sum()
+    return sums

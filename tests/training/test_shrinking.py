@@ -44,11 +44,16 @@ def loss_by_share(data: WindowDataModule, make: Callable[[], Network], places: I
     return losses
 
 
-def liked_by_block(data: WindowDataModule, make: Callable[[], Network]) -> list[float]:
-    """Gives the share with the lowest loss in each sixth of the validation windows, by their cutoffs."""
+def sure_share(data: WindowDataModule, make: Callable[[], Network]) -> float:
+    """Gives the share by its definition, from the losses of each sixth of the validation windows, by their cutoffs."""
     order = sorted(range(len(data.validation)), key=lambda place: data.validation.cutoffs[place])
-    losses = [loss_by_share(data, make, places) for places in np.array_split(order, 6)]
-    return [SHARES[of_block.index(min(of_block))] for of_block in losses]
+    losses = np.array([loss_by_share(data, make, places) for places in np.array_split(order, 6)])
+    best = losses.mean(axis=0).argmin()
+    for share, column in zip(SHARES, losses.T, strict=True):
+        difference = column - losses[:, best]
+        if difference.mean() <= 1.5 * difference.std(ddof=1) / np.sqrt(6):
+            return share
+    raise AssertionError("the best share is not worse than itself")
 
 
 @pytest.mark.parametrize("head", ["quantile", "student_t", "mse"])
@@ -77,7 +82,7 @@ def test_a_correction_that_is_noise_is_dropped() -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 1.0, 10.0])
 @pytest.mark.parametrize("panel", [sine_panel(3, 120, noise=0.1), priced_panel()], ids=["sine", "priced"])
-def test_the_share_is_the_smallest_that_a_block_of_validation_likes_best(panel: Panel, noise: float) -> None:
+def test_the_share_is_the_smallest_that_is_not_surely_worse_than_the_best(panel: Panel, noise: float) -> None:
     config = resolve(panel, with_split(num_validation_folds=4))
     data = member_data(panel, config, config.training)
 
@@ -89,11 +94,11 @@ def test_the_share_is_the_smallest_that_a_block_of_validation_likes_best(panel: 
             network.decoder.linear.weight *= noise
         return network
 
-    assert best_share(made(), data) == min(liked_by_block(data, made))
+    assert best_share(made(), data) == sure_share(data, made)
 
 
-@pytest.mark.parametrize(("num_lifted", "share"), [(0, 0.0), (1, 0.0), (5, 0.0), (6, 1.0)])
-def test_only_what_helps_in_every_part_of_validation_is_believed(num_lifted: int, share: float) -> None:
+@pytest.mark.parametrize(("num_lifted", "share"), [(0, 0.0), (1, 0.0), (3, 0.0), (6, 1.0)])
+def test_what_helps_in_some_blocks_and_harms_in_others_is_not_believed(num_lifted: int, share: float) -> None:
     """Each of six windows is a block of its own; the encoder says that all of them end 3 deviations higher."""
     waves = [np.sin(np.arange(60.0 + number)) for number in range(6)]
     for wave in waves[:num_lifted]:

@@ -35,7 +35,10 @@ def state(result: FitResult) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("start", [warm_start, fine_tune])
-def test_training_begins_with_the_weights_of_the_bundle(start: object, bundle: Bundle, tmp_path: Path) -> None:
+def test_training_begins_with_the_weights_of_the_bundle(
+    start: object, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecaster.training.member.best_share", lambda *_: 1.0)
     config = with_training(STANDING, num_members=3)
     result = fit(PANEL, config, tmp_path, start=start(bundle))  # type: ignore[operator]
     begun = [network.state_dict() for network in result.predictor.networks]
