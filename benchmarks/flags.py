@@ -46,7 +46,7 @@ def _patches(model: ModelConfig) -> int:
     return model.patch_length
 
 
-# Values that are the default are there too: `flags_for` leaves out what changes nothing.
+# Values that the base has are there too: `flags_for` leaves out what changes nothing.
 FLAGS: tuple[Flag, ...] = (
     _flag("skip", "ridge"),
     _flag("skip", "none"),

@@ -88,3 +88,12 @@ def test_a_gain_within_the_noise_of_seeds_is_none(mase: tuple[float, float], ver
     fits = {key: fit for key, fit in FITS.items() if key[:2] == ("a", BASE)}
     fits |= {("a", "causal_on", seed): measured(value) for seed, value in enumerate(mase)}
     assert verdict in sentence(default, fits)
+
+
+def test_a_default_that_the_base_does_not_have_is_compared_to_what_the_base_has() -> None:
+    skip = next(default for default in DEFAULTS if default.setting == "skip")
+    fits = {key: fit for key, fit in FITS.items() if key[:2] == ("a", BASE)}
+    fits |= {("a", "skip_ridge", seed): measured(value) for seed, value in enumerate((0.5, 1.0))}
+    assert "none did better; the best other value is base, MASE x 2.000" in sentence(skip, fits)
+    fits |= {("a", "skip_theta", seed): measured(value) for seed, value in enumerate((0.4, 0.8))}
+    assert "by more than the seeds differ; the best other value is skip_theta, MASE x 0.800" in sentence(skip, fits)
