@@ -11,7 +11,7 @@ from forecaster.data.store import open_store
 from forecaster.training.callbacks import process_settings, quiet_lightning
 from forecaster.training.cluster import Place, join, meeting_point
 from forecaster.training.companions import ORDER, PANEL, Order, arrival_key
-from forecaster.training.member import Job, train_members
+from forecaster.training.member import Job, train_member
 
 
 def accompany(folder: Path, number: int, port: int) -> None:
@@ -25,7 +25,8 @@ def accompany(folder: Path, number: int, port: int) -> None:
     join(store, place)
     try:
         with quiet_lightning(), process_settings(training.seed, order.num_threads):
-            train_members(job, place)
+            for member in range(training.num_members):
+                train_member(job, member, place)
     finally:
         distributed.destroy_process_group()
 

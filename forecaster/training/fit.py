@@ -24,7 +24,7 @@ from forecaster.training.augmentation import check_augmentations
 from forecaster.training.calibrating import learn_calibration
 from forecaster.training.callbacks import process_settings, progress_bar, quiet_lightning
 from forecaster.training.companions import companions
-from forecaster.training.member import Job, Member, member_data, train_members
+from forecaster.training.member import Job, Member, member_data, train_member
 from forecaster.training.memory import refuse_too_large
 from forecaster.training.start import Start, scratch
 
@@ -81,7 +81,8 @@ def fit(
 
 def _train(job: Job, start: Start, num_threads: int, callbacks: list[Callback]) -> list[Member]:
     with companions(job, num_threads) as place:
-        return train_members(job, place, start, callbacks)
+        numbers = range(job.config.training.num_members)
+        return [train_member(job, number, place, start, callbacks) for number in numbers]
 
 
 def _result(job: Job, members: list[Member]) -> FitResult:
@@ -145,5 +146,5 @@ def _facts(job: Job, split: Split, members: list[Member]) -> TrainingFacts:
         start=job.start,
         num_steps=max(member.num_steps for member in members),
         validation_loss=float(np.mean([member.validation_loss for member in members])),
-        correction_share=members[0].correction_share,
+        correction_share=float(np.mean([member.correction_share for member in members])),
     )

@@ -1,10 +1,9 @@
-"""Trains the networks of a fit: builds module, datamodule and trainer for each, and keeps the best weights."""
+"""Trains one network: builds module, datamodule and trainer, and keeps the best weights."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,53 +49,34 @@ class Job:
 
 @dataclass(frozen=True)
 class Member:
-    """A trained network, one of those that will answer together."""
+    """A trained network."""
 
     network: Network  # the weights with the lowest validation loss, on the CPU
     refitted: Network  # those trained on the validation folds too, where the config says so; else its skip alone is
     num_steps: int  # optimiser steps behind them
     validation_loss: float
-    correction_share: float  # of what the encoder adds to its skip, the same for all members; 1 without a skip
+    correction_share: float  # of what the encoder adds to its skip; 1 without one
 
 
-def train_members(
-    job: Job, place: Place, start: Start | None = None, callbacks: Sequence[Callback] = ()
-) -> list[Member]:
-    """Trains the networks of a job with seed, seed + 1, ..., or goes on where their checkpoints end.
+def train_member(
+    job: Job, number: int, place: Place, start: Start | None = None, callbacks: list[Callback] | None = None
+) -> Member:
+    """Trains network `number` of a job with seed + number, or goes on where its checkpoints end.
 
-    What their encoders add to the skip is judged together, as they will answer together. Without a `start` the first
-    weights are those that the first process hands over. Raises TrainingError where a validation loss does not become
-    finite.
+    Without a `start` the first weights are those that the first process hands over. Raises TrainingError where the
+    validation loss does not become finite.
     """
-    numbers = range(job.config.training.num_members)
-    runs = [_Run(job, _training_of(job, number), number, place, start) for number in numbers]
-    trained = [_best(run, callbacks) for run in runs]
-    share = best_share([best.network for best in trained], runs[0].data)
-    for best in trained:
-        best.network.shrink_correction(share)
-    refitted = [_refitted(run, best, share) for run, best in zip(runs, trained, strict=True)]
-    return [
-        Member(best.network, again, best.num_steps, best.loss, share)
-        for best, again in zip(trained, refitted, strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The weights of a network with the lowest validation loss."""
-
-    network: Network
-    num_steps: int
-    loss: float
-
-
-def _best(run: _Run, callbacks: Sequence[Callback]) -> _Best:
-    kept = _train(run, run.folder, run.data, callbacks)
-    loss = kept.best_model_score
+    run = _Run(job, _training_of(job, number), number, place, start)
+    best = _train(run, run.folder, run.data, callbacks or [])
+    loss = best.best_model_score
     if loss is None or not math.isfinite(loss):
         rate = run.training.learning_rate
         raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
-    return _Best(*_loaded(run.job.config, Path(kept.best_model_path)), float(loss))
+    network, num_steps = _loaded(job.config, Path(best.best_model_path))
+    share = best_share(network, run.data)
+    network.shrink_correction(share)
+    refitted = _refit(run, num_steps, share) if run.training.refit else _with_skip_refitted(run, network)
+    return Member(network, refitted, num_steps, float(loss), share)
 
 
 @dataclass(frozen=True)
@@ -118,10 +98,6 @@ class _Run:
     def folder(self) -> Path:
         """Where its checkpoints are."""
         return self.job.folder / f"member-{self.number}"
-
-
-def _refitted(run: _Run, best: _Best, share: float) -> Network:
-    return _refit(run, best.num_steps, share) if run.training.refit else _with_skip_refitted(run, best.network)
 
 
 def _refit(run: _Run, num_steps: int, share: float) -> Network:
@@ -148,7 +124,7 @@ def _with_skip_refitted(run: _Run, network: Network) -> Network:
     return refitted
 
 
-def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: Sequence[Callback]) -> ModelCheckpoint:
+def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Callback]) -> ModelCheckpoint:
     """Trains for the steps of the config; gives what kept the best weights."""
     checkpoint = folder / _LAST if (folder / _LAST).exists() else None
     torch.manual_seed(run.training.seed)

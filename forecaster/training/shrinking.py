@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ import torch
 from forecaster.arrays import IntArray
 from forecaster.data.batches import batches_of, blocks_of_time
 from forecaster.model.network import Network
-from forecaster.model.scaling import ScaledContext, scale_target
+from forecaster.model.scaling import scale_target
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.types import WindowBatch
 
@@ -20,25 +19,24 @@ NUM_BLOCKS = 6
 NUM_ERRORS = 1.5  # standard errors; with six blocks what is left to chance is 10 %
 
 
-def best_share(networks: Sequence[Network], data: WindowDataModule) -> float:
+def best_share(network: Network, data: WindowDataModule) -> float:
     """Gives the smallest of SHARES that is not surely worse than the one with the lowest loss; 1 without a skip.
 
-    Several networks are judged by the mean of what they add: it is less noisy than what one of them does.
     The validation windows are cut into 6 blocks, in order of time. A share is surely worse where its loss is higher
     by more than 1.5 standard errors of the difference, told from the blocks (after Breiman et al. 1984, the
     one-standard-error rule). On short or noisy histories an encoder that corrects a good simple forecast overfits from
     its first steps on, and the windows that stopped its training favour it (docs/experiments.md).
     """
-    if networks[0].skip is None:
+    if network.skip is None:
         return 1.0
-    losses = _loss_by_block(networks, data)
+    losses = _loss_by_block(network, data)
     best = int(losses.mean(dim=0).argmin())
     worse = losses - losses[:, best : best + 1]  # [blocks shares]
     allowed = NUM_ERRORS * worse.std(dim=0) / math.sqrt(len(worse)) if len(worse) > 1 else torch.zeros(len(SHARES))
     return SHARES[int((worse.mean(dim=0) <= allowed).int().argmax())]
 
 
-def _loss_by_block(networks: Sequence[Network], data: WindowDataModule) -> torch.Tensor:
+def _loss_by_block(network: Network, data: WindowDataModule) -> torch.Tensor:
     """Gives the mean loss [blocks shares] of each block that has an observed target."""
     panel, addresses = data.windows.panel, data.validation
     blocks = np.empty(len(addresses), dtype=np.int64)
@@ -47,37 +45,28 @@ def _loss_by_block(networks: Sequence[Network], data: WindowDataModule) -> torch
     totals = torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
     with torch.inference_mode():
         for places in batches_of(panel, addresses, data.config.batch_size):
-            totals += _sums(networks, data.windows.gather(addresses.at(places)), blocks[places])
+            totals += _sums(network, data.windows.gather(addresses.at(places)), blocks[places])
     told = totals[totals[:, -1] > 0]
     return told[:, :-1] / told[:, -1:]
 
 
-def _sums(networks: Sequence[Network], batch: WindowBatch, blocks: IntArray) -> torch.Tensor:
+def _sums(network: Network, batch: WindowBatch, blocks: IntArray) -> torch.Tensor:
     """Gives for each block the summed loss of its windows in a batch, one of each share, and how many targets it has.
 
     The windows are of `blocks` [B]; the answer is [blocks shares + 1].
     """
-    head, place = networks[0].head, networks[0].head.loc_index
-    window = networks[0].scaled(batch.context, batch.observed)
+    assert network.skip is not None
+    window = network.scaled(batch.context, batch.observed)
+    parameters = network.answer(window, batch.covariates, batch.groups)
+    simple = network.skip(window.values, window.observed, batch.covariates)
     target = scale_target(batch.target, window.scale)
     usable = batch.target_observed & (window.scale.spread > 0)
-    answers = [network.answer(window, batch.covariates, batch.groups) for network in networks]
-    whole = torch.stack([parameters[..., place] for parameters in answers]).mean(dim=0)
-    simple = torch.stack([_simple(network, window, batch) for network in networks]).mean(dim=0)
-    sums = torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
+    place, sums = network.head.loc_index, torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
     for block in np.unique(blocks):
         counted = usable & torch.from_numpy(blocks == block).unsqueeze(1)
         sums[block, -1] = counted.sum()
         for column, share in enumerate(SHARES):
-            for parameters in answers:
-                parameters[..., place] = simple + share * (whole - simple)
-                loss = head.loss(parameters, target, counted, window.scale) * counted.sum()
-                sums[block, column] += loss / len(answers)
+            shrunk = parameters.clone()
+            shrunk[..., place] = simple + share * (parameters[..., place] - simple)
+            sums[block, column] = network.head.loss(shrunk, target, counted, window.scale) * counted.sum()
     return sums
-
-
-def _simple(network: Network, window: ScaledContext, batch: WindowBatch) -> torch.Tensor:
-    """Gives the forecast [B H] of the skip alone."""
-    assert network.skip is not None
-    located: torch.Tensor = network.skip(window.values, window.observed, batch.covariates)
-    return located
