@@ -6,10 +6,12 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback, EarlyStopping, RichProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 
 # Lightning advises worker processes for any loader; gathering windows is faster than handing them over.
 _ADVICE = (
@@ -18,6 +20,22 @@ _ADVICE = (
     ".*Checkpoint directory.*",
     ".*LeafSpec.*is deprecated.*",
 )
+
+_KEPT_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+
+
+class MovableCheckpoint(ModelCheckpoint):
+    """Keeps the best weights of a run, and knows them again when its folder has been moved in the meantime.
+
+    Lightning would forget them, and take the best of what is trained from there on.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what an earlier process kept, at the places where it lies now."""
+        here = Path(str(self.dirpath))
+        moved = {key: str(here / Path(state_dict[key]).name) for key in _KEPT_PATHS if state_dict[key]}
+        scores = {str(here / Path(path).name): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "best_k_models": scores, "dirpath": self.dirpath})
 
 
 class ResumableEarlyStopping(EarlyStopping):
@@ -54,7 +72,7 @@ def progress_bar(show: bool) -> list[Callback]:
 
 @contextmanager
 def process_settings(seed: int, num_threads: int | None) -> Iterator[None]:
-    """Seeds torch and sets its threads for the time of a fit; afterwards the process is as it was."""
+    """Seeds torch and sets its threads for the time of a fit; afterwards torch is as it was."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
         with torch.random.fork_rng():

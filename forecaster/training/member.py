@@ -20,7 +20,7 @@ from forecaster.errors import TrainingError
 from forecaster.model.network import Network
 from forecaster.training import cluster
 from forecaster.training.averaging import MovingAverage
-from forecaster.training.callbacks import ResumableEarlyStopping
+from forecaster.training.callbacks import MovableCheckpoint, ResumableEarlyStopping
 from forecaster.training.cluster import Place
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
@@ -112,7 +112,7 @@ def _refit(run: _Run, num_steps: int, share: float) -> Network:
     _train(again, folder, data, [])
     network, _ = _loaded(run.job.config, folder / _LAST)
     network.shrink_correction(share)
-    return network
+    return _with_skip_refitted(run, network)
 
 
 def _with_skip_refitted(run: _Run, network: Network) -> Network:
@@ -189,7 +189,7 @@ def _trainer(training: TrainingConfig, folder: Path, place: Place, callbacks: li
 
 def _checkpoints(folder: Path) -> ModelCheckpoint:
     """Keeps 'best' and 'last', written when an epoch is over, so that a resumed run begins with a whole one."""
-    return ModelCheckpoint(
+    return MovableCheckpoint(
         folder,
         "best",
         monitor=VALIDATION_LOSS,

@@ -39,7 +39,8 @@ class Prefit:
         """Sets the linear skip, if there is one, to that of all windows that may be seen, the validation folds' too.
 
         For a network whose number of steps, share and calibration are known already: those were told by the
-        validation folds, and a skip that had seen them would have made them look better than they are.
+        validation folds, and weights that had seen them would have made them look better than they are. (Which anchor
+        and which penalty to take is told by all windows both times, a choice of one pair for all steps.)
         """
         if isinstance(network.skip, LinearSkip):
             network.skip.start_at(self._ridge.refitted)
@@ -78,6 +79,11 @@ class _Ridge:
     def _seen(self) -> WindowAddresses:
         """The windows that may be seen."""
         return self.data.seen.thinned(_MAX_RIDGE_WINDOWS)
+
+    @cached_property
+    def _longest(self) -> int:
+        """Most steps of history that a window can have."""
+        return min(self.length, int(self.data.seen.last.max()))
 
     @cached_property
     def _blocks(self) -> Sequence[Moments]:
@@ -119,11 +125,10 @@ class _Ridge:
         return (self.skip.located(windows.values, windows.known) - windows.target).square().mean(dim=1).sqrt()
 
     def _windows(self, addresses: WindowAddresses) -> Iterator[RidgeWindows]:
-        longest = min(self.length, int(addresses.cutoffs.max(initial=0)))
         for begin in range(0, len(addresses), _WINDOWS_PER_BLOCK):
             batch = self.data.windows.gather(addresses.at(slice(begin, begin + _WINDOWS_PER_BLOCK)))
             window = scale_context(*left_pad(batch.context, batch.observed, self.length), self.model.scaling)
-            seen = batch.observed.sum(dim=1) >= longest / 2
+            seen = batch.observed.sum(dim=1) >= self._longest / 2
             whole = seen & batch.target_observed.all(dim=1) & (window.scale.spread > 0).squeeze(1)
             target, known = scale_target(batch.target, window.scale), self.skip.known(batch.covariates)
             yield RidgeWindows(

@@ -16,7 +16,7 @@ from forecaster.types import WindowBatch
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 NUM_BLOCKS = 6
-NUM_ERRORS = 1.5  # standard errors; with six blocks what is left to chance is 10 %
+STANDARD_ERRORS = 1.5  # with six blocks what is left to chance is 10 %
 
 
 def best_share(network: Network, data: WindowDataModule) -> float:
@@ -32,7 +32,7 @@ def best_share(network: Network, data: WindowDataModule) -> float:
     losses = _loss_by_block(network, data)
     best = int(losses.mean(dim=0).argmin())
     worse = losses - losses[:, best : best + 1]  # [blocks shares]
-    allowed = NUM_ERRORS * worse.std(dim=0) / math.sqrt(len(worse)) if len(worse) > 1 else torch.zeros(len(SHARES))
+    allowed = STANDARD_ERRORS * worse.std(dim=0) / math.sqrt(len(worse)) if len(worse) > 1 else torch.zeros(len(SHARES))
     return SHARES[int((worse.mean(dim=0) <= allowed).int().argmax())]
 
 

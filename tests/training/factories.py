@@ -38,13 +38,15 @@ def with_split(config: ForecasterConfig = CONFIG, **changes: object) -> Forecast
 
 
 def same_weights(first: FitResult | Predictor, second: FitResult | Predictor) -> bool:
-    """True where all networks of two predictors have equal weights."""
+    """True where all networks of two predictors have equal weights, those fitted without a gradient included."""
     one, other = (found.predictor if isinstance(found, FitResult) else found for found in (first, second))
     if len(one.networks) != len(other.networks):
         return False
     pairs = zip(one.networks, other.networks, strict=True)
     return all(
-        torch.equal(a, b) for left, right in pairs for a, b in zip(left.parameters(), right.parameters(), strict=True)
+        torch.equal(a, b)
+        for left, right in pairs
+        for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True)
     )
 
 

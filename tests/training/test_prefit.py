@@ -123,7 +123,7 @@ def test_a_refit_learns_from_the_validation_folds_and_not_from_the_test_folds() 
     assert not torch.equal(refitted(changed_after(PANEL, trained)), refitted(PANEL))
 
 
-def test_a_fit_serves_the_refitted_ridge_and_calibrates_the_one_that_has_not_seen_validation(tmp_path: Path) -> None:
+def test_a_fit_serves_the_refitted_ridge(tmp_path: Path) -> None:
     result = fit(PANEL, SEASONAL, tmp_path)
     skip = result.predictor.network.skip
     assert isinstance(skip, LinearSkip)
@@ -137,3 +137,14 @@ def test_the_networks_of_a_fit_share_one_regression(monkeypatch: pytest.MonkeyPa
     weights = [network.skip.weight for network in result.predictor.networks]
     assert len(calls) == 1
     assert torch.equal(weights[0], weights[2])
+
+
+def test_only_windows_with_half_the_history_of_the_longest_are_learned_from() -> None:
+    """A rule for each block of time by itself would take the short windows of the first ones for long ones."""
+    config = resolve(PANEL, with_model(SEASONAL, context_length=96, patch_length=6))
+    data = member_data(PANEL, config, config.training)
+    batch = data.windows.gather(data.seen.thinned(10_000))
+    wanted = (batch.observed.sum(dim=1) >= 48) & batch.target_observed.all(dim=1)
+    blocks = prefit._Ridge(config.model, data)._blocks
+    assert sum(block.num_windows for block in blocks) == int(wanted.sum())
+    assert not blocks[0].num_windows

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from forecaster.data.panel import Panel
+from forecaster.model.skips.linear import LinearSkip
 from forecaster.training.fit import fit
 from forecaster.training.member import member_data
 from tests.training.factories import CONFIG, PANEL, same_weights, with_training
@@ -57,3 +58,13 @@ def test_the_calibration_comes_from_the_network_that_has_not_seen_the_validation
     assert refitted is not None
     assert plain is not None
     assert torch.equal(torch.as_tensor(refitted.factors), torch.as_tensor(plain.factors))
+
+
+def test_its_ridge_has_seen_the_validation_folds_as_that_of_any_fit_has(tmp_path: Path) -> None:
+    skips = [
+        fit(PANEL, with_training(refit=refit, calibration="off"), tmp_path / str(refit)).predictor.network.skip
+        for refit in (True, False)
+    ]
+    assert isinstance(skips[0], LinearSkip)
+    assert isinstance(skips[1], LinearSkip)
+    assert torch.equal(skips[0].weight, skips[1].weight)
