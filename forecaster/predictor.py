@@ -79,7 +79,7 @@ class Predictor:
         """
         horizon = self._checked_horizon(horizon, roll_out)
         chosen = self._checked_levels(levels)
-        self._check_frequency(panel)
+        self.check_frequency(panel)
         refuse_unknown_ahead(panel, self._known_names(panel), horizon)
         values = self._after_the_end(panel, horizon, chosen)
         blind = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
@@ -101,6 +101,8 @@ class Predictor:
         """
         if num_paths < 1:
             raise RequestError(f"num_paths must be 1 or more, got {num_paths}", code="invalid-num-paths")
+        if seed < 0:
+            raise RequestError(f"seed must be 0 or more, got {seed}", code="invalid-seed")
         templates = None if self.calibration is None else self.calibration.templates
         if templates is None or not len(templates):
             raise RequestError(
@@ -116,7 +118,7 @@ class Predictor:
         Windows of one group and cutoff time see each other if the model lets them. NaN for a window without an
         observed value. Raises FrequencyError for a panel of another frequency.
         """
-        self._check_frequency(panel)
+        self.check_frequency(panel)
         addresses = WindowAddresses(series, cutoffs)
         windows = Windows.for_model(panel, self.network.config, with_target=False)
         values = np.empty((len(series), horizon, len(levels)))
@@ -165,7 +167,8 @@ class Predictor:
         """Gives the known covariates that the model reads and the panel has; `Windows` refuses one that lacks some."""
         return tuple(name for name in self.network.config.covariates.known if name in panel.covariates.known_names)
 
-    def _check_frequency(self, panel: Panel) -> None:
+    def check_frequency(self, panel: Panel) -> None:
+        """Raises FrequencyError for a panel of another frequency than the model's."""
         if panel.axis.frequency != self.frequency:
             raise FrequencyError(
                 f"the data has frequency {panel.axis.frequency.alias!r}, "

@@ -19,6 +19,8 @@ from forecaster.time.frequency import TimeAxis
 if TYPE_CHECKING:
     import torch
 
+    Rows = slice | torch.Tensor  # of a batch: a range, or places in any order
+
 
 @dataclass(frozen=True)
 class Masked:
@@ -30,6 +32,10 @@ class Masked:
     def to(self, device: torch.device | str) -> Masked:
         """Gives the same numbers on another device."""
         return Masked(self.values.to(device), self.observed.to(device))
+
+    def rows(self, rows: Rows) -> Masked:
+        """Gives the numbers of some windows."""
+        return Masked(self.values[rows], self.observed[rows])
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,17 @@ class CovariateBatch:
             None if self.elapsed is None else self.elapsed.to(device),
         )
 
+    def rows(self, rows: Rows) -> CovariateBatch:
+        """Gives the covariates of some windows."""
+        return CovariateBatch(
+            self.past.rows(rows),
+            self.known.rows(rows),
+            self.calendar[rows],
+            self.static.rows(rows),
+            self.categories[rows],
+            None if self.elapsed is None else self.elapsed[rows],
+        )
+
 
 @dataclass(frozen=True)
 class WindowBatch:
@@ -75,6 +92,17 @@ class WindowBatch:
             self.target_observed.to(device),
             None if self.covariates is None else self.covariates.to(device),
             None if self.groups is None else self.groups.to(device),
+        )
+
+    def rows(self, rows: Rows) -> WindowBatch:
+        """Gives some of the windows, in this order."""
+        return WindowBatch(
+            self.context[rows],
+            self.observed[rows],
+            self.target[rows],
+            self.target_observed[rows],
+            None if self.covariates is None else self.covariates.rows(rows),
+            None if self.groups is None else self.groups[rows],
         )
 
 

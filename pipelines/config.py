@@ -82,12 +82,6 @@ class PipelineConfig(Config):
     start: StartConfig = StartConfig()
     promotion: PromotionConfig = PromotionConfig()
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if 0.5 not in self.model.levels:
-            raise ValueError("model.levels must hold 0.5, the point forecast that versions are compared by")
-        return self
-
     @property
     def forecaster(self) -> ForecasterConfig:
         """The part that the library needs."""

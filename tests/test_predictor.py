@@ -332,6 +332,8 @@ def test_paths_without_templates_are_refused() -> None:
     assert caught.value.code == "no-templates"
     with pytest.raises(RequestError, match="num_paths must be 1 or more, got 0"):
         predictor().sample_paths(panel, 0)
+    with pytest.raises(RequestError, match="seed must be 0 or more, got -1"):
+        predictor().sample_paths(panel, seed=-1)
 
 
 def test_calibrated_forecasts_follow_scale_and_shift_and_keep_their_levels_apart_from_others_asked() -> None:

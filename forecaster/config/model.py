@@ -90,7 +90,8 @@ class ModelConfig(Config):
         DEFAULT_LEVELS,
         min_length=1,
         max_length=99,
-        description="Quantile levels, ascending (Q). Default: 0.1 to 0.9, for a point forecast 0.5 alone.",
+        description="Quantile levels, ascending (Q), 0.5 among them. Default: 0.1 to 0.9, for a point forecast 0.5 "
+        "alone. A forecast can be asked for at any level between them.",
     )
     calendar: Literal["auto", "off"] = Field(
         "off", description="auto: hour of day, day of week, month and the like, as far as the frequency has them."
@@ -118,6 +119,8 @@ class ModelConfig(Config):
             raise ValueError(f"{self.positions} positions need an even width per head (d_model / num_heads)")
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"sinusoidal positions need an even d_model, got {self.d_model}")
+        if POINT_LEVELS[0] not in self.levels:
+            raise ValueError(f"levels must hold {POINT_LEVELS[0]}, the point forecast, got {list(self.levels)}")
         if any(low >= high for low, high in zip(self.levels, self.levels[1:], strict=False)):
             raise ValueError(f"levels must ascend strictly, got {list(self.levels)}")
         if self.head == "negative_binomial" and self.scaling == "log":

@@ -62,6 +62,6 @@ class TableConfig(Config):
             "past_columns": self.past_columns or covariates.past,
             "known_columns": self.known_columns or covariates.known,
             "static_columns": self.static_columns or covariates.static,
-            "category_columns": tuple(covariates.categories),
+            "category_columns": self.category_columns or tuple(covariates.categories),
         }
         return self.model_copy(update={"expected_frequency": frequency, **columns})

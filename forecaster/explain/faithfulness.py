@@ -42,7 +42,7 @@ def faithfulness(
 ) -> Faithfulness:
     """Tests an attribution to N equal parts of the context by hiding a share of those that have a value.
 
-    At least one part is hidden, and never all of them.
+    Never all of them are hidden, and at least one is where there are two or more.
     """
     seen = np.flatnonzero(question.observed.reshape(len(attribution), -1).any(axis=1))
     num_hidden = min(max(1, math.ceil(hidden_share * len(seen))), len(seen) - 1)

@@ -6,7 +6,7 @@ of its group is asked about in their company: each variant then brings its own c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,11 +14,10 @@ import torch
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
-from forecaster.errors import FrequencyError
 from forecaster.model.network import Network
 from forecaster.model.scaling import ScaledContext, unscale
 from forecaster.predictor import Predictor
-from forecaster.types import CovariateBatch, Masked, WindowBatch
+from forecaster.types import WindowBatch
 
 _ROWS_PER_FORWARD = 256
 
@@ -50,7 +49,7 @@ class Question:
 
     @property
     def patch_spans(self) -> list[tuple[int, int]]:
-        """First and last step of each patch that can be hidden: the context cut into runs, overlapping or not."""
+        """First and last step of each patch that can be hidden: the context cut into runs that do not overlap."""
         length, width = len(self.observed), self.networks[0].tokens.patch_length
         return [(first, first + width - 1) for first in range(-length, 0, width)]
 
@@ -103,9 +102,8 @@ class Question:
     def _copies(self, number: int) -> WindowBatch:
         """Gives the window and its company this many times, each time as a group of its own."""
         rows_each, device = len(self.batch.context), self.batch.context.device
-        batch = _rows(self.batch, torch.arange(rows_each, device=device).repeat(number))
-        groups = torch.arange(number, device=device).repeat_interleave(rows_each)
-        return WindowBatch(batch.context, batch.observed, batch.target, batch.target_observed, batch.covariates, groups)
+        copies = self.batch.rows(torch.arange(rows_each, device=device).repeat(number))
+        return replace(copies, groups=torch.arange(number, device=device).repeat_interleave(rows_each))
 
     def _located(self, window: ScaledContext, copies: WindowBatch) -> torch.Tensor:
         """Gives the locations asked about [K H or K 1], in the unit of the data, the mean over the networks."""
@@ -121,12 +119,7 @@ def ask(predictor: Predictor, panel: Panel, position: int, cutoff: int | None, s
     At an earlier cutoff all series of its group that reach as far are its company. FrequencyError for a panel of
     another frequency, ColumnError for a covariate that it lacks.
     """
-    if panel.axis.frequency != predictor.frequency:
-        raise FrequencyError(
-            f"the data has frequency {panel.axis.frequency.alias!r}, "
-            f"the model was trained on {predictor.frequency.alias!r}",
-            code="frequency-mismatch",
-        )
+    predictor.check_frequency(panel)
     config = predictor.network.config
     windows = Windows.for_model(panel, config)
     addresses = _company(panel, position, cutoff) if config.channels == "group" else _alone(panel, position, cutoff)
@@ -148,28 +141,3 @@ def _company(panel: Panel, position: int, cutoff: int | None) -> WindowAddresses
     lengths = panel.lengths[members]
     there = (cutoffs == lengths) if cutoff is None else (cutoffs >= 0) & (cutoffs <= lengths)
     return WindowAddresses(members[there], cutoffs[there])
-
-
-def _rows(batch: WindowBatch, rows: torch.Tensor) -> WindowBatch:
-    """Gives these rows of a batch, without groups."""
-    return WindowBatch(
-        batch.context[rows],
-        batch.observed[rows],
-        batch.target[rows],
-        batch.target_observed[rows],
-        None if batch.covariates is None else _covariate_rows(batch.covariates, rows),
-    )
-
-
-def _covariate_rows(covariates: CovariateBatch, rows: torch.Tensor) -> CovariateBatch:
-    def taken(numbers: Masked) -> Masked:
-        return Masked(numbers.values[rows], numbers.observed[rows])
-
-    return CovariateBatch(
-        taken(covariates.past),
-        taken(covariates.known),
-        covariates.calendar[rows],
-        taken(covariates.static),
-        covariates.categories[rows],
-        None if covariates.elapsed is None else covariates.elapsed[rows],
-    )

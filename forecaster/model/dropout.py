@@ -19,7 +19,7 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.share = round(share * _STEPS) / _STEPS
+        self.share = min(round(share * _STEPS), _STEPS - 1) / _STEPS
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         """Gives numbers of the same shape and dtype; outside of training the same ones."""

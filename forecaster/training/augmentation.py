@@ -113,6 +113,7 @@ def check_augmentations(names: Sequence[str], model: ModelConfig) -> None:
     reasons = {
         "the model reads covariates": not model.covariates.is_empty,
         "series of a group see each other": model.channels == "group",
+        "scaling 'log' is for values above 0": model.scaling == "log",
         f"head {model.head!r} forecasts counts": HEADS[model.head](model).counts_only,
     }
     for name in names:

@@ -21,7 +21,7 @@ from forecaster.data.splits import Split
 from forecaster.data.windows import WindowAddresses, WindowIndex, Windows, training_windows
 from forecaster.errors import SeriesError
 from forecaster.training.augmentation import augmented
-from forecaster.training.parts import Part, cut_parts
+from forecaster.training.parts import Part, cut_parts, num_targets
 from forecaster.types import WindowBatch
 
 # Validation looks at no more windows than this, evenly spread over series and cutoffs.
@@ -57,8 +57,11 @@ class WindowDataModule(pl.LightningDataModule):
                 f"a window needs a target of {model.horizon} steps and history before it",
                 code="too-short",
             )
-        if not any(batch.target_observed.any() for batch in self.validation_batches()):
-            raise SeriesError("no value is observed in the validation folds of any series", code="nothing-to-validate")
+        if not any(num_targets(batch, model.scaling).any() for batch in self.validation_batches()):
+            raise SeriesError(
+                "no value is observed in the validation folds of any series whose history before them varies",
+                code="nothing-to-validate",
+            )
 
     def train_dataloader(self) -> DataLoader[Part]:
         """Gives the parts of one epoch that this process computes, from the trainer's current step on."""

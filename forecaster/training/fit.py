@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from pytorch_lightning.callbacks import Callback
 
 from forecaster.bundle import TrainingFacts
@@ -17,7 +18,8 @@ from forecaster.config import ForecasterConfig
 from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
-from forecaster.errors import TrainingError
+from forecaster.errors import ConfigError, SeriesError, TrainingError
+from forecaster.model.heads import HEADS
 from forecaster.predictor import Predictor
 from forecaster.time.calendar import default_calendar
 from forecaster.training.augmentation import check_augmentations
@@ -42,9 +44,16 @@ class FitResult:
 
 
 def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
-    """Gives the config with every default that depends on the data filled in."""
+    """Gives the config with every default that depends on the data filled in.
+
+    ConfigError where a setting contradicts such a default.
+    """
     frequency = panel.axis.frequency
-    model = config.model.resolved(frequency.season_length, int(panel.lengths.max()))
+    try:
+        model = config.model.resolved(frequency.season_length, int(panel.lengths.max()))
+    except ValidationError as error:
+        reasons = "; ".join(found["msg"].removeprefix("Value error, ") for found in error.errors())
+        raise ConfigError(f"model settings that were left out do not go with those given: {reasons}") from error
     if model.covariates.is_empty:
         calendar = default_calendar(frequency) if model.calendar == "auto" else ()
         model = model.model_copy(update={"covariates": covariate_config(panel, calendar, model.holidays)})
@@ -63,13 +72,16 @@ def fit(
     """Trains one network or several on the training part of `panel`, from scratch by default; gives their best weights.
 
     `folder` keeps the checkpoints: when it holds some of the same panel, config and start, training resumes there
-    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short, ConfigError
-    for augmentations that do not suit the model, TrainingError when the memory does not suffice, when the loss
-    does not become finite, when `start` is of another architecture, or when `folder` belongs to another fit.
+    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short or are no counts
+    where the head forecasts such, ConfigError for settings that contradict a default and for augmentations that do not
+    suit the model, TrainingError when the memory does not suffice, when the loss does not become finite, when `start`
+    is of another architecture, or when `folder` belongs to another fit.
     """
     config, start = resolve(panel, config), start or scratch()
     check_augmentations(config.training.augmentations, config.model)
     start.check(config.model)
+    if HEADS[config.model.head](config.model).counts_only:
+        _refuse_no_counts(panel)
     refuse_too_large(config, panel)
     _claim(folder, _identity(panel, config, start))
     num_threads = _threads_per_process(config)
@@ -77,6 +89,18 @@ def fit(
     with quiet_lightning(), process_settings(config.training.seed, num_threads):
         members = _train(job, start, num_threads, [*callbacks, *progress_bar(show_progress)])
         return _result(job, members)
+
+
+def _refuse_no_counts(panel: Panel) -> None:
+    wrong = np.flatnonzero((panel.values < 0) | (panel.values % 1 > 0))  # NaN is neither
+    if len(wrong):
+        series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
+        raise SeriesError(
+            f"series {panel.series_ids[series]!r} has the value {panel.values[wrong[0]]:g} at step "
+            f"{wrong[0] - panel.offsets[series]}, but a negative binomial is one of counts: whole numbers from 0 on "
+            f"({len(wrong)} such values)",
+            code="not-counts",
+        )
 
 
 def _train(job: Job, start: Start, num_threads: int, callbacks: list[Callback]) -> list[Member]:

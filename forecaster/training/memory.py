@@ -15,11 +15,11 @@ from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses
 from forecaster.errors import TrainingError
 from forecaster.model.network import Network
-from forecaster.model.skips.linear import LinearSkip
+from forecaster.model.skips.known_part import num_known_numbers
 from forecaster.model.skips.ridge import ridge_bytes
+from forecaster.model.skips.theta import theta_bytes
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.member import member_data
-from forecaster.training.parts import rows_of
 from forecaster.training.precision import WantedPrecision, lightning_precision
 from forecaster.types import WindowBatch
 
@@ -46,7 +46,7 @@ class MemoryEstimate:
     checkpoint: int  # while it is written
     activations: int  # of one part of a step, in all processes
     windows: int  # the windows of a step, in all processes
-    skip: int  # while a linear skip is fitted
+    skip: int  # tables of theta, or what it takes to fit a ridge
     processes: int  # started beside this one
 
     @property
@@ -66,7 +66,7 @@ def memory_estimate(config: ForecasterConfig, panel: Panel) -> MemoryEstimate:
         network = Network(config.model)
         data = member_data(panel, config, training)
         batch = _some_windows(data)
-        kept = [_kept_bytes(network, rows_of(batch, slice(0, n)), training.precision) for n in _PROBES]
+        kept = [_kept_bytes(network, batch.rows(slice(0, n)), training.precision) for n in _PROBES]
     part = math.ceil(training.batch_size / (training.accumulate_batches * training.num_processes))
     activations = int(np.polyval(np.polyfit(_PROBES, kept, 2), part))
     parameters = sum(p.numel() * p.element_size() for p in network.parameters())
@@ -78,7 +78,7 @@ def memory_estimate(config: ForecasterConfig, panel: Panel) -> MemoryEstimate:
         checkpoint=_WRITTEN * copies * parameters,
         activations=int(_TRANSIENT * max(activations, kept[0])) * processes,
         windows=_window_bytes(batch) * training.batch_size * processes,
-        skip=_skip_bytes(network),
+        skip=_skip_bytes(config),
         processes=_PER_PROCESS * (processes - 1),
     )
 
@@ -88,15 +88,15 @@ def refuse_too_large(config: ForecasterConfig, panel: Panel) -> None:
     available = available_bytes()
     if available is None:
         return
+    if _skip_bytes(config) > available:  # told before a network is made, which may hold as much
+        raise _too_large(_skip_bytes(config), available, _skip_advice(config))
     estimate = memory_estimate(config, panel)
     if estimate.total > available:
-        raise TrainingError(
-            f"training would take about {_gb(estimate.total)} of memory and {_gb(available)} are available: "
-            f"{_gb(estimate.activations)} for activations, {_gb(_of_weights(estimate))} for weights "
-            f"and optimiser, {_gb(estimate.windows)} for windows, {_gb(estimate.skip)} for the linear skip; "
-            f"{_advice(config, estimate)}",
-            code="not-enough-memory",
+        parts = (
+            f"{_gb(estimate.activations)} for activations, {_gb(_of_weights(estimate))} for weights and optimiser, "
+            f"{_gb(estimate.windows)} for windows, {_gb(estimate.skip)} for the skip; "
         )
+        raise _too_large(estimate.total, available, parts + _advice(config, estimate))
     if estimate.total > _TIGHT * available:
         found = {"estimated_bytes": estimate.total, "available_bytes": available}
         log.warning("memory_is_tight", extra={"fields": found})
@@ -109,8 +109,18 @@ def available_bytes() -> int | None:
     return min(known) if known else None
 
 
+def _too_large(wanted: int, available: int, details: str) -> TrainingError:
+    return TrainingError(
+        f"training would take about {_gb(wanted)} of memory and {_gb(available)} are available: {details}",
+        code="not-enough-memory",
+    )
+
+
 def _advice(config: ForecasterConfig, estimate: MemoryEstimate) -> str:
-    if estimate.activations + estimate.windows >= _of_weights(estimate):
+    by_batch, by_weights = estimate.activations + estimate.windows, _of_weights(estimate)
+    if estimate.skip > max(by_batch, by_weights):
+        return _skip_advice(config)
+    if by_batch >= by_weights:
         training = config.training
         return (
             f"lower batch_size ({training.batch_size}) or raise accumulate_batches ({training.accumulate_batches}), "
@@ -119,10 +129,22 @@ def _advice(config: ForecasterConfig, estimate: MemoryEstimate) -> str:
     return f"lower d_model ({config.model.d_model}), d_ff ({config.model.d_ff}) or num_layers"
 
 
-def _skip_bytes(network: Network) -> int:
-    if not isinstance(network.skip, LinearSkip):
-        return 0
-    return ridge_bytes(network.context_length, network.config.horizon, network.skip.num_known)
+def _skip_advice(config: ForecasterConfig) -> str:
+    model = config.model
+    return (
+        f"the skip {model.skip!r} alone takes most of it: lower context_length ({model.context_length}) or horizon "
+        f"({model.horizon}), or take skip 'none'"
+    )
+
+
+def _skip_bytes(config: ForecasterConfig) -> int:
+    """Gives what the skips of all networks hold, or what it takes to fit the one that they share."""
+    model = config.model
+    length = model.context_length or 0
+    if model.skip == "ridge":
+        num_known = num_known_numbers(len(model.covariates.known), length, model.season_length)
+        return ridge_bytes(length, model.horizon, num_known)
+    return theta_bytes(length) * config.training.num_members if model.skip == "theta" else 0
 
 
 def _of_weights(estimate: MemoryEstimate) -> int:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from forecaster.config import TrainingConfig
 from forecaster.model.network import Network
 from forecaster.training.compiling import compiled
-from forecaster.training.parts import Part
+from forecaster.training.parts import Part, num_targets
 from forecaster.training.schedule import rate_factor
 from forecaster.types import WindowBatch
 
@@ -42,10 +42,10 @@ class ForecastModule(pl.LightningModule):
 
     def validation_step(self, batch: WindowBatch, batch_idx: int) -> None:
         """Logs the loss of one batch of validation windows."""
-        # Weighted by observed targets, so that the mean over batches is the mean over targets.
-        num_targets = int(batch.target_observed.sum())
+        # Weighted by the targets that it is the mean of, so that the mean over batches is the mean over targets.
+        count = int(num_targets(batch, self.network.config.scaling).sum())
         loss = self.network.loss(batch)
-        self.log(VALIDATION_LOSS, loss, prog_bar=True, batch_size=num_targets, sync_dist=True)
+        self.log(VALIDATION_LOSS, loss, prog_bar=True, batch_size=count, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Gives AdamW with weight decay on matrices only, and the schedule, stepped every batch."""

@@ -7,17 +7,13 @@ the whole batch, and so is its gradient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 
 from forecaster.model.scaling import scale_context
-from forecaster.types import CovariateBatch, Masked, WindowBatch
-
-Rows = slice | torch.Tensor
-RowsT = TypeVar("RowsT", WindowBatch, CovariateBatch, Masked)
+from forecaster.types import WindowBatch
 
 
 @dataclass(frozen=True)
@@ -48,26 +44,13 @@ def cut_parts(batch: WindowBatch, num_parts: int, scaling: str, *, whole_groups:
     repeated = [0.0] * (num_parts - len(ranges))
     ranges += [ranges[0]] * len(repeated)
     parts = zip(ranges, weights + repeated, strict=True)
-    return [Part(rows_of(batch, rows), weight, number) for number, (rows, weight) in enumerate(parts)]
+    return [Part(batch.rows(rows), weight, number) for number, (rows, weight) in enumerate(parts)]
 
 
 def num_targets(batch: WindowBatch, scaling: str) -> torch.Tensor:
     """Gives how many targets of each window [B] the loss is taken over: observed ones after a context that varies."""
     spread = scale_context(batch.context, batch.observed, scaling).scale.spread
     return (batch.target_observed & (spread > 0)).sum(dim=1)
-
-
-def rows_of(values: RowsT, rows: Rows) -> RowsT:
-    """Gives some rows of a batch, of everything in it that has rows."""
-    chosen = {}
-    for field in fields(values):
-        value = getattr(values, field.name)
-        if isinstance(value, torch.Tensor):
-            value = value[rows]
-        elif value is not None:
-            value = rows_of(value, rows)
-        chosen[field.name] = value
-    return type(values)(**chosen)
 
 
 def _ranges(batch: WindowBatch, num_parts: int, whole_groups: bool) -> list[slice]:

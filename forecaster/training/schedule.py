@@ -8,7 +8,7 @@ from forecaster.config import TrainingConfig
 
 
 def rate_factor(step: int, config: TrainingConfig) -> float:
-    """Gives the learning rate at `step` (0-based) as a share of the peak rate, in (0, 1].
+    """Gives the learning rate at `step` (0-based) as a share of the peak rate, in [0, 1].
 
     Rises linearly over `warmup_fraction` of `max_steps`, then follows half a cosine down to
     `final_rate_fraction` (Loshchilov & Hutter 2017, SGDR, without restarts).

@@ -190,29 +190,9 @@ def batch_of(context: torch.Tensor, observed: torch.Tensor | None = None) -> Win
     return WindowBatch(context, observed, context[:, :0], observed[:, :0])
 
 
-def rows_of(batch: WindowBatch, rows: Sequence[int] | torch.Tensor) -> WindowBatch:
+def rows_of(batch: WindowBatch, rows: Sequence[int]) -> WindowBatch:
     """Gives some windows of a batch, in that order."""
-    chosen = torch.as_tensor(rows)
-    covariates = batch.covariates
-    if covariates is not None:
-        masked = {
-            name: Masked(getattr(covariates, name).values[chosen], getattr(covariates, name).observed[chosen])
-            for name in ("past", "known", "static")
-        }
-        covariates = CovariateBatch(
-            calendar=covariates.calendar[chosen],
-            categories=covariates.categories[chosen],
-            elapsed=None if covariates.elapsed is None else covariates.elapsed[chosen],
-            **masked,
-        )
-    return WindowBatch(
-        batch.context[chosen],
-        batch.observed[chosen],
-        batch.target[chosen],
-        batch.target_observed[chosen],
-        covariates,
-        None if batch.groups is None else batch.groups[chosen],
-    )
+    return batch.rows(torch.as_tensor(rows))
 
 
 def soiled(batch: WindowBatch, garbage: float) -> WindowBatch:

@@ -51,3 +51,7 @@ def test_gradients_reach_what_was_kept_and_nothing_else() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_the_dtype_stays(dtype: torch.dtype) -> None:
     assert Dropout(0.5)(torch.ones(6, dtype=dtype)).dtype == dtype
+
+
+def test_a_share_of_nearly_all_leaves_something() -> None:
+    assert Dropout(0.999995)(torch.ones(1_000_000)).sum() > 0

@@ -36,7 +36,7 @@ def raw(value: float) -> float:
 
 def test_every_name_the_config_allows_is_in_the_table() -> None:
     assert set(HEADS) == set(get_args(ModelConfig.model_fields["head"].annotation))
-    assert HEADS["quantile"](small_config(levels=(0.2, 0.8))) == QuantileHead((0.2, 0.8))
+    assert HEADS["quantile"](small_config(levels=(0.2, 0.5, 0.8))) == QuantileHead((0.2, 0.5, 0.8))
     assert HEADS["student_t"](small_config()) == StudentTHead()
 
 

@@ -17,7 +17,6 @@ from tests.model.factories import (
     COVARIATES,
     EACH_HEAD,
     EACH_POSITION,
-    LEVELS,
     awake_network,
     batch_for,
     batch_of,
@@ -67,13 +66,6 @@ def test_a_context_longer_than_the_network_sees_is_refused() -> None:
 def test_a_model_with_covariates_refuses_a_context_alone() -> None:
     with pytest.raises(RequestError, match="needs covariates and got none"):
         forecast(awake_network(covariates=COVARIATES), random_context(1, 24))
-
-
-def test_the_quantiles_of_the_network_are_those_of_its_forecast() -> None:
-    network, context, observed = awake_network(), random_context(3, 24), random_observed(3, 24)
-    with torch.no_grad():
-        given = network.quantiles(context, observed, LEVELS)
-    assert torch.equal(given, forecast(network, context, observed))
 
 
 @EACH_HEAD

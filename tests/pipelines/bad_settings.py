@@ -29,7 +29,11 @@ SETTINGS = (
     configured("a word for a number", "got 'many'", "name: m\nmodel: {horizon: many}\n"),
     configured("a text for a group", "model: Input should be", "name: m\nmodel: large\n"),
     configured("settings that contradict each other", "not a multiple of num_heads", "name: m\nmodel: {d_model: 31}\n"),
-    configured("levels without the median", "must hold 0.5", "name: m\nmodel: {levels: [0.1, 0.9]}\n"),
+    configured(
+        "levels without the median",
+        "levels must hold 0.5, the point forecast, got [0.1, 0.9]",
+        "name: m\nmodel: {levels: [0.1, 0.9]}\n",
+    ),
     configured(
         "logarithms of counts",
         "scaling 'log' is not for it",

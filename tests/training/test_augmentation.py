@@ -160,6 +160,7 @@ def test_what_alters_values_is_refused_where_something_else_speaks_of_them(name:
         ({"covariates": CovariateConfig(known=("price",))}, "reads covariates"),
         ({"channels": "group"}, "see each other"),
         ({"head": "negative_binomial"}, "forecasts counts"),
+        ({"scaling": "log"}, "for values above 0"),
     ):
         model = ModelConfig(**{**plain.model_dump(), **changes})
         if AUGMENTATIONS[name].alters_values:

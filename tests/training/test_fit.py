@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from forecaster.data.panel import Panel
-from forecaster.errors import SeriesError, TrainingError
+from forecaster.errors import ConfigError, SeriesError, TrainingError
 from forecaster.evaluation import evaluate
 from forecaster.training.callbacks import ReportMetrics
 from forecaster.training.fit import fit
@@ -203,6 +203,7 @@ def test_a_fit_that_stopped_early_stays_stopped_when_it_is_resumed(tmp_path: Pat
 def test_the_validation_loss_does_not_depend_on_how_windows_are_cut_into_batches(tmp_path: Path) -> None:
     targets = [PANEL.target(i).copy() for i in range(3)]
     targets[1][-18:-13] = np.nan
+    targets += [np.full(120, 5.0) for _ in range(3)]  # what follows a constant history is no part of the loss
     logged = []
     for size in (2, 1000):
         config = with_training(max_steps=1, steps_per_validation=1, batch_size=size, learning_rate=1e-12)
@@ -232,3 +233,34 @@ def test_series_too_short_to_train_on_are_refused_with_the_length_they_need(tmp_
     short: Panel = panel_of(np.arange(20.0), np.arange(15.0))
     with pytest.raises(SeriesError, match="longest series has 20 steps"):
         fit(short, CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"patch_length": None, "context_length": None, "patch_stride": 3}, "8 is not a multiple of patch_stride 3"),
+        ({"patch_length": 1000, "context_length": None, "coarse_patch_length": 4001}, "less than or equal to 16384"),
+    ],
+)
+def test_a_setting_that_contradicts_a_default_is_refused(changes: dict[str, int], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"left out do not go with those given: .*{reason}"):
+        fit(PANEL, with_model(**changes), tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, 0.5])
+def test_what_is_no_count_is_refused_where_counts_are_forecast(wrong: float, tmp_path: Path) -> None:
+    counts = [np.random.default_rng(0).poisson(5.0, 120).astype(float) for _ in range(3)]
+    counts[0][7] = np.nan
+    config = with_model(head="negative_binomial")
+    fit(panel_of(*counts), config, tmp_path / "counts")
+    counts[1][10] = wrong
+    with pytest.raises(SeriesError, match=rf"'s1' has the value {wrong:g} at step 10, but .* \(1 such values\)"):
+        fit(panel_of(*counts), config, tmp_path / "none")
+
+
+def test_checkpoints_that_were_moved_are_taken_up_where_they_are(tmp_path: Path) -> None:
+    unbroken = fit(PANEL, CONFIG, tmp_path / "first")
+    (tmp_path / "first").rename(tmp_path / "second")
+    moved = fit(PANEL, CONFIG, tmp_path / "second")
+    assert moved.facts == unbroken.facts
+    assert same_weights(moved, unbroken)

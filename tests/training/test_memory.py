@@ -10,6 +10,7 @@ import pytest
 
 from forecaster.config import ForecasterConfig
 from forecaster.errors import TrainingError
+from forecaster.model.network import Network
 from forecaster.training import memory
 from forecaster.training.fit import fit, resolve
 from forecaster.training.memory import MemoryEstimate, available_bytes, memory_estimate
@@ -103,6 +104,7 @@ def test_a_fit_that_barely_fits_is_warned_of(
 MEASURED_FIT = """
 import re, sys, tempfile
 from pathlib import Path
+from forecaster.model.network import Network
 from forecaster.training.fit import fit, resolve
 from forecaster.training.memory import memory_estimate
 from tests.factories import sine_panel
@@ -142,3 +144,19 @@ def test_what_a_ridge_on_a_long_context_takes_is_counted() -> None:
     assert plain.skip == 0
     assert over_ridge.skip > 8 * 8 * 4096**2  # the moments of six blocks and more
     assert over_ridge.total - over_ridge.skip == plain.total
+
+
+def test_the_tables_of_theta_are_counted() -> None:
+    config = with_model(context_length=1024, patch_length=128, skip="theta")
+    held = sum(b.numel() * b.element_size() for b in Network(resolve(PANEL, config).model).skip.buffers())
+    assert estimate(config).skip == pytest.approx(held, rel=1e-3)
+
+
+@pytest.mark.parametrize("skip", ["ridge", "theta"])
+def test_where_the_skip_takes_too_much_the_advice_is_about_it(
+    skip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    available(1 << 30, tmp_path, monkeypatch)
+    config = with_model(context_length=16_384, patch_length=1_024, skip=skip)
+    with pytest.raises(TrainingError, match=rf"skip '{skip}' alone takes most of it: lower context_length \(16384\)"):
+        fit(PANEL, config, tmp_path / "fit")

@@ -9,7 +9,7 @@ import torch
 
 from forecaster.config import ModelConfig
 from forecaster.model.network import Network
-from forecaster.training.parts import cut_parts, num_targets, rows_of
+from forecaster.training.parts import cut_parts, num_targets
 from forecaster.types import WindowBatch
 from tests.training.factories import random_batch
 
@@ -84,7 +84,7 @@ def test_targets_count_where_they_are_observed_after_a_context_that_varies() -> 
 
 def test_rows_are_taken_of_all_that_has_rows() -> None:
     batch = replace(random_batch(6), groups=torch.arange(6))
-    part = rows_of(batch, slice(2, 4))
+    part = batch.rows(slice(2, 4))
     assert part.groups is not None
     assert part.groups.tolist() == [2, 3]
     assert torch.equal(part.target, batch.target[2:4])

@@ -61,10 +61,19 @@ class ThetaSkip(nn.Module):
         total = torch.einsum("bj,ajt->bat", rest, self.decays)
         weight = torch.einsum("bj,ajt->bat", observed.to(rest.dtype), self.decays)
         levels = total / weight.clamp(min=torch.finfo(rest.dtype).tiny)  # [B A L]
+        # A missing value leaves the level; computed anew, it would be lost where all weights have decayed to 0.
+        steps = torch.arange(rest.shape[1], device=rest.device)
+        latest = torch.where(observed, steps, 0).cummax(dim=1).values
+        levels = levels.gather(2, latest.unsqueeze(1).expand_as(levels))
         known = observed[:, 1:] & (observed.cumsum(dim=1)[:, :-1] > 0)
         errors = torch.where(known.unsqueeze(1), (rest[:, None, 1:] - levels[:, :, :-1]).square(), 0.0).sum(dim=2)
         best = errors.argmin(dim=1, keepdim=True)  # [B 1]
         return levels[:, :, -1].gather(1, best), self.alphas[best]
+
+
+def theta_bytes(context_length: int) -> int:
+    """Gives how much memory the weights of all ages take that one such skip holds."""
+    return 8 * len(ALPHAS) * context_length**2
 
 
 def slope(values: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from forecaster.model.skips.theta import ALPHAS, ThetaSkip, is_seasonal, seasonal_profile, slope
-from tests.model.factories import awake_network, random_context
+from tests.model.factories import awake_network, batch_of, forecast, random_context
 
 Array = NDArray[np.float64]
 
@@ -112,8 +112,17 @@ def test_a_row_without_values_is_finite() -> None:
 
 def test_a_network_over_theta_follows_shift_and_stretch() -> None:
     network, context = awake_network(skip="theta", season_length=4), random_context(3, 24)
-    observed = all_observed(context)
-    levels = (0.1, 0.5, 0.9)
-    expected = 1e3 * network.quantiles(context, observed, levels) - 5
-    given = network.quantiles(1e3 * context - 5, observed, levels)
+    expected = 1e3 * forecast(network, batch_of(context)) - 5
+    given = forecast(network, batch_of(1e3 * context - 5))
     torch.testing.assert_close(given, expected, rtol=1e-6, atol=1.0)
+
+
+@pytest.mark.parametrize("gap", [50, 400])
+def test_the_level_outlasts_a_gap_of_any_length(gap: int) -> None:
+    """Smoothing of a random walk follows its last value closely, and missing values after it change nothing."""
+    walk = np.random.default_rng(2).standard_normal(60).cumsum()
+    values = torch.zeros(1, 60 + gap)
+    values[0, :60] = row(walk)
+    observed = torch.arange(60 + gap).unsqueeze(0) < 60
+    given = ThetaSkip(60 + gap, 1, 1)(values, observed)
+    torch.testing.assert_close(given, ThetaSkip(60, 1, 1)(row(walk), all_observed(row(walk))), rtol=1e-5, atol=1e-5)
