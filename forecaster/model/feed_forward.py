@@ -12,13 +12,13 @@ from forecaster.config import ModelConfig
 
 
 class FeedForward(nn.Module):
-    """The same two-layer map for every token: D -> d_ff -> activation -> D."""
+    """The same two-layer map for every token: D -> `num_hidden` -> activation -> `num_active` -> D."""
 
-    def __init__(self, config: ModelConfig, activation: nn.Module) -> None:
+    def __init__(self, d_model: int, num_hidden: int, activation: nn.Module, num_active: int) -> None:
         super().__init__()
-        self.inward = nn.Linear(config.d_model, config.d_ff)
+        self.inward = nn.Linear(d_model, num_hidden)
         self.activation = activation
-        self.outward = nn.Linear(config.d_ff, config.d_model)
+        self.outward = nn.Linear(num_active, d_model)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Gives [B N D] for tokens [B N D]."""
@@ -30,23 +30,24 @@ class Gated(nn.Module):
     """SwiGLU (Shazeer 2020, "GLU Variants Improve Transformer"): half of the hidden numbers gate the other half."""
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Gives silu(first half) x second half, [B N d_ff / 2 each]."""
+        """Gives silu(first half) x second half."""
         gate, value = hidden.chunk(2, dim=-1)
         return F.silu(gate) * value
 
 
-class GatedFeedForward(FeedForward):
-    """D -> 2 x width -> gated -> width -> D, where width is 2/3 d_ff, so that it costs what the plain one does."""
+def plain(config: ModelConfig, activation: nn.Module) -> FeedForward:
+    """Gives D -> d_ff -> activation -> D."""
+    return FeedForward(config.d_model, config.d_ff, activation, config.d_ff)
 
-    def __init__(self, config: ModelConfig) -> None:
-        width = max(1, 2 * config.d_ff // 3)
-        super().__init__(config, Gated())
-        self.inward = nn.Linear(config.d_model, 2 * width)
-        self.outward = nn.Linear(width, config.d_model)
+
+def gated(config: ModelConfig) -> FeedForward:
+    """Gives D -> 2 x width -> gated -> width -> D, where width is 2/3 d_ff, so that it costs what a plain one does."""
+    width = max(1, 2 * config.d_ff // 3)
+    return FeedForward(config.d_model, 2 * width, Gated(), width)
 
 
 FEED_FORWARDS: dict[str, Callable[[ModelConfig], FeedForward]] = {
-    "relu": lambda config: FeedForward(config, nn.ReLU()),
-    "gelu": lambda config: FeedForward(config, nn.GELU()),
-    "swiglu": GatedFeedForward,
+    "relu": lambda config: plain(config, nn.ReLU()),
+    "gelu": lambda config: plain(config, nn.GELU()),
+    "swiglu": gated,
 }

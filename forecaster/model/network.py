@@ -14,7 +14,6 @@ It knows no trainer. No step of `forward` depends on the data in its control flo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,7 +27,7 @@ from forecaster.model.encoder import Encoder
 from forecaster.model.feed_forward import FeedForward
 from forecaster.model.heads import HEADS
 from forecaster.model.patching import left_pad
-from forecaster.model.scaling import ScaledContext, scale_context, scale_target, unscale
+from forecaster.model.scaling import ScaledContext, scale_context, scale_target
 from forecaster.model.skips import SKIPS
 from forecaster.model.tokens import TokenEmbedding
 from forecaster.types import CovariateBatch, Scale, WindowBatch
@@ -102,14 +101,6 @@ class Network(nn.Module):
         target = scale_target(batch.target, output.scale)
         observed = batch.target_observed & (output.scale.spread > 0)
         return self.head.loss(output.parameters, target, observed, output.scale)
-
-    def quantiles(self, context: torch.Tensor, observed: torch.Tensor, levels: Sequence[float]) -> torch.Tensor:
-        """Gives the quantiles [B H Q] float64 at ascending levels, in the unit of the context.
-
-        RequestError for a level outside `level_range` or a context longer than `context_length`.
-        """
-        output = self(context, observed)
-        return unscale(self.head.quantiles(output.parameters, levels, output.scale), output.scale)
 
     def attention(
         self,
