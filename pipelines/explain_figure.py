@@ -29,7 +29,7 @@ def draw_explanation(explanation: Explanation, forecast: Forecast, history: pd.S
         _draw_forecast(axes[0], explanation, forecast, history.to_numpy(dtype=float)[-length:])
         _draw_steps(axes[1], explanation)
         _draw_patches(axes[2], explanation)
-        _draw_roll_out(axes[3], explanation, forecast.horizon)
+        _draw_attention(axes[3], explanation, forecast.horizon)
         axes[3].set_xlim(-length - 0.5, forecast.horizon - 0.5)
         for axis in axes:
             axis.axvline(-0.5, color=_INK, lw=0.8, ls=":")
@@ -78,14 +78,20 @@ def _draw_patches(axis: Axes, explanation: Explanation) -> None:
     _entitle(axis, f"by patch, occlusion ({_verdict(explanation.occlusion)}): the forecast minus the one without it")
 
 
-def _draw_roll_out(axis: Axes, explanation: Explanation, horizon: int) -> None:
+def _draw_attention(axis: Axes, explanation: Explanation, horizon: int) -> None:
     """Draws how much each token takes part by attention, as shares of 1, each over the steps it stands for."""
     tokens = explanation.token_frame()
     widths = tokens["num_steps"].to_numpy()
     firsts = _first_steps(explanation)
     ends = np.minimum(firsts + widths, horizon)
     axis.bar(
-        firsts - 0.5, tokens["roll_out"], width=0.97 * (ends - firsts), align="edge", color=_LOOKS, alpha=0.6, lw=0
+        firsts - 0.5,
+        tokens["attention_roll_out"],
+        width=0.97 * (ends - firsts),
+        align="edge",
+        color=_LOOKS,
+        alpha=0.6,
+        lw=0,
     )
     _entitle(axis, "by token, attention rolled out: how much the encoder looks there (shares of 1)")
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.errors import RequestError, SeriesError
-from forecaster.explain.attention import attention_maps, roll_out
+from forecaster.explain.attention import attention_maps, attention_roll_out
 from forecaster.explain.attribution import Attribution, integrated_gradients, occlusion
 from forecaster.explain.explanation import Explanation, Stretches
 from forecaster.explain.faithfulness import Faithfulness, faithfulness
@@ -88,7 +88,7 @@ def _explained(question: Question, panel: Panel, position: int, config: ExplainC
         tokens=Stretches.of(panel.axis, cutoff_time, question.token_spans),
         patches=Stretches.of(panel.axis, cutoff_time, question.patch_spans),
         attention=maps,
-        roll_out=roll_out(maps, question.real_tokens(), question.num_future),
+        attention_roll_out=attention_roll_out(maps, question.real_tokens(), question.num_future),
         occlusion=Attribution(told, test(told)),
         gradients=Attribution(shared, test(shared)),
     )

@@ -32,7 +32,7 @@ def attention_maps(question: Question) -> FloatArray:
     return np.asarray(torch.stack(maps)[:, :, question.place].double().cpu().numpy())
 
 
-def roll_out(maps: FloatArray, real: BoolArray, num_future: int) -> FloatArray:
+def attention_roll_out(maps: FloatArray, real: BoolArray, num_future: int) -> FloatArray:
     """Gives how much each token [N] takes part in the forecast, by maps [M Y A N N]; sums to 1.
 
     The forecast is read off the tokens of the future where there are any, and else off all `real` [N] ones.

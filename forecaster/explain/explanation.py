@@ -49,7 +49,7 @@ class Explanation:
     tokens: Stretches
     patches: Stretches
     attention: FloatArray  # [M Y A N N] row = the token that looks, column = what it sees
-    roll_out: FloatArray  # [N] tokens; sums to 1
+    attention_roll_out: FloatArray  # [N] tokens; sums to 1
     occlusion: Attribution  # by patch
     gradients: Attribution  # by step; adds up to forecast - flat_forecast, but for a small error
 
@@ -71,7 +71,7 @@ class Explanation:
 
     def token_frame(self) -> pd.DataFrame:
         """Gives one row per token: first and last timestamp, number of steps, past or future, roll-out."""
-        return pd.DataFrame({**self._times(self.tokens), "roll_out": self.roll_out})
+        return pd.DataFrame({**self._times(self.tokens), "attention_roll_out": self.attention_roll_out})
 
     def patch_frame(self) -> pd.DataFrame:
         """Gives one row per patch of the context: first and last timestamp, and both attributions."""

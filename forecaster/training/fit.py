@@ -25,10 +25,10 @@ from forecaster.time.calendar import default_calendar
 from forecaster.training.augmentation import check_augmentations
 from forecaster.training.calibrating import learn_calibration
 from forecaster.training.callbacks import process_settings, progress_bar, quiet_lightning
-from forecaster.training.companions import companions
 from forecaster.training.member import Job, Member, member_data, train_member
 from forecaster.training.memory import refuse_too_large
 from forecaster.training.start import Start, scratch
+from forecaster.training.workers import workers
 
 _CONFIG = "config.json"
 
@@ -104,7 +104,7 @@ def _refuse_no_counts(panel: Panel) -> None:
 
 
 def _train(job: Job, start: Start, num_threads: int, callbacks: list[Callback]) -> list[Member]:
-    with companions(job, num_threads) as place:
+    with workers(job, num_threads) as place:
         numbers = range(job.config.training.num_members)
         return [train_member(job, number, place, start, callbacks) for number in numbers]
 

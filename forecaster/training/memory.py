@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _MEMORY_INFO = Path("/proc/meminfo")
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_PER_PROCESS = 400 << 20  # what Python and torch take in each companion
+_PER_PROCESS = 400 << 20  # what Python and torch take in each worker
 _TIGHT = 0.75  # of what is available
 _PROBES = (2, 4, 6)  # windows; three counts tell constant, linear and quadratic parts apart
 _TRANSIENT = 2.1  # measured: what a step holds at its peak, over what it keeps for the backward pass

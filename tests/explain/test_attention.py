@@ -8,7 +8,7 @@ import torch
 
 from forecaster.arrays import FloatArray
 from forecaster.explain import explain
-from forecaster.explain.attention import roll_out
+from forecaster.explain.attention import attention_roll_out
 from tests.explain.factories import predictor_of, waves
 
 
@@ -40,7 +40,7 @@ def slow_roll_out(maps: FloatArray, readers: list[int]) -> FloatArray:
 def test_roll_out_follows_attention_down_the_layers_from_the_tokens_read(num_future: int) -> None:
     maps, real = random_maps(), np.array([True, False, True, True, True])
     readers = [3, 4] if num_future else [0, 2, 3, 4]
-    np.testing.assert_allclose(roll_out(maps, real, num_future), slow_roll_out(maps, readers), rtol=1e-12)
+    np.testing.assert_allclose(attention_roll_out(maps, real, num_future), slow_roll_out(maps, readers), rtol=1e-12)
 
 
 def test_two_layers_that_only_look_at_the_first_token_by_hand() -> None:
@@ -48,13 +48,15 @@ def test_two_layers_that_only_look_at_the_first_token_by_hand() -> None:
     maps[..., 0] = 1.0
     # Each layer leaves half of a token where it is and takes the other half to the first.
     expected = [[1, 0, 0], [0.75, 0.25, 0], [0.75, 0, 0.25]]
-    np.testing.assert_allclose(roll_out(maps, np.ones(3, dtype=bool), 0), np.mean(expected, axis=0), rtol=1e-12)
-    np.testing.assert_allclose(roll_out(maps, np.ones(3, dtype=bool), 1), expected[2], rtol=1e-12)
+    np.testing.assert_allclose(
+        attention_roll_out(maps, np.ones(3, dtype=bool), 0), np.mean(expected, axis=0), rtol=1e-12
+    )
+    np.testing.assert_allclose(attention_roll_out(maps, np.ones(3, dtype=bool), 1), expected[2], rtol=1e-12)
 
 
 def test_a_token_that_sees_nothing_passes_on_itself() -> None:
     maps = np.zeros((1, 2, 2, 2, 2))
-    np.testing.assert_allclose(roll_out(maps, np.ones(2, dtype=bool), 1), [0.0, 1.0], rtol=1e-12)
+    np.testing.assert_allclose(attention_roll_out(maps, np.ones(2, dtype=bool), 1), [0.0, 1.0], rtol=1e-12)
 
 
 def test_the_maps_of_an_explanation_are_those_of_the_networks() -> None:

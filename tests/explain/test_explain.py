@@ -128,7 +128,7 @@ def test_tokens_of_each_resolution_and_of_the_future_stand_at_their_timestamps()
     assert list(frame["is_future"]) == [False] * 8 + [True] * 2
     assert list(frame["first"]) == list(stamps[[26, 38, 26, 30, 34, 38, 42, 46, 50, 54]])
     assert frame["last"].iloc[-1] == stamps[57]
-    assert frame["roll_out"].sum() == pytest.approx(1.0)
+    assert frame["attention_roll_out"].sum() == pytest.approx(1.0)
 
 
 def test_integer_steps_count_on_before_the_start_of_a_short_series() -> None:
@@ -138,7 +138,7 @@ def test_integer_steps_count_on_before_the_start_of_a_short_series() -> None:
     assert list(frame["first"]) == [-14, -10, -6, -2, 2, 6]
     assert not frame.loc[:2, ["occlusion", "gradients"]].any(axis=None)
     assert frame.loc[3:, "occlusion"].all()
-    assert not explanation.token_frame()["roll_out"][:3].any()
+    assert not explanation.token_frame()["attention_roll_out"][:3].any()
 
 
 def test_the_attention_table_is_that_of_each_network_layer_and_head() -> None:

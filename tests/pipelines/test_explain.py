@@ -43,7 +43,7 @@ def test_it_writes_every_table_and_one_picture(folder: Path) -> None:
     tables = {path.stem: pd.read_csv(path) for path in (folder / "out").glob("*.csv")}
     assert set(tables) == {"tokens", "patches", "steps", "attention", "faithfulness"}
     assert {path.name for path in (folder / "out").iterdir()} == {PICTURE, *(f"{name}.csv" for name in tables)}
-    assert tables["tokens"]["roll_out"].sum() == pytest.approx(1)
+    assert tables["tokens"]["attention_roll_out"].sum() == pytest.approx(1)
     assert tables["steps"]["timestamp"].iloc[-1] == "2024-01-03 11:00:00"
     shared = tables["steps"]["gradients"].sum()
     assert shared == pytest.approx(found["forecast"] - found["flat_forecast"], rel=0.05, abs=0.05)

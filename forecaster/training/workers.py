@@ -1,6 +1,6 @@
-"""Companions: the processes that `fit` starts beside itself to share the windows of each step.
+"""Workers: the processes that `fit` starts beside itself to share the windows of each step.
 
-Each runs `python -m forecaster.training.companion FOLDER NUMBER PORT` and finds in the folder what to train: the
+Each runs `python -m forecaster.training.worker FOLDER NUMBER PORT` and finds in the folder what to train: the
 panel as a store, which all of them map into memory, and the settings as JSON. They meet at a port of this machine.
 Whatever ends one of them ends the others: training can then be resumed.
 """
@@ -32,7 +32,7 @@ _SECONDS_BETWEEN_LOOKS = 0.05
 
 
 class Order(Config):
-    """What a companion is told, besides the panel."""
+    """What a worker is told, besides the panel."""
 
     config: ForecasterConfig
     start: StartFacts
@@ -40,7 +40,7 @@ class Order(Config):
 
 
 @dataclass(frozen=True)
-class _Companion:
+class _Worker:
     number: int
     process: subprocess.Popen[bytes]
     log: Path
@@ -53,12 +53,12 @@ class _Companion:
 
 
 def arrival_key(number: int) -> str:
-    """Gives the name under which a companion reports that it has come."""
+    """Gives the name under which a worker reports that it has come."""
     return f"arrived-{number}"
 
 
 @contextmanager
-def companions(job: Job, num_threads: int) -> Iterator[Place]:
+def workers(job: Job, num_threads: int) -> Iterator[Place]:
     """Starts the other processes of a job and joins them; gives this one's place among them.
 
     Afterwards they are ended, whatever they do: they keep nothing. Raises TrainingError where one of them does not
@@ -92,19 +92,19 @@ def _write_order(job: Job, num_threads: int) -> None:
 
 
 @contextmanager
-def _started(folder: Path, number: int, port: int) -> Iterator[_Companion]:
+def _started(folder: Path, number: int, port: int) -> Iterator[_Worker]:
     log = folder / f"process-{number}.log"
-    command = [sys.executable, "-m", "forecaster.training.companion", str(folder), str(number), str(port)]
+    command = [sys.executable, "-m", "forecaster.training.worker", str(folder), str(number), str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)  # noqa: S603
     try:
-        yield _Companion(number, process, log)
+        yield _Worker(number, process, log)
     finally:
         process.kill()
         process.wait()
 
 
-def _await_arrival(others: list[_Companion], has_arrived: Callable[[int], bool]) -> None:
+def _await_arrival(others: list[_Worker], has_arrived: Callable[[int], bool]) -> None:
     deadline = time.monotonic() + _SECONDS_TO_ARRIVE
     while waiting := [other for other in others if not has_arrived(other.number)]:
         _refuse_ended(waiting, None)
@@ -117,7 +117,7 @@ def _await_arrival(others: list[_Companion], has_arrived: Callable[[int], bool])
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def _refuse_ended(others: list[_Companion], reason: Exception | None) -> None:
+def _refuse_ended(others: list[_Worker], reason: Exception | None) -> None:
     for other in others:
         # Where a connection broke, the process at its other end may need a moment to be gone.
         deadline = time.monotonic() + (1.0 if reason else 0.0)

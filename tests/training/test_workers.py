@@ -14,7 +14,7 @@ from torch import distributed
 
 from forecaster.config import ForecasterConfig
 from forecaster.errors import TrainingError
-from forecaster.training import companions as companions_module
+from forecaster.training import workers as workers_module
 from forecaster.training.callbacks import ReportMetrics
 from forecaster.training.fit import FitResult, fit
 from forecaster.training.start import fine_tune
@@ -108,10 +108,10 @@ def test_after_a_kill_of_all_processes_training_ends_in_the_weights_of_an_unbrok
 
 
 @pytest.mark.slow
-def test_a_companion_that_does_not_come_is_reported_with_its_last_words(
+def test_a_worker_that_does_not_come_is_reported_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(companions_module, "PANEL", "elsewhere")
+    monkeypatch.setattr(workers_module, "PANEL", "elsewhere")
     with pytest.raises(TrainingError, match=r"training process 1 ended with code 1: .*DataError"):
         fit(PANEL, with_training(num_processes=2), tmp_path)
     assert not distributed.is_initialized()

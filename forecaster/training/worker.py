@@ -1,4 +1,4 @@
-"""The program of a companion: trains along with the process that called `fit`, and keeps nothing."""
+"""The program of a worker: trains along with the process that called `fit`, and keeps nothing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import distributed
 from forecaster.data.store import open_store
 from forecaster.training.callbacks import process_settings, quiet_lightning
 from forecaster.training.cluster import Place, join, meeting_point
-from forecaster.training.companions import ORDER, PANEL, Order, arrival_key
 from forecaster.training.member import Job, train_member
+from forecaster.training.workers import ORDER, PANEL, Order, arrival_key
 
 
-def accompany(folder: Path, number: int, port: int) -> None:
+def work(folder: Path, number: int, port: int) -> None:
     """Trains all members of the job in `folder` as process `number`, with those who meet at `port`."""
     order = Order.model_validate_json((folder / ORDER).read_bytes())
     training = order.config.training
@@ -32,4 +32,4 @@ def accompany(folder: Path, number: int, port: int) -> None:
 
 
 if __name__ == "__main__":
-    accompany(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
