@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,17 +69,6 @@ def naive(table: pd.DataFrame, config: ForecasterConfig, season_length: int) -> 
     folds = rolling_origin(panel, config.model.horizon, config.split.num_test_folds, config.split.step)
     evaluation = evaluate(SeasonalNaive(season_length), panel, folds, (0.1, 0.5, 0.9))
     return _scored(table, evaluation, season_length)
-
-
-def joined(parts: Sequence[Scored]) -> Scored:
-    """Gives the windows of several tables of one horizon together."""
-    return Scored(
-        np.concatenate([part.actual for part in parts]),
-        np.concatenate([part.quantiles for part in parts]),
-        parts[0].levels,
-        np.concatenate([part.scales for part in parts]),
-        pd.concat([part.windows for part in parts], ignore_index=True),
-    )
 
 
 def _scored(table: pd.DataFrame, evaluation: Evaluation, season_length: int) -> Scored:

@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import signal
 import sys
 
 import click
@@ -72,11 +73,17 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that spin while they wait make a training step up to 25 times slower on shared cores
     # (docs/experiments.md). OpenMP reads this when torch is imported, which is later than here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, _leave)
     try:
         sys.exit(root.main(args=arguments, prog_name="forecaster", standalone_mode=True))
     except ForecasterError as error:
         _report(error, as_json="--json" in arguments)
         sys.exit(exit_code(error))
+
+
+def _leave(number: int, _: object) -> None:
+    """Ends the program as an interrupt does: what is open is closed, and a run that is under way says so."""
+    sys.exit(128 + number)
 
 
 def exit_code(error: ForecasterError) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from forecaster.arrays import FloatArray, IntArray, places_of_each
+from forecaster.arrays import BoolArray, FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
 from forecaster.metrics import Scores, score, seasonal_scales
@@ -57,6 +57,24 @@ def evaluate(
         levels=levels,
         scores=score(actual, quantiles, levels, scales),
     )
+
+
+def on_common_windows(evaluations: Mapping[str, Evaluation], panel: Panel) -> dict[str, Evaluation]:
+    """Gives evaluations of the same folds, scored on those windows alone that all of them have forecast.
+
+    A model that cannot forecast a window, as it sees no value of it, would else have an easier task than the others.
+    """
+    blind = np.any([np.isnan(found.quantiles).any(axis=(1, 2)) for found in evaluations.values()], axis=0)
+    if not blind.any():
+        return dict(evaluations)
+    return {role: _without(found, blind, panel) for role, found in evaluations.items()}
+
+
+def _without(found: Evaluation, blind: BoolArray, panel: Panel) -> Evaluation:
+    """Gives an evaluation in which these windows [W] count for nothing."""
+    actual = np.where(blind[:, None], np.nan, found.actual)
+    scales = window_scales(panel, found.series, found.cutoffs, panel.axis.frequency.season_length)
+    return replace(found, actual=actual, scores=score(actual, found.quantiles, found.levels, scales))
 
 
 def window_scales(panel: Panel, series: IntArray, cutoffs: IntArray, season_length: int) -> FloatArray:

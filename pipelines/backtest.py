@@ -9,7 +9,7 @@ from forecaster.bundle import Bundle
 from forecaster.data.panel import Panel
 from forecaster.data.splits import rolling_origin
 from forecaster.errors import ConfigError
-from forecaster.evaluation import Evaluation, evaluate
+from forecaster.evaluation import Evaluation, evaluate, on_common_windows
 from forecaster.leakage import unseen_folds
 from pipelines.config import PipelineConfig
 
@@ -19,8 +19,8 @@ SEASONAL_NAIVE = "seasonal_naive"
 def compare(panel: Panel, config: PipelineConfig, models: Mapping[str, Bundle]) -> dict[str, Evaluation]:
     """Evaluates each model and the seasonal naive on the last folds of the panel, by role.
 
-    The horizon is the shortest of the models'. A series is left out of
-    folds that one of the models has seen of it; raises LeakageError where that leaves a fold empty.
+    The horizon is the shortest of the models'. A series is left out of folds that one of the models has seen of it;
+    raises LeakageError where that leaves a fold empty. A window that one of them cannot forecast counts for none.
     """
     horizon = min(bundle.predictor.horizon for bundle in models.values())
     num_folds = config.promotion.num_folds or config.split.num_test_folds
@@ -32,7 +32,7 @@ def compare(panel: Panel, config: PipelineConfig, models: Mapping[str, Bundle]) 
     levels = _common_levels(models)
     naive = SeasonalNaive(panel.axis.frequency.season_length)
     evaluations = {role: evaluate(bundle.predictor, panel, folds, levels) for role, bundle in models.items()}
-    return evaluations | {SEASONAL_NAIVE: evaluate(naive, panel, folds, levels)}
+    return on_common_windows(evaluations | {SEASONAL_NAIVE: evaluate(naive, panel, folds, levels)}, panel)
 
 
 def _common_levels(models: Mapping[str, Bundle]) -> tuple[float, ...]:

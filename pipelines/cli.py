@@ -53,7 +53,7 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
         f"registered {training.version}",
     ]
     if promoting and training.test:
-        outcome = promote_challenger(environment, client, config, loaded.panel)
+        outcome = promote_challenger(environment, client, config, loaded.panel, training.version)
         result |= _promotion_result(outcome)
         lines.append(_promotion_line(outcome))
     echo(result, lines, as_json=as_json)
@@ -198,7 +198,7 @@ def store(folder: Path, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--cron", required=True, help="Five fields in UTC, such as '0 3 * * *'.")
+@click.option("--cron", required=True, help="Five fields in UTC, such as '0 3 * * mon-fri'.")
 def schedule(configs: tuple[Path, ...], cron: str) -> None:
     """Train and promote the models of some config files on a schedule, until stopped."""
     import logging

@@ -105,13 +105,12 @@ class Environment(Config):
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConfig:
     """Builds the config from a YAML file and overrides by dotted name ('model.horizon'), which win.
 
-    An override of None is left out. Without a name the model is named after the data file. Raises ConfigError
+    Without a name the model is named after the data file. Raises ConfigError
     naming each field that is unknown or out of range.
     """
     tree = _read_yaml(path) if path is not None else {}
     for dotted, value in overrides.items():
-        if value is not None:
-            _set(tree, dotted, value)
+        _set(tree, dotted, value)
     source = tree.get("source")
     path_of_data = source.get("path") if isinstance(source, dict) else None
     if "name" not in tree and isinstance(path_of_data, str | Path):

@@ -42,10 +42,10 @@ _COMMON = {"training.steps_per_validation": 50}
 def run_demo(environment: Environment, *, keep_serving: bool) -> None:
     """Runs the demo: exit code 0 means that every step worked and an HTTP forecast was answered."""
     click.echo("1. Data: real tables that ship inside dependencies")
+    client = tracking.connect(environment)
     folder = environment.home / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     configs = [_prepare(name, folder) for name in _DATA]
-    client = tracking.connect(environment)
     panels = [_train_and_promote(environment, client, config) for config in configs]
     click.echo("\n4. Serve: the service follows the registry's champion")
     with _service(environment) as url:
@@ -70,7 +70,7 @@ def _train_and_promote(environment: Environment, client: Any, config: PipelineCo
     training = train(environment, client, config, loaded)
     click.echo(f"   {training.version} registered as challenger after {time.monotonic() - begin:.0f} s")
     _show_accuracy(training)
-    promotion = promote(environment, client, config, loaded.panel)
+    promotion = promote(environment, client, config, loaded.panel, training.version)
     verb = "promoted" if promotion.decision.promote else "not promoted"
     click.echo(f"\n3. Promote: {verb}: {promotion.decision.reason}")
     return loaded.panel
@@ -106,7 +106,11 @@ def _service(environment: Environment) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log_path: Path) -> None:
@@ -152,7 +156,8 @@ def _forecast_over_http(url: str, name: str, panel: Panel) -> None:
 
 def _say_where(environment: Environment) -> None:
     click.echo("\n5. Look around")
-    click.echo(f"   MLflow UI:  mlflow server --backend-store-uri {environment.tracking_uri}   (or: make ui)")
+    if environment.tracking_uri.startswith("sqlite:"):
+        click.echo(f"   MLflow UI:  mlflow server --backend-store-uri {environment.tracking_uri}   (or: make ui)")
     click.echo("   API docs:   forecaster serve, then http://127.0.0.1:8000/docs")
     click.echo(f"   Champions:  {', '.join(f'{name}@{registry.CHAMPION}' for name in _DATA)}")
 

@@ -54,7 +54,10 @@ def _compute() -> str:
 
 def _home(environment: Environment) -> Check:
     home = environment.home.absolute()
-    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    try:
+        existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    except OSError as error:
+        return Check("home", False, f"{str(home)[:80]} cannot be a folder: {error.strerror}")
     return Check("home", os.access(existing, os.W_OK), str(home))
 
 

@@ -99,9 +99,13 @@ def explain_series(
 
 def check_folder(folder: Path) -> None:
     """Raises SourceError where an explanation could not be written to `folder`, before any work is done."""
-    if folder.exists():
+    try:
+        exists, has_parent = folder.exists(), folder.parent.is_dir()
+    except OSError as error:
+        raise SourceError(f"output folder {str(folder)[:80]} cannot be one: {error.strerror}") from error
+    if exists:
         raise SourceError(f"output folder {folder} exists already: name a new one")
-    if not folder.parent.is_dir():
+    if not has_parent:
         raise SourceError(f"the folder of output folder {folder} does not exist")
 
 

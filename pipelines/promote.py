@@ -14,7 +14,7 @@ from forecaster.data.panel import Panel
 from forecaster.errors import BundleError
 from forecaster.evaluation import Evaluation
 from pipelines import registry
-from pipelines.backtest import compare
+from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.policy import Decision, decide
@@ -47,12 +47,12 @@ class Contenders:
     bundles: dict[str, Bundle]
 
 
-def find_contenders(client: MlflowClient, name: str) -> Contenders:
-    """Loads the challenger and the champion of a model.
+def find_contenders(client: MlflowClient, name: str, challenger: Version | None = None) -> Contenders:
+    """Loads the challenger, by default the version with that alias, and the champion of a model.
 
     Raises RegistryError where there is no challenger, BundleError for a damaged bundle.
     """
-    challenger = registry.find_alias(client, name, registry.CHALLENGER)
+    challenger = challenger or registry.find_alias(client, name, registry.CHALLENGER)
     if challenger is None:
         raise RegistryError(f"model {name!r} has no challenger: train one first", code="alias-missing")
     champion = registry.find_alias(client, name, registry.CHAMPION)
@@ -74,15 +74,24 @@ def _other_schema_passed_over(version: Version) -> Iterator[None]:
         log.warning("champion_left_out", extra={"fields": {"version": str(version), "reason": str(error)}})
 
 
-def promote(environment: Environment, client: MlflowClient, config: PipelineConfig, panel: Panel) -> Promotion:
+def promote(
+    environment: Environment,
+    client: MlflowClient,
+    config: PipelineConfig,
+    panel: Panel,
+    challenger: Version | None = None,
+) -> Promotion:
     """Compares challenger, champion and seasonal naive on the same folds and moves the alias if it is earned."""
-    return promote_best(environment, client, config, panel, find_contenders(client, config.name))
+    return promote_best(environment, client, config, panel, find_contenders(client, config.name, challenger))
 
 
 def promote_best(
     environment: Environment, client: MlflowClient, config: PipelineConfig, panel: Panel, contenders: Contenders
 ) -> Promotion:
-    """Does the same with contenders that are loaded already."""
+    """Does the same with contenders that are loaded already.
+
+    Raises RegistryError where the champion has been replaced while they were compared.
+    """
     challenger, champion = contenders.challenger, contenders.champion
     if champion == challenger:
         decision = Decision(False, f"{challenger} is the champion already")
@@ -96,9 +105,9 @@ def promote_best(
             log_scores(run_id, evaluation.scores, role)
         scores = {role: evaluation.scores for role, evaluation in evaluations.items()}
         decision = decide(
-            scores["challenger"], scores.get("champion"), scores["seasonal_naive"], config.promotion.min_gain
+            scores["challenger"], scores.get("champion"), scores[SEASONAL_NAIVE], config.promotion.min_gain
         )
         mlflow.set_tags({"promoted": str(decision.promote).lower(), "reason": decision.reason})
         if decision.promote:
-            registry.move_champion(client, challenger, decision.reason)
+            registry.replace_champion(client, challenger, champion, decision.reason)
     return Promotion(decision, challenger, champion, evaluations)

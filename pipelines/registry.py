@@ -89,6 +89,20 @@ def load(version: Version) -> Bundle:
         return load_bundle(Path(download_artifacts(artifact_uri=uri, dst_path=folder)))
 
 
+def replace_champion(client: MlflowClient, version: Version, champion: Version | None, reason: str) -> None:
+    """Makes `version` the champion in the place of `champion`, which it was compared with.
+
+    Raises RegistryError where another version has become champion in the meantime.
+    """
+    now = find_alias(client, version.name, CHAMPION)
+    if now != champion:
+        raise RegistryError(
+            f"the champion is {now} now, and {version} was compared with {champion}: compare it again",
+            code="champion-moved",
+        )
+    move_champion(client, version, reason)
+
+
 def move_champion(client: MlflowClient, version: Version, reason: str) -> None:
     """Makes `version` the champion and the champion of before `previous`; `previous` is written first."""
     before = find_alias(client, version.name, CHAMPION)
@@ -100,15 +114,21 @@ def move_champion(client: MlflowClient, version: Version, reason: str) -> None:
 
 
 def roll_back(client: MlflowClient, name: str) -> Version:
-    """Makes `previous` the champion again and takes that alias away, so that a second call cannot undo the first."""
+    """Makes `previous` the champion again and takes that alias away, so that a second call cannot undo the first.
+
+    Nor is the version that is rolled back the challenger any more, which the next promotion would look at.
+    """
     if not re.fullmatch(MODEL_NAME, name):
         raise ConfigError(f"{name[:80]!r} is no name of a model", code="invalid-reference")
     previous = find_alias(client, name, PREVIOUS)
     if previous is None:
         raise RegistryError(f"model {name!r} has no previous champion to roll back to", code="alias-missing")
+    champion, challenger = find_alias(client, name, CHAMPION), find_alias(client, name, CHALLENGER)
     with registry_errors():
         client.set_registered_model_alias(name, CHAMPION, str(previous.number))
         client.delete_registered_model_alias(name, PREVIOUS)
+        if champion is not None and challenger == champion:
+            client.delete_registered_model_alias(name, CHALLENGER)
     return previous
 
 

@@ -22,7 +22,13 @@ log = logging.getLogger("pipelines.schedule")
 
 
 def build_scheduler(environment: Environment, configs: Sequence[Path], cron: str) -> BlockingScheduler:
-    """Gives a scheduler with one job per config; missed slots are caught up once, jobs never overlap."""
+    """Gives a scheduler with one job per config; missed slots are caught up once, jobs never overlap.
+
+    ConfigError for fields of cron that are none, for a config named twice or one whose models cannot be compared.
+    """
+    # The field's own numbers begin with Sunday, the scheduler's with Monday: names mean the same to both.
+    if any(character.isdigit() for character in "".join(cron.split()[4:5])):
+        raise ConfigError(f"--cron wants days of the week by name, such as 'mon-fri', got {cron!r}")
     try:
         trigger = CronTrigger.from_crontab(cron, timezone="UTC")
     except ValueError as error:
@@ -33,7 +39,11 @@ def build_scheduler(environment: Environment, configs: Sequence[Path], cron: str
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     for path in configs:
-        load_config(path, {})  # a wrong config is refused now, not at three in the morning
+        if configs.count(path) > 1:
+            raise ConfigError(f"config {path} is named more than once")
+        config = load_config(path, {})  # a wrong config is refused now, not at three in the morning
+        if not (config.promotion.num_folds or config.split.num_test_folds):
+            raise ConfigError(f"{path}: split.num_test_folds is 0: there would be nothing to compare versions on")
         scheduler.add_job(run_slot, trigger, args=(environment, path), id=str(path))
     return scheduler
 
@@ -46,7 +56,7 @@ def run_slot(environment: Environment, path: Path) -> None:
         begun = begin(environment, load_config(path, {}))
         loaded = load(begun.config.source, begun.config.table)
         training = train(environment, client, begun.config, loaded, start=begun.start)
-        promotion = promote(environment, client, begun.config, loaded.panel)
+        promotion = promote(environment, client, begun.config, loaded.panel, training.version)
     except ForecasterError as error:
         log.error("slot_failed", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
     else:

@@ -73,7 +73,7 @@ def train(
             panel, config.forecaster, checkpoints, start=start, callbacks=reporting, show_progress=show_progress
         )
         training = _register(client, config, panel, result, _Outcome(run_id, environment.home / "work" / run_id))
-        shutil.rmtree(checkpoints)
+        shutil.rmtree(checkpoints, ignore_errors=True)
     return training
 
 
@@ -103,6 +103,7 @@ def _register(
     _log_result(outcome.run_id, result, roles, figure)
     mlflow.log_table(report.series_table(panel, shown), "series.json")
     version = registry.register(client, config.name, folder, bundle, _version_tags(panel, test, validation))
+    shutil.rmtree(folder)  # the registry has it now
     return Training(outcome.run_id, version, bundle.digest, validation, test, figure)
 
 

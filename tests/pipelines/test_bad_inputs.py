@@ -174,7 +174,7 @@ def workplace(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> W
     for name in ("store", "torn"):
         build_store(SourceConfig(path=folder / "hours.csv"), TableConfig(), folder / name)
     (folder / "torn" / "header.json").write_text("{")
-    bundles = registry.home.glob("work/*/bundle")
+    bundles = [manifest.parent for manifest in registry.home.rglob("bundle/manifest.json")]
     spoil_bundles(folder, next(bundle for bundle in bundles if load_bundle(bundle).config.frequency == "h"))
     save_priced(folder / "priced")
     return Workplace(folder, home)

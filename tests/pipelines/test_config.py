@@ -21,8 +21,14 @@ def test_every_shipped_config_is_valid(path: Path) -> None:
 def test_flags_win_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("name: sales\nmodel: {horizon: 7, d_model: 64}\n")
-    config = load_config(path, {"model.horizon": 14, "model.d_model": None})
+    config = load_config(path, {"model.horizon": 14})
     assert (config.model.horizon, config.model.d_model) == (14, 64)
+
+
+def test_a_setting_of_the_file_can_be_taken_back(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("name: sales\nsplit: {step: 5}\n")
+    assert load_config(path, dict([parse_assignment("split.step=null")])).split.step is None
 
 
 def test_a_model_is_named_after_its_data_file() -> None:

@@ -156,6 +156,6 @@ def test_a_store_holds_covariates_and_what_is_known_ahead(shell: Shell, prices: 
 
 
 def test_the_bundle_of_a_fine_tuning_knows_what_it_began_with(prices: Prices) -> None:
-    folder = next(path.parent for path in prices.home.glob(f"work/{prices.second.run_id}/bundle/manifest.json"))
-    start = load_bundle(folder).manifest.training.start
+    bundles = [load_bundle(path.parent) for path in prices.home.rglob("bundle/manifest.json")]
+    start = next(bundle.manifest.training.start for bundle in bundles if bundle.digest == prices.second.digest)
     assert (start.kind, start.bundle_digest, start.learning_rate_factor) == ("fine_tune", prices.first.digest, 0.1)

@@ -79,7 +79,10 @@ def test_what_cannot_be_explained_leaves_nothing(
     assert not (folder / "out").exists()
 
 
-@pytest.mark.parametrize(("name", "message"), [("priced", "exists already"), ("none/out", "does not exist")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("priced", "exists already"), ("none/out", "does not exist"), ("x" * 300, "cannot be one: File name too long")],
+)
 def test_an_output_that_cannot_be_is_refused_before_any_work(name: str, message: str, folder: Path) -> None:
     result = CliRunner().invoke(explain, ["x", "y.csv", "--series", "a", "--out", str(folder / name)])
     assert isinstance(result.exception, SourceError)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from mlflow import MlflowClient
 from forecaster.bundle import VERSION_PATH, load_bundle
 from forecaster.cli import main
 from forecaster.data.reading import read_panel
+from pipelines.policy import Decision
 from tests.conftest import Registry, noisy_waves
 
 TINY_FLAGS = [
@@ -29,7 +32,7 @@ class Shell:
     """Runs `forecaster` in this process on a copy of the registry; gives exit code and JSON."""
 
     def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
+        self.capsys, self.home = capsys, home
         uri = f"sqlite:///{home / 'mlflow.db'}"
         self.client = MlflowClient(uri, uri)
         self.data = home / "waves.csv"
@@ -63,16 +66,24 @@ def shell(
     return Shell(home, capsys)
 
 
-def test_a_worse_challenger_is_registered_and_not_promoted(shell: Shell) -> None:
-    untrained = ("--max-steps", "1", "--set", "model.skip=none")
-    code, result = shell("train", "--data", str(shell.data), *untrained, *TINY_FLAGS)
+def test_a_challenger_without_the_wanted_gain_is_registered_and_not_promoted(shell: Shell) -> None:
+    demanding = (*TINY_FLAGS, "--set", "promotion.min_gain=0.9")
+    code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *demanding)
     assert code == 0
     assert (result["model"], result["version"], result["promoted"]) == ("waves", 2, False)
-    assert "does not beat" in result["reason"]
+    assert "does not beat the champion's" in result["reason"]
     assert shell.aliases() == {"champion": 1, "challenger": 2}
     assert set(result["scores"]) == {"validation", "model", "seasonal_naive"}
-    code, result = shell("promote", "--data", str(shell.data), *TINY_FLAGS)
+    assert not list(shell.home.glob("work/*/bundle"))  # the registry has it
+    code, result = shell("promote", "--data", str(shell.data), *demanding)
     assert (code, result["error"]) == (4, "not-promoted")
+
+
+def test_a_challenger_worse_than_the_naive_is_not_promoted(shell: Shell) -> None:
+    untrained = ("--max-steps", "1", "--set", "model.skip=none")
+    _, result = shell("train", "--data", str(shell.data), *untrained, *TINY_FLAGS)
+    assert "does not beat the seasonal naive's" in result["reason"]
+    assert shell.aliases() == {"champion": 1, "challenger": 2}
 
 
 def test_promoting_the_champion_again_is_refused(shell: Shell) -> None:
@@ -88,9 +99,58 @@ def test_roll_back_returns_to_the_previous_champion_once(shell: Shell) -> None:
     writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
     assert shell.aliases() == {"champion": 2, "challenger": 2, "previous": 1}
     assert shell("rollback", "--model", "waves") == (0, {"model": "waves", "champion": 1})
-    assert shell.aliases() == {"champion": 1, "challenger": 2}
+    assert shell.aliases() == {"champion": 1}  # what was rolled back is not to be promoted again
     code, result = shell("rollback", "--model", "waves")
     assert (code, result["error"]) == (5, "alias-missing")
+
+
+def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None:
+    from pipelines import registry as writer
+
+    untrained = ("--max-steps", "1", "--set", "model.skip=none", "--no-promote")
+    shell("train", "--data", str(shell.data), *untrained, *TINY_FLAGS)
+    writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+    code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS)
+    assert (code, result["version"], result["promoted"]) == (0, 3, True)
+    assert shell.aliases() == {"champion": 3, "challenger": 3, "previous": 2}
+
+
+def test_a_champion_that_was_replaced_during_the_comparison_stays(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines import promote
+    from pipelines import registry as writer
+
+    for _ in range(2):
+        shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
+    real = promote.compare
+
+    def overtaken(*given: Any) -> Any:
+        writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+        return real(*given)
+
+    monkeypatch.setattr(promote, "compare", overtaken)
+    monkeypatch.setattr(promote, "decide", lambda *_: Decision(True, "told so"))
+    code, result = shell("promote", "--data", str(shell.data), *TINY_FLAGS)
+    assert (code, result["error"]) == (5, "champion-moved")
+    assert "the champion is waves version 2 now" in result["message"]
+    assert shell.aliases()["champion"] == 2
+
+
+def test_a_terminated_command_ends_its_run(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines import train
+
+    monkeypatch.setattr(train, "fit", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "--data", str(shell.data), *TINY_FLAGS])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM
+    experiment = shell.client.get_experiment_by_name("waves")
+    (run, *_) = shell.client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])
+    assert run.info.status == "KILLED"
 
 
 def test_a_champion_of_another_schema_gives_way_to_what_beats_the_naive(shell: Shell) -> None:

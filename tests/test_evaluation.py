@@ -1,0 +1,49 @@
+"""Evaluation: models are compared on the windows that all of them can forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from forecaster.arrays import FloatArray, IntArray
+from forecaster.data.panel import Panel
+from forecaster.data.splits import rolling_origin
+from forecaster.evaluation import evaluate, on_common_windows
+from tests.factories import panel_of
+
+PANEL = panel_of([1.0, 2.0, 1.0, 2.0, 9.0, 9.0], [1.0, 2.0, 1.0, 2.0, 3.0, 3.0])
+LEVELS = (0.1, 0.5, 0.9)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Says the same everywhere, and nothing of some series."""
+
+    value: float
+    blind: tuple[int, ...] = ()
+
+    def forecast_windows(
+        self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
+    ) -> FloatArray:
+        said = np.full((len(series), horizon, len(levels)), self.value)
+        said[np.isin(series, self.blind)] = np.nan
+        return said
+
+
+def test_a_model_gains_nothing_by_what_it_does_not_forecast() -> None:
+    folds = rolling_origin(PANEL, 2, 1)
+    models = {"whole": Constant(3.0), "blind": Constant(3.5, blind=(0,))}
+    found = {role: evaluate(model, PANEL, folds, LEVELS) for role, model in models.items()}
+    assert found["blind"].scores.mase < found["whole"].scores.mase
+    common = on_common_windows(found, PANEL)
+    assert common["whole"].scores.mase == pytest.approx(0.0)
+    assert common["blind"].scores.mase == pytest.approx(0.5)
+    assert np.isnan(common["whole"].actual[0]).all()
+
+
+def test_what_all_can_forecast_stays_as_it_is() -> None:
+    folds = rolling_origin(PANEL, 2, 1)
+    found = {role: evaluate(Constant(value), PANEL, folds, LEVELS) for role, value in (("a", 1.0), ("b", 2.0))}
+    assert on_common_windows(found, PANEL) == found
