@@ -108,7 +108,10 @@ class Bundle:
 
 
 def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> str:
-    """Writes a bundle to `folder`, which must not exist yet, all or nothing. Gives its digest."""
+    """Writes a bundle to `folder`, which must not exist yet, all or nothing. Gives its digest.
+
+    BundleError where it exists; what the file system refuses is an OSError.
+    """
     if folder.exists():
         raise BundleError(f"bundle folder {folder} exists already", code="bundle-exists")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +123,7 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
         (draft / CONFIG).write_text(config_of(predictor).model_dump_json(indent=2))
         files = {name: _digest_file(draft / name) for name in _DATA_FILES}
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+        _open_to_others(draft)
         manifest = Manifest(libraries=libraries, training=training, files=files)
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2))
         publish(draft, folder, overwrite=False)
@@ -129,14 +133,25 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
     return _digest_manifest(folder)
 
 
+def _open_to_others(draft: Path) -> None:
+    """Lets others read the folder and the tensors, which were made for their writer alone, as they may the config."""
+    mode = (draft / CONFIG).stat().st_mode & 0o666
+    for name in _DATA_FILES:
+        (draft / name).chmod(mode)
+    draft.chmod(mode | (mode & 0o444) >> 2)
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Loads and verifies a bundle: digests first, then the network, then its golden forecast.
 
     Raises BundleError for a malformed folder, IntegrityError for changed, missing or extra files and
     GoldenError when the network answers its golden contexts differently from when it was saved.
     """
-    manifest = read_manifest(folder)
-    _verify_files(folder, manifest)
+    try:
+        manifest = read_manifest(folder)
+        _verify_files(folder, manifest)
+    except OSError as error:
+        raise BundleError(f"bundle {str(folder)[:80]} cannot be read: {error.strerror}") from error
     try:
         config = _parse(BundleConfig, folder / CONFIG)
         predictor = predictor_of(config, load_file(folder / WEIGHTS), load_file(folder / CALIBRATION))

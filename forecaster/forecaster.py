@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import pandas as pd
+from pydantic import ValidationError
 
 from forecaster.baselines import SeasonalNaive
 from forecaster.bundle import Bundle, TrainingFacts, load_bundle, save_bundle
@@ -36,7 +37,11 @@ class Forecaster:
     ) -> None:
         self.config = config or ForecasterConfig()
         if horizon is not None:
-            model = ModelConfig(**{**self.config.model.model_dump(), "horizon": horizon})
+            try:
+                model = ModelConfig(**{**self.config.model.model_dump(), "horizon": horizon})
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"]
+                raise ConfigError(f"horizon {str(horizon)[:40]!r} cannot be forecast: {reason}") from error
             self.config = self.config.model_copy(update={"model": model})
         self.table = table or TableConfig()
         self._predictor: Predictor | None = None
@@ -87,13 +92,16 @@ class Forecaster:
         time_column = self.table.time_column or "ds"
         return forecast.to_frame(self.table.id_column, time_column)
 
-    def backtest(self, frame: pd.DataFrame | None = None, *, num_folds: int | None = None) -> dict[str, Evaluation]:
+    def backtest(
+        self, frame: pd.DataFrame | None = None, *, static: pd.DataFrame | None = None, num_folds: int | None = None
+    ) -> dict[str, Evaluation]:
         """Evaluates the model and the seasonal naive on the same last folds: {'model': ..., 'seasonal_naive': ...}.
 
-        By default there are as many folds as training kept back (`config.split.num_test_folds`). A series is
-        left out of folds that training has seen of it; raises LeakageError where that leaves nothing.
+        `static` holds one row per series of `frame`, for a model that reads such a table. By default there are as many
+        folds as training kept back (`config.split.num_test_folds`). A series is left out of folds that training has
+        seen of it; raises LeakageError where that leaves nothing.
         """
-        predictor, panel = self._fitted(), self._read(frame)
+        predictor, panel = self._fitted(), self._read(frame, static=static)
         split = self.config.split
         wanted = split.num_test_folds if num_folds is None else num_folds
         if wanted < 1 or self._facts is None:

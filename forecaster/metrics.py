@@ -34,7 +34,7 @@ class Scores:
     def as_metrics(self) -> dict[str, float]:
         """Gives the totals under the names that every run logs; what could not be scored is left out."""
         named = {"mase": self.mase, "smape": self.smape, "wql": self.weighted_quantile_loss}
-        named |= {f"coverage_{round(100 * share):d}": value for share, value in self.coverage.items()}
+        named |= {f"coverage_{100 * share:g}": value for share, value in self.coverage.items()}
         return {name: float(value) for name, value in named.items() if np.isfinite(value)}
 
     def as_metrics_by_step(self) -> dict[str, FloatArray]:
@@ -44,7 +44,7 @@ class Scores:
             "smape_by_step": self.smape_by_step,
             "wql_by_step": self.weighted_quantile_loss_by_step,
         }
-        return named | {f"coverage_{round(100 * share):d}_by_step": v for share, v in self.coverage_by_step.items()}
+        return named | {f"coverage_{100 * share:g}_by_step": v for share, v in self.coverage_by_step.items()}
 
 
 def seasonal_scale(history: FloatArray, season_length: int) -> float:

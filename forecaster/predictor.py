@@ -179,6 +179,10 @@ class Predictor:
     def _checked_horizon(self, horizon: int | None, roll_out: bool) -> int:
         if horizon is None:
             return self.horizon
+        if not isinstance(horizon, int | np.integer):
+            raise RequestError(
+                f"horizon must be a whole number, got {str(horizon)[:40]!r}", code="horizon-out-of-range"
+            )
         longest = MAX_ROLL_OUT if roll_out else self.horizon
         if not 1 <= horizon <= longest:
             what = "the range of a roll-out" if roll_out else "the range this model was trained for"
@@ -188,7 +192,11 @@ class Predictor:
     def _checked_levels(self, levels: Sequence[float] | None) -> tuple[float, ...]:
         if levels is None:
             return self.levels
-        chosen = tuple(sorted(float(level) for level in levels))
+        try:
+            chosen = tuple(sorted(float(level) for level in levels))
+        except (TypeError, ValueError) as error:
+            message = f"quantile levels must be numbers, several of them, got {str(levels)[:80]!r}"
+            raise RequestError(message, code="invalid-levels") from error
         if not chosen or len(set(chosen)) != len(chosen):
             raise RequestError(f"quantile levels must be given once each, got {list(levels)}", code="invalid-levels")
         low, high = self.network.level_range

@@ -21,7 +21,7 @@ from forecaster.data.store import StoreWriter, open_store
 from forecaster.errors import ConfigError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
-from pipelines.sources import read_chunks, read_table, refuse_two
+from pipelines.sources import read_chunks, read_table, refuse_two, text_columns
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def _joint(wanted: Sequence[CovariateConfig]) -> CovariateConfig:
 
 
 def _read_whole(source: SourceConfig, table: TableConfig) -> PanelReading:
-    frame = read_table(source, table.id_column)
+    frame = read_table(source, text_columns(table))
     future, static = (
-        None if path is None else read_table(SourceConfig(path=path), table.id_column)
+        None if path is None else read_table(SourceConfig(path=path), text_columns(table))
         for path in (source.future, source.static)
     )
     return read_panel(frame, table, future=future, static=static)
@@ -107,11 +107,11 @@ def _readings(source: SourceConfig, table: TableConfig) -> Iterator[PanelReading
     if source.future is not None or source.static is not None or table.group_column is not None:
         yield _read_whole(source, table)
         return
-    chunks = _whole_series(read_chunks(source, table.id_column), table)
+    chunks = _whole_series(read_chunks(source, text_columns(table)), table)
     first = read_panel(next(chunks), table)
     yield first
     axis = first.panel.axis
-    fixed = table.model_copy(update={"frequency": axis.frequency.alias, "timezone": axis.timezone})
+    fixed = table.model_copy(update={"expected_frequency": axis.frequency.alias, "timezone": axis.timezone})
     for chunk in chunks:
         yield read_panel(chunk, fixed)
 

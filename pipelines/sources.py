@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet
 import sqlalchemy
 
+from forecaster.config import TableConfig
 from forecaster.errors import ColumnError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 
 ROWS_PER_CHUNK = 1_000_000
 _ALL_ROWS = 2**31 - 1
+# What stands for a missing number in a CSV file; pandas' own list.
+GAPS = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"),
+    *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
 
 
-def read_table(source: SourceConfig, id_column: str) -> pd.DataFrame:
+def text_columns(table: TableConfig) -> tuple[str, ...]:
+    """Gives the columns of a table that are texts whatever they look like: ids, categories and groups."""
+    return (table.id_column, *table.category_columns, *((table.group_column,) if table.group_column else ()))
+
+
+def read_table(source: SourceConfig, texts: Sequence[str]) -> pd.DataFrame:
     """Reads the whole table. Raises SourceError that names the file or the database (never its password).
 
-    Ids in a CSV file are read as the texts they are: '007' stays '007'.
+    Columns of these names in a CSV file are read as the texts they are: '007' stays '007', and 'NA' is no gap.
     """
-    return pd.concat(read_chunks(source, id_column, None), ignore_index=True)
+    return pd.concat(read_chunks(source, texts, None), ignore_index=True)
 
 
-def read_chunks(source: SourceConfig, id_column: str, num_rows: int | None = ROWS_PER_CHUNK) -> Iterator[pd.DataFrame]:
+def read_chunks(
+    source: SourceConfig, texts: Sequence[str], num_rows: int | None = ROWS_PER_CHUNK
+) -> Iterator[pd.DataFrame]:
     """Yields the table in parts of at most `num_rows` rows, at least one part even if the table is empty.
 
     None: all in one part. Raises SourceError as `read_table` does.
     """
     refuse_two(source)
     if source.path is not None:
-        yield from _file_chunks(source.path, id_column, num_rows)
+        yield from _file_chunks(source.path, texts, num_rows)
     elif source.url is not None and source.query:
         yield from _sql_chunks(source.url, source.query, num_rows)
     elif source.url is not None:
@@ -49,7 +63,7 @@ def refuse_two(source: SourceConfig) -> None:
         raise SourceError("both a file and a database or query are given as source; choose one")
 
 
-def _file_chunks(path: Path, id_column: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
+def _file_chunks(path: Path, texts: Sequence[str], num_rows: int | None) -> Iterator[pd.DataFrame]:
     suffixes = "".join(path.suffixes[-2:]).lower()
     try:
         if not path.is_file():
@@ -59,27 +73,29 @@ def _file_chunks(path: Path, id_column: str, num_rows: int | None) -> Iterator[p
         if suffixes.endswith(".parquet"):
             yield from _parquet_chunks(path, num_rows)
         else:
-            yield from _csv_chunks(path, id_column, num_rows)
+            yield from _csv_chunks(path, texts, num_rows)
     # ParserError, EmptyDataError, UnicodeDecodeError and ArrowInvalid; the others are of broken .gz files
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise SourceError(f"data file {path} cannot be read: {_first_line(error)}") from error
 
 
-def _csv_chunks(path: Path, id_column: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
-    _check_header(path)
-    kinds = {id_column: str}
+def _csv_chunks(path: Path, texts: Sequence[str], num_rows: int | None) -> Iterator[pd.DataFrame]:
+    gaps = {name: ("",) if name in texts else GAPS for name in _checked_header(path)}
+    kinds = dict.fromkeys(texts, str)
+    wanted: dict[str, Any] = {"low_memory": False, "dtype": kinds, "keep_default_na": False, "na_values": gaps}
     if num_rows is None:
-        yield pd.read_csv(path, low_memory=False, dtype=kinds)
+        yield pd.read_csv(path, **wanted)
         return
-    with pd.read_csv(path, low_memory=False, dtype=kinds, chunksize=num_rows) as reader:
+    with pd.read_csv(path, chunksize=num_rows, **wanted) as reader:
         yield from reader
 
 
-def _check_header(path: Path) -> None:
-    """Refuses what pandas would read otherwise than meant: other separators, repeated names, a longer first row.
+def _checked_header(path: Path) -> list[str]:
+    """Gives the names of the columns.
 
-    Two columns of one name it renames, the surplus of a longer first row it takes for row labels. A longer row
-    further down it refuses itself.
+    Refuses what pandas would read otherwise than meant: other separators, repeated names, a longer first row. Two
+    columns of one name it renames, the surplus of a longer first row it takes for row labels. A longer row further
+    down it refuses itself.
     """
     head = pd.read_csv(path, header=None, nrows=2, dtype=str)
     names = head.iloc[0].dropna()
@@ -89,6 +105,7 @@ def _check_header(path: Path) -> None:
     if names.duplicated().any():
         doubled = names[names.duplicated()].iloc[0]
         raise ColumnError(f"data file {path} has two columns named {doubled!r}", code="duplicate-column")
+    return [str(name) for name in pd.read_csv(path, nrows=0).columns]
 
 
 def _parquet_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:

@@ -330,3 +330,16 @@ def test_a_moved_bundle_keeps_its_digest(bundle_folder: Path) -> None:
     digest = load_bundle(bundle_folder).digest
     shutil.move(bundle_folder, bundle_folder.parent / "moved")
     assert load_bundle(bundle_folder.parent / "moved").digest == digest
+
+
+def test_others_may_read_a_bundle_as_they_may_read_other_files(bundle_folder: Path) -> None:
+    (bundle_folder.parent / "file").write_text("")
+    (bundle_folder.parent / "folder").mkdir()
+    usual = [(bundle_folder.parent / name).stat().st_mode & 0o777 for name in ("file", "folder")]
+    assert {path.stat().st_mode & 0o777 for path in bundle_folder.iterdir()} == {usual[0]}
+    assert bundle_folder.stat().st_mode & 0o777 == usual[1]
+
+
+def test_a_folder_whose_name_cannot_be_one_is_refused() -> None:
+    with pytest.raises(BundleError, match="cannot be read: File name too long"):
+        load_bundle(Path("x" * 300))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from forecaster import Forecaster, ForecasterConfig, ForecasterError, ModelConfig, TrainingConfig
+from forecaster.errors import ConfigError, RequestError
 from tests.conftest import noisy_waves
 
 CONFIG = ForecasterConfig(
@@ -71,3 +72,18 @@ def test_what_cannot_be_done_is_said(fitted: Forecaster, tmp_path: Path) -> None
     fitted.save(tmp_path / "model")
     with pytest.raises(ForecasterError, match="pass the table"):
         Forecaster.load(tmp_path / "model").predict()
+
+
+@pytest.mark.parametrize("horizon", [0, 5000, "many"])
+def test_a_horizon_that_is_none_is_refused(horizon: object) -> None:
+    with pytest.raises(ConfigError, match=f"horizon {str(horizon)!r} cannot be forecast: Input should be"):
+        Forecaster(horizon=horizon)  # type: ignore[arg-type]
+
+
+def test_levels_and_horizons_that_are_no_numbers_are_refused(fitted: Forecaster) -> None:
+    for levels in (["x"], 0.5):
+        with pytest.raises(RequestError, match="quantile levels must be numbers, several of them"):
+            fitted.predict(levels=levels)  # type: ignore[arg-type]
+    for horizon in (2.5, "3"):
+        with pytest.raises(RequestError, match="horizon must be a whole number"):
+            fitted.predict(horizon=horizon)  # type: ignore[arg-type]

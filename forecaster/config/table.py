@@ -56,12 +56,15 @@ class TableConfig(Config):
     def expecting(self, frequency: str, covariates: CovariateConfig) -> TableConfig:
         """Gives this config for a table that a model of that frequency and those covariates is to forecast.
 
-        Where it names no covariate columns of its own, they are the model's.
+        Where it names no covariate columns of its own, they are the model's; what the model took for a category is
+        one, though named as static alone. The group column is the caller's to name.
         """
+        categories = self.category_columns or tuple(covariates.categories)
+        static = self.static_columns or covariates.static
         columns = {
             "past_columns": self.past_columns or covariates.past,
             "known_columns": self.known_columns or covariates.known,
-            "static_columns": self.static_columns or covariates.static,
-            "category_columns": self.category_columns or tuple(covariates.categories),
+            "static_columns": tuple(name for name in static if name not in categories),
+            "category_columns": categories,
         }
         return self.model_copy(update={"expected_frequency": frequency, **columns})

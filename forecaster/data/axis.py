@@ -26,6 +26,9 @@ def choose_axis(source: Source, config: TableConfig) -> TimeAxis:
     if timezone is not None:
         zone(timezone)
     steps = source.cells.times.dtype.kind == "i"
+    if config.frequency is None and steps and looks_like_dates(source.cells.times):
+        message = f"integer timestamps such as {source.cells.times[0]} look like dates: write them as ISO 8601 texts"
+        raise TimestampError(message, code="integer-dates")
     alias = config.frequency if config.frequency is not None else config.expected_frequency
     if alias is not None:
         frequency = Frequency.parse(alias)
@@ -34,9 +37,6 @@ def choose_axis(source: Source, config: TableConfig) -> TimeAxis:
             message = f"the time column holds {found}, which frequency {frequency.alias!r} does not count"
             raise FrequencyError(message, code="frequency-mismatch")
         return TimeAxis(frequency, timezone)
-    if steps and looks_like_dates(source.cells.times):
-        message = f"integer timestamps such as {source.cells.times[0]} look like dates: write them as ISO 8601 texts"
-        raise TimestampError(message, code="integer-dates")
     return TimeAxis(_inferred(source, timezone), timezone)
 
 

@@ -63,19 +63,18 @@ def trimmed(placed: Placed) -> Placed:
 
 
 def refuse_unexpected(cells: Cells, axis: TimeAxis) -> None:
-    """Refuses placed cells of which none follows another by one step: they have a coarser frequency than expected.
+    """Refuses a series of which no cell follows another by one step: it has a coarser frequency than expected.
 
     Fewer than three rows of a series do not show a frequency and are taken as they are.
     """
-    num_rows = np.bincount(cells.codes)
-    adjacent = axis.frequency.advance(cells.times[:-1], 1) == cells.times[1:]
-    if num_rows.max() < 3 or (cells.follows()[1:] & adjacent).any():
+    adjacent = np.append(False, axis.frequency.advance(cells.times[:-1], 1) == cells.times[1:])
+    coarser = _coarser(cells, cells.follows() & adjacent)
+    if not len(coarser):
         return
-    longest = int(num_rows.argmax())
-    own = _own_frequency(cells, longest)
+    own = _own_frequency(cells, int(coarser[0]))
     found = f"looks like frequency {own.alias!r}" if own is not None else "has gaps throughout"
     raise FrequencyError(
-        f"{cells.owner(longest)} {found}, expected is {axis.frequency.alias!r}: if it is that, with rows "
+        f"{cells.owner(int(coarser[0]))} {found}, expected is {axis.frequency.alias!r}: if it is that, with rows "
         "missing throughout, say so with `frequency`",
         code="frequency-mismatch",
     )
@@ -129,12 +128,17 @@ def _refuse_off_grid(cells: Cells, axis: TimeAxis, positions: IntArray, is_infer
 
 def _refuse_coarser(cells: Cells, axis: TimeAxis, positions: IntArray) -> None:
     """Refuses a series of three rows or more of which none follows another by one step."""
-    adjacent = cells.follows() & np.append(False, np.diff(positions) == 1)
-    num_rows = np.bincount(cells.codes)
-    coarser = np.flatnonzero((num_rows >= 3) & (np.bincount(cells.codes[adjacent], minlength=len(num_rows)) == 0))
+    coarser = _coarser(cells, cells.follows() & np.append(False, np.diff(positions) == 1))
     if len(coarser):
         own = _own_frequency(cells, int(coarser[0]))
         raise _mixed(cells, axis, int(coarser[0]), own.alias if own is not None else "none, with gaps throughout")
+
+
+def _coarser(cells: Cells, adjacent: BoolArray) -> IntArray:
+    """Gives the codes of series with three rows or more, of which none is `adjacent` [R] to the one before."""
+    num_rows = np.bincount(cells.codes)
+    num_adjacent = np.bincount(cells.codes[adjacent], minlength=len(num_rows))
+    return np.flatnonzero((num_rows >= 3) & (num_adjacent == 0))
 
 
 def _own_frequency(cells: Cells, code: int) -> Frequency | None:

@@ -21,6 +21,7 @@ that `.NAME.partial-*` folder behind; nothing opens it, and it may be deleted.
 from __future__ import annotations
 
 import shutil
+import tokenize
 from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
@@ -99,7 +100,8 @@ def open_store(folder: Path) -> Panel:
             covariates=_open_covariates(folder, header.covariates),
             groups=load_array(folder / _GROUPS) if header.is_grouped else np.empty(0, dtype=np.int64),
         )
-    except (OSError, ValueError, EOFError, DataError) as error:
+    # SyntaxError and TokenError: numpy reads the header of an array as a Python literal
+    except (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError, DataError) as error:
         raise _corrupt(folder, str(error)) from error
     if (len(panel), panel.num_values) != (header.num_series, header.num_values):
         raise _corrupt(folder, f"{_HEADER} tells another number of series or values than the files hold")
@@ -251,7 +253,8 @@ def _read_header(folder: Path) -> _Header:
         raise _corrupt(folder, f"{_HEADER} is malformed ({error.errors()[0]['msg']})") from error
     if header.schema_version not in _READABLE_VERSIONS:
         raise DataError(
-            f"the store at {folder} has schema version {header.schema_version}, this version reads {_SCHEMA_VERSION}",
+            f"the store at {folder} has schema version {header.schema_version}, "
+            f"this version reads {min(_READABLE_VERSIONS)} to {max(_READABLE_VERSIONS)}",
             code="store-version",
         )
     return header

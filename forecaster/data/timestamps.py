@@ -20,7 +20,8 @@ from forecaster.time.grid import StoredTimes
 from forecaster.time.stored import microseconds, whole_steps
 from forecaster.time.zones import zone_name
 
-_OFFSET = r"[T ]\d{2}[\d:.,]*\s*([Zz]|[+-]\d{2}(?::?\d{2})?)$"
+_OFFSET = r"[T ]\d{1,2}[\d:.,]*\s*([Zz]|[+-]\d{2}(?::?\d{2})?)$"
+_SIGNED = r"[T ]\d[\d:.,]*\s*[+-]"  # an offset of whatever form: pandas reads some that are none of ISO 8601's
 _OTHER_LAYOUTS = tuple(
     date + time for date, time in product(("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y"), ("", " %H:%M", " %H:%M:%S"))
 )
@@ -124,8 +125,10 @@ def _in_any_layout(texts: pd.Series) -> pd.DatetimeIndex:
 
 def _laid_out(texts: pd.Series, layout: str, *, utc: bool = False) -> pd.DatetimeIndex:
     """Gives texts as times, NaT where they are not of that layout."""
-    begins_with_digit = texts.str.match(r"\d")  # pandas would take 'now' and 'today' for the time of reading
-    return pd.DatetimeIndex(pd.to_datetime(texts.where(begins_with_digit), format=layout, errors="coerce", utc=utc))
+    readable = texts.str.match(r"\d")  # pandas would take 'now' and 'today' for the time of reading
+    if not utc:
+        readable &= ~texts.str.contains(_SIGNED)
+    return pd.DatetimeIndex(pd.to_datetime(texts.where(readable), format=layout, errors="coerce", utc=utc))
 
 
 def _common_zone(offsets: pd.Series) -> str:

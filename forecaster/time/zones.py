@@ -67,7 +67,7 @@ def wall_from_utc(utc: StoredTimes, name: str) -> StoredTimes:
     wall = naive(pd.DatetimeIndex(utc).tz_localize("UTC").tz_convert(zone(name)))
     midnight = split_day(wall)[0].astype("datetime64[us]")
     late = np.asarray(wall != midnight)
-    if not late.any() or late.all() or not _has_no_midnight(midnight[late], wall[late], name).all():
+    if not late.any() or not _has_no_midnight(midnight[late], wall[late], name).all():
         return wall
     return midnight
 

@@ -197,7 +197,7 @@ def test_missing_store_is_refused(tmp_path: Path) -> None:
 def test_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     write_store(panel_of([1, 2]), tmp_path / "store")
     replace_header(tmp_path / "store", schema_version=3)
-    with pytest.raises(DataError, match="schema version 3, this version reads 2") as error:
+    with pytest.raises(DataError, match="schema version 3, this version reads 1 to 2") as error:
         open_store(tmp_path / "store")
     assert code_of(error) == "store-version"
 
@@ -232,9 +232,17 @@ def save_zeros(path: Path) -> None:
     np.save(path, np.zeros_like(np.load(path)))
 
 
+def flip_a_bit_of_the_array_header(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[content.index(b"(")] ^= 1  # that a shape begins with
+    path.write_bytes(bytes(content))
+
+
 DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
     **{f"half {name}": (name, cut_in_half) for name in (store._HEADER, store._IDS, store._OFFSETS, store._VALUES)},
     **{f"no {name}": (name, Path.unlink) for name in (store._IDS, store._OFFSETS, store._STARTS, store._VALUES)},
+    "the header of values is no literal": (store._VALUES, flip_a_bit_of_the_array_header),
+    "the header of starts is no literal": (store._STARTS, flip_a_bit_of_the_array_header),
     "values are objects": (store._VALUES, save_objects),
     "starts are objects": (store._STARTS, save_objects),
     "values are an archive": (store._VALUES, save_archive),

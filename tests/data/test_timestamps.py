@@ -115,3 +115,15 @@ def test_steps_too_far_out_are_refused() -> None:
 )
 def test_integers_can_look_like_dates(steps: list[int], are_dates: bool) -> None:
     assert looks_like_dates(np.array(steps)) == are_dates
+
+
+def test_an_offset_after_an_hour_of_one_digit_is_one() -> None:
+    times = parse_times(pd.Series(["2024-07-01 9:00+02:00", "2024-07-02 9:00+02:00"]))
+    assert times.timezone == "UTC+02:00"
+    assert times.values.astype(str).tolist() == ["2024-07-01T07:00:00.000000", "2024-07-02T07:00:00.000000"]
+    assert parse_times(pd.Series(["2024-03-01 9:00+01:00", "2024-07-01 9:00+02:00"])).timezone == "UTC"
+
+
+@pytest.mark.parametrize("offset", ["+1", "+1:30", "-5", "+130", " -5"])
+def test_an_offset_that_is_none_of_iso_8601_makes_a_time_unreadable(offset: str) -> None:
+    assert np.isnat(parse_times(pd.Series([f"2024-07-01T00:00{offset}", f"2024-07-02T00:00{offset}"])).values).all()

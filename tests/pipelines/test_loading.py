@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import sqlalchemy
 
 from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.config import CovariateConfig, TableConfig
+from forecaster.data.covariates import covariate_config
 from forecaster.data.reading import read_panel
-from forecaster.errors import ConfigError, SeriesError
+from forecaster.errors import ConfigError, FrequencyError, SeriesError
 from pipelines import loading
 from pipelines.config import SourceConfig
 from pipelines.loading import build_store, load, table_for
@@ -161,3 +163,35 @@ def test_models_of_different_covariates_expect_the_columns_of_all(tmp_path: Path
 def bundle_of(covariates: CovariateConfig, folder: Path) -> Bundle:
     save_bundle(folder, predictor_of(covariates=covariates), FACTS)
     return load_bundle(folder)
+
+
+def test_categories_and_groups_stay_the_texts_they_are(tmp_path: Path) -> None:
+    rows = [
+        f"{name},{step},1.5,{code},{code}"
+        for name, code in (("NA", "007"), ("b", "7"), ("c", "NA"))
+        for step in range(4)
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(["unique_id,ds,y,zip,shop", *rows, "c,4,NA,NA,NA"]))
+    table = TableConfig(category_columns=("zip",), group_column="shop")
+    panel = load(SourceConfig(path=tmp_path / "table.csv"), table).panel
+    assert panel.series_ids == ("NA", "b", "c")
+    assert panel.covariates.categories.ravel().tolist() == ["007", "7", "NA"]
+    assert len(set(panel.group_numbers.tolist())) == 3
+    assert np.isnan(panel.values[-1])
+
+
+def test_a_text_that_was_named_as_static_at_training_is_read_alike_afterwards(tmp_path: Path) -> None:
+    frame = FRAME.assign(region="north")
+    trained = TableConfig(static_columns=("region",))
+    covariates = covariate_config(read_panel(frame, trained).panel)
+    again = read_panel(frame, trained.expecting("h", covariates)).panel
+    assert again.covariates.category_names == ("region",)
+
+
+def test_a_series_of_another_frequency_is_refused_in_any_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "read_chunks", partial(read_chunks, num_rows=50))
+    hours = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=100, freq="h"), "y": 1.5})
+    days = pd.DataFrame({"unique_id": "b", "ds": pd.date_range("2024-01-01", periods=40, freq="D"), "y": 1.5})
+    pd.concat([hours, days]).to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(FrequencyError, match="series 'b' looks like frequency 'D', expected is 'h'"):
+        build_store(SourceConfig(path=tmp_path / "table.csv"), TableConfig(), tmp_path / "store")

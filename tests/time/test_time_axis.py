@@ -57,6 +57,13 @@ def test_days_that_begin_at_one_in_the_morning_stay_there_across_a_missing_midni
     assert list(axis.show(axis.store(index)[0], 5)) == list(index)
 
 
+def test_a_single_day_without_a_midnight_is_that_day() -> None:
+    axis = TimeAxis(Frequency("D"), "Africa/Cairo")
+    day = pd.DatetimeIndex(["2024-04-26 01:00"], tz="Africa/Cairo")
+    assert axis.store(day).tolist() == stored("2024-04-26").tolist()
+    assert list(axis.show(axis.store(day)[0], 2)) == [day[0], pd.Timestamp("2024-04-27", tz="Africa/Cairo")]
+
+
 def test_naive_times_are_read_in_the_zone_of_the_axis() -> None:
     axis = TimeAxis(Frequency("h"), "Europe/Berlin")
     assert axis.store(pd.Series(pd.to_datetime(["2024-07-01 12:00"]))).tolist() == stored("2024-07-01T10:00").tolist()
