@@ -119,7 +119,8 @@ def registry_errors() -> Iterator[None]:
         problem = f"cannot be reached: {_in_short(request)}" if cannot_connect else f"refused: {_in_short(error)}"
         raise RegistryError(f"MLflow {problem}") from error
     except OSError as error:
-        raise RegistryError(f"MLflow cannot be used: {type(error).__name__}: {_in_short(error)}") from error
+        # Of MLflow's store, or of a file that the run itself reads or writes: they cannot be told apart here.
+        raise RegistryError(f"MLflow, or a file of the run, cannot be used: {_in_short(error)}") from error
 
 
 def _in_short(problem: object) -> str:
