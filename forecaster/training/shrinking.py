@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from forecaster.arrays import IntArray
-from forecaster.data.batches import batches_of, blocks_of_time
+from forecaster.data.batches import batches_of
+from forecaster.data.windows import WindowAddresses
 from forecaster.model.network import Network
 from forecaster.model.scaling import scale_target
 from forecaster.training.datamodule import WindowDataModule
@@ -22,7 +23,7 @@ STANDARD_ERRORS = 1.5  # with six blocks what is left to chance is 10 %
 def best_share(network: Network, data: WindowDataModule) -> float:
     """Gives the smallest of SHARES that is not surely worse than the one with the lowest loss; 1 without a skip.
 
-    The validation windows are cut into 6 blocks, in order of time. A share is surely worse where its loss is higher
+    The validation windows are cut into 6 blocks (`_blocks`). A share is surely worse where its loss is higher
     by more than 1.5 standard errors of the difference, told from the blocks (after Breiman et al. 1984, the
     one-standard-error rule). On short or noisy histories an encoder that corrects a good simple forecast overfits from
     its first steps on, and the windows that stopped its training favour it (docs/experiments.md).
@@ -39,15 +40,28 @@ def best_share(network: Network, data: WindowDataModule) -> float:
 def _loss_by_block(network: Network, data: WindowDataModule) -> torch.Tensor:
     """Gives the mean loss [blocks shares] of each block that has an observed target."""
     panel, addresses = data.windows.panel, data.validation
-    blocks = np.empty(len(addresses), dtype=np.int64)
-    for number, places in enumerate(blocks_of_time(panel, addresses, NUM_BLOCKS)):
-        blocks[places] = number
+    blocks = _blocks(addresses, data.windows.horizon)
     totals = torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
     with torch.inference_mode():
         for places in batches_of(panel, addresses, data.config.batch_size):
             totals += _sums(network, data.windows.gather(addresses.at(places)), blocks[places])
     told = totals[totals[:, -1] > 0]
     return told[:, :-1] / told[:, -1:]
+
+
+def _blocks(addresses: WindowAddresses, horizon: int) -> IntArray:
+    """Gives the number of the block that each window [W] is of: 0 to 5, or less where there is less to tell apart.
+
+    Windows of one series whose cutoffs lie within one horizon share most of their target, so they stay together; such
+    groups are cut into blocks in order of time, and of series where they are of the same time.
+    """
+    series, cutoffs = addresses.series, addresses.cutoffs
+    newest = np.zeros(series.max() + 1, dtype=np.int64)
+    np.maximum.at(newest, series, cutoffs)
+    age = (newest[series] - cutoffs) // horizon
+    groups = np.unique(np.stack([-age, series]), axis=1, return_inverse=True)[1].ravel()
+    num_groups = int(groups.max()) + 1
+    return np.asarray(groups * min(NUM_BLOCKS, num_groups) // num_groups)
 
 
 def _sums(network: Network, batch: WindowBatch, blocks: IntArray) -> torch.Tensor:

@@ -11,7 +11,9 @@ import torch
 
 from forecaster.arrays import IntArray
 from forecaster.data.panel import Panel
+from forecaster.data.windows import WindowAddresses
 from forecaster.model.network import Network
+from forecaster.training import shrinking
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.fit import fit, resolve
 from forecaster.training.member import member_data
@@ -45,9 +47,16 @@ def loss_by_share(data: WindowDataModule, make: Callable[[], Network], places: I
 
 
 def sure_share(data: WindowDataModule, make: Callable[[], Network]) -> float:
-    """Gives the share by its definition, from the losses of each sixth of the validation windows, by their cutoffs."""
-    order = sorted(range(len(data.validation)), key=lambda place: data.validation.cutoffs[place])
-    losses = np.array([loss_by_share(data, make, places) for places in np.array_split(order, 6)])
+    """Gives the share by its definition: 4 folds of 6 steps of 3 series give 4 x 3 groups of windows, two a block."""
+    found = list(zip(data.validation.series, data.validation.cutoffs, strict=True))
+    newest = max(cutoff for _, cutoff in found)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for place, (series, cutoff) in enumerate(found):
+        groups.setdefault((-((newest - cutoff) // 6), series), []).append(place)
+    in_order = [groups[key] for key in sorted(groups)]
+    assert len(in_order) == 12
+    blocks = [np.array([*first, *second]) for first, second in zip(in_order[::2], in_order[1::2], strict=True)]
+    losses = np.array([loss_by_share(data, make, places) for places in blocks])
     best = losses.mean(axis=0).argmin()
     for share, column in zip(SHARES, losses.T, strict=True):
         difference = column - losses[:, best]
@@ -115,3 +124,14 @@ def test_what_helps_in_some_blocks_and_harms_in_others_is_not_believed(num_lifte
 def test_without_a_simple_forecast_the_whole_answer_stays(tmp_path: Path) -> None:
     result = fit(PANEL, with_model(skip="none"), tmp_path)
     assert result.facts.correction_share == 1.0
+
+
+def test_windows_that_share_their_target_are_no_two_witnesses() -> None:
+    """The many cutoffs of one fold of one series are one block: what they like best is taken, without an error."""
+    addresses = WindowAddresses(np.zeros(6, dtype=np.int64), np.arange(40, 46))
+    assert shrinking._blocks(addresses, 6).tolist() == [0] * 6
+    assert shrinking._blocks(addresses, 3).tolist() == [0, 0, 0, 1, 1, 1]
+    both = WindowAddresses(np.array([0, 0, 1, 1]), np.array([40, 41, 50, 51]))
+    assert shrinking._blocks(both, 2).tolist() == [0, 0, 1, 1]
+    many = WindowAddresses(np.arange(12), np.full(12, 9))
+    assert shrinking._blocks(many, 2).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
