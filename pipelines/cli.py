@@ -11,6 +11,7 @@ from pipelines.config import Environment
 from pipelines.errors import PromotionRefused
 from pipelines.options import (
     as_json,
+    build_comparison,
     build_config,
     config_options,
     echo,
@@ -70,7 +71,7 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
     from pipelines.loading import load_for
     from pipelines.train import scores_table
 
-    config = build_config(**flags)
+    config = build_comparison(**flags)
     environment = Environment.read()
     client = tracking.connect(environment)
     version = registry.find(client, reference or config.name)
@@ -94,7 +95,7 @@ def promote(as_json: bool, **flags: Any) -> None:
     from pipelines.loading import load_for
     from pipelines.promote import find_contenders, promote_best
 
-    config = build_config(**flags)
+    config = build_comparison(**flags)
     environment = Environment.read()
     client = tracking.connect(environment)
     contenders = find_contenders(client, config.name)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from forecaster.config import TableConfig
+from forecaster.errors import ConfigError
 from pipelines.config import PipelineConfig, SourceConfig, load_config, parse_assignment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -73,12 +74,12 @@ _TABLE = (
 _CONFIG = (
     click.option("--config", "config_path", type=_FILE, help="YAML file; flags win over it."),
     click.option("--model", help="Name of the registered model.  [default: the data file's name]"),
-    click.option("--horizon", type=int, help="Steps to forecast.  [default: 24]"),
     click.option(
-        "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. model.d_model=64."
+        "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. split.num_test_folds=5."
     ),
 )
 _TRAINING = (
+    click.option("--horizon", type=int, help="Steps to forecast.  [default: 24]"),
     click.option("--max-steps", type=int, help="Optimiser steps at most."),
     click.option("--seed", type=int, help="Seed of all random draws."),
     click.option("--calendar/--no-calendar", default=None, help="Whether hour, weekday, month and the like are seen."),
@@ -86,6 +87,7 @@ _TRAINING = (
     click.option("--start", type=click.Choice(["warm", "fine-tune"]), help="Go on from the weights of --from."),
     click.option("--from", "from_reference", help="NAME, NAME@alias, NAME/7 or a bundle folder, for --start."),
 )
+_SETTLED = ("model", "training", "start")  # groups of settings that a trained model has behind it
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
@@ -122,6 +124,15 @@ def source_and_table(**flags: Any) -> tuple[SourceConfig, TableConfig]:
 def build_config(config_path: Path | None, assignments: tuple[str, ...], **flags: Any) -> PipelineConfig:
     """Gives the config of a command: file, then flags, then --set."""
     return load_config(config_path, _given(flags) | dict(parse_assignment(text) for text in assignments))
+
+
+def build_comparison(assignments: tuple[str, ...], **flags: Any) -> PipelineConfig:
+    """Gives the config of a command that compares trained models; ConfigError for a --set of what they are made of."""
+    for text in assignments:
+        group = parse_assignment(text)[0].partition(".")[0]
+        if group in _SETTLED:
+            raise ConfigError(f"--set {text[:60]} would change nothing: the models are trained, with their own {group}")
+    return build_config(assignments=assignments, **flags)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:

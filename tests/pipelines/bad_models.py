@@ -171,6 +171,13 @@ MODELS = (
         ("backtest", "--data", "hours.csv", "--model", "waves"),
     ),
     BadCommand(
+        "a backtest that is to change the model",
+        USAGE,
+        "invalid-config",
+        "would change nothing: the models are trained, with their own model",
+        ("backtest", "--data", "hours.csv", "--model", "waves", "--set", "model.d_model=8"),
+    ),
+    BadCommand(
         "a backtest on no folds",
         USAGE,
         "invalid-config",

@@ -21,7 +21,7 @@ from pipelines.loading import load
 from pipelines.start import begin
 from pipelines.train import Training, train
 from tests.pipelines.factories import priced_tables
-from tests.pipelines.test_flow import TINY_FLAGS, Shell
+from tests.pipelines.test_flow import FOLDS, Shell
 
 SPLIT = {"split.num_validation_folds": 1, "split.num_test_folds": 2}
 BRIEF = {"training.max_steps": 4, "training.steps_per_validation": 2, "training.batch_size": 16}
@@ -139,9 +139,9 @@ def test_a_roll_out_goes_on_as_far_as_covariates_are_known(shell: Shell, prices:
 
 def test_a_backtest_and_a_promotion_take_the_columns_from_the_model(shell: Shell, prices: Prices) -> None:
     data = ("--data", prices.path("history"), "--static", prices.path("static"), "--model", "prices")
-    code, result = shell("backtest", *data, "--reference", "prices/1", *TINY_FLAGS)
+    code, result = shell("backtest", *data, "--reference", "prices/1", *FOLDS)
     assert (code, set(result["scores"])) == (0, {"model", "seasonal_naive"})
-    code, result = shell("promote", *data, *TINY_FLAGS)
+    code, result = shell("promote", *data, *FOLDS)
     assert code in (0, 4), result
 
 

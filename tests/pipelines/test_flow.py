@@ -21,10 +21,11 @@ from forecaster.data.reading import read_panel
 from pipelines.policy import Decision
 from tests.conftest import Registry, noisy_waves
 
+FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2")
 TINY_FLAGS = [
     *("--horizon", "12", "--set", "model.context_length=48", "--set", "model.d_model=16", "--set", "model.num_heads=2"),
     *("--set", "model.num_layers=1", "--set", "model.d_ff=16", "--set", "training.batch_size=16"),
-    *("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2"),
+    *FOLDS,
 ]
 
 
@@ -67,8 +68,8 @@ def shell(
 
 
 def test_a_challenger_without_the_wanted_gain_is_registered_and_not_promoted(shell: Shell) -> None:
-    demanding = (*TINY_FLAGS, "--set", "promotion.min_gain=0.9")
-    code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *demanding)
+    demanding = (*FOLDS, "--set", "promotion.min_gain=0.9")
+    code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS, *demanding)
     assert code == 0
     assert (result["model"], result["version"], result["promoted"]) == ("waves", 2, False)
     assert "does not beat the champion's" in result["reason"]
@@ -87,7 +88,7 @@ def test_a_challenger_worse_than_the_naive_is_not_promoted(shell: Shell) -> None
 
 
 def test_promoting_the_champion_again_is_refused(shell: Shell) -> None:
-    code, result = shell("promote", "--data", str(shell.data), *TINY_FLAGS)
+    code, result = shell("promote", "--data", str(shell.data), *FOLDS)
     assert (code, result["error"]) == (4, "not-promoted")
     assert "is the champion already" in result["message"]
 
@@ -131,7 +132,7 @@ def test_a_champion_that_was_replaced_during_the_comparison_stays(
 
     monkeypatch.setattr(promote, "compare", overtaken)
     monkeypatch.setattr(promote, "decide", lambda *_: Decision(True, "told so"))
-    code, result = shell("promote", "--data", str(shell.data), *TINY_FLAGS)
+    code, result = shell("promote", "--data", str(shell.data), *FOLDS)
     assert (code, result["error"]) == (5, "champion-moved")
     assert "the champion is waves version 2 now" in result["message"]
     assert shell.aliases()["champion"] == 2
@@ -199,7 +200,7 @@ def test_a_failed_training_ends_its_run_and_registers_nothing(shell: Shell, tmp_
 
 
 def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None:
-    code, result = shell("backtest", "--data", str(shell.data), "--reference", "waves/1", *TINY_FLAGS)
+    code, result = shell("backtest", "--data", str(shell.data), "--reference", "waves/1", *FOLDS)
     assert code == 0
     assert result["scores"]["model"]["mase"] < result["scores"]["seasonal_naive"]["mase"]
     assert shell.client.get_run(result["run_id"]).data.metrics["model_mase"] == result["scores"]["model"]["mase"]
@@ -214,12 +215,12 @@ def test_a_series_that_was_used_up_or_has_ended_does_not_stop_promotion(shell: S
     pd.concat([frame, young, old]).to_csv(later)
     flags = ["--model", "ragged", "--max-steps", "4", *TINY_FLAGS, "--id-column", "unique_id"]
     assert shell("train", "--data", str(first), *flags)[0] == 0
-    code, result = shell("backtest", "--data", str(later), *flags[:2], *TINY_FLAGS, "--reference", "ragged@challenger")
+    code, result = shell("backtest", "--data", str(later), *flags[:2], *FOLDS, "--reference", "ragged@challenger")
     assert code == 0, result
 
 
 def test_folds_that_a_model_was_trained_on_are_refused(shell: Shell) -> None:
-    code, result = shell("backtest", "--data", str(shell.data), *TINY_FLAGS, "--set", "promotion.num_folds=3")
+    code, result = shell("backtest", "--data", str(shell.data), *FOLDS, "--set", "promotion.num_folds=3")
     assert (code, result["error"]) == (3, "leakage")
 
 
@@ -227,11 +228,9 @@ def test_on_newer_data_only_folds_after_the_training_are_allowed(shell: Shell, t
     frame = noisy_waves()
     newer = frame.assign(ds=frame["ds"] + pd.Timedelta(hours=24))
     newer.to_csv(tmp_path / "waves.csv", index=False)
-    code, _ = shell("backtest", "--data", str(tmp_path / "waves.csv"), *TINY_FLAGS)
+    code, _ = shell("backtest", "--data", str(tmp_path / "waves.csv"), *FOLDS)
     assert code == 0
-    code, result = shell(
-        "backtest", "--data", str(tmp_path / "waves.csv"), *TINY_FLAGS, "--set", "promotion.num_folds=6"
-    )
+    code, result = shell("backtest", "--data", str(tmp_path / "waves.csv"), *FOLDS, "--set", "promotion.num_folds=6")
     assert (code, result["error"]) == (3, "leakage")
 
 

@@ -71,7 +71,7 @@ def serving(folder: Path) -> Iterator[Serving]:
     with servers.stack(folder) as stack:
         trained = run(stack, folder, "forecaster", "train", "--data", str(table), *CONFIG, "--no-promote", "--json")
         assert json.loads(trained)["version"] == 1
-        run(stack, folder, "forecaster", "promote", "--data", str(table), *CONFIG)
+        run(stack, folder, "forecaster", "promote", "--data", str(table), "--model", MODEL)
         output = folder / "predicted.parquet"
         run(stack, folder, "forecaster", "predict", "--model", MODEL, "--data", str(table), "--output", str(output))
         with servers.service(stack, folder) as url:
