@@ -150,14 +150,16 @@ class Predictor:
 
     def _after_the_end(self, panel: Panel, horizon: int, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [S horizon Q], rolled out where the horizon is longer than the model's."""
-        plain = self._block(panel, levels)[:, :horizon]
+        plain = self._block(panel, levels)
         num_further = math.ceil(horizon / self.horizon) - 1
         if num_further <= 0:
-            return plain
+            return plain[:, :horizon]
         roll_out = RollOut(
             lambda branches: self._block(branches, self.levels), self.levels, self.network.context_length
         )
-        return np.concatenate([plain, roll_out.further_blocks(panel, num_further, levels)], axis=1)[:, :horizon]
+        first = plain if levels == self.levels else self._block(panel, self.levels)
+        further = roll_out.further_blocks(panel, first, num_further, levels)
+        return np.concatenate([plain, further], axis=1)[:, :horizon]
 
     def _block(self, panel: Panel, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [S H Q] of the longest plain forecast after the end of each series."""

@@ -34,9 +34,9 @@ class RollOut:
     levels: tuple[float, ...]  # Q
     context_length: int
 
-    def further_blocks(self, panel: Panel, num_blocks: int, wanted: tuple[float, ...]) -> FloatArray:
-        """Gives the quantiles [S num_blocks x H Q'] at `wanted` of the blocks that follow the first one."""
-        block, blocks = self.forecast(panel), []
+    def further_blocks(self, panel: Panel, first: FloatArray, num_blocks: int, wanted: tuple[float, ...]) -> FloatArray:
+        """Gives the quantiles [S num_blocks x H Q'] at `wanted` of the blocks that follow the first one [S H Q]."""
+        block, blocks = first, []
         joint = tuple(sorted({*self.levels, *wanted}))
         own, asked = [joint.index(level) for level in self.levels], [joint.index(level) for level in wanted]
         branches = branched(panel, self.context_length, len(self.levels))

@@ -350,3 +350,17 @@ def test_a_series_without_a_value_in_sight_is_refused_in_a_roll_out_too() -> Non
     blind = np.concatenate([np.arange(40.0), np.full(40, np.nan)])
     with pytest.raises(SeriesError, match="'s1' has no value in its last 32 steps"):
         predictor().predict(panel_of(sine_panel(1, 80).target(0), blind), 20, roll_out=True)
+
+
+def test_the_first_block_is_forecast_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    panels: list[int] = []
+    real = Predictor.forecast_windows
+
+    def counted(model: Predictor, panel: Panel, *given: Any) -> Any:
+        panels.append(len(panel))
+        return real(model, panel, *given)
+
+    monkeypatch.setattr(Predictor, "forecast_windows", counted)
+    model, panel = predictor(), panel_of(np.sin(np.arange(40.0)), np.cos(np.arange(40.0)))
+    model.predict(panel, 2 * model.horizon, roll_out=True)
+    assert panels == [2, 2 * len(model.levels)]

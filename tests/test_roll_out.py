@@ -67,7 +67,9 @@ def test_what_is_added_follows_each_series_and_past_covariates_end() -> None:
 def test_the_spread_of_a_random_walk_grows_as_it_should() -> None:
     panel = panel_of([0.0, 5.0, 3.0])
     roll_out = RollOut(random_walk, DEFAULT_LEVELS, context_length=16)
-    values = np.concatenate([random_walk(panel), roll_out.further_blocks(panel, 5, DEFAULT_LEVELS)], axis=1)[0]
+    values = np.concatenate(
+        [random_walk(panel), roll_out.further_blocks(panel, random_walk(panel), 5, DEFAULT_LEVELS)], axis=1
+    )[0]
     assert values.shape == (6 * HORIZON, 9)
     np.testing.assert_allclose(values[:, 4], 3.0, atol=0.02)
     widths = values[:, 8] - values[:, 0]
@@ -78,6 +80,6 @@ def test_the_spread_of_a_random_walk_grows_as_it_should() -> None:
 
 def test_levels_asked_for_do_not_change_each_other() -> None:
     panel, roll_out = panel_of([0.0, 5.0, 3.0]), RollOut(random_walk, DEFAULT_LEVELS, context_length=16)
-    together = roll_out.further_blocks(panel, 2, (0.05, 0.2, 0.5))
-    alone = roll_out.further_blocks(panel, 2, (0.05,))
+    together = roll_out.further_blocks(panel, random_walk(panel), 2, (0.05, 0.2, 0.5))
+    alone = roll_out.further_blocks(panel, random_walk(panel), 2, (0.05,))
     np.testing.assert_array_equal(together[..., :1], alone)
