@@ -88,6 +88,7 @@ class _Run:
     number: int
     place: Place
     start: Start | None
+    refits: bool = False  # True: it is trained once more, with the validation folds
 
     @cached_property
     def data(self) -> WindowDataModule:
@@ -106,22 +107,25 @@ def _refit(run: _Run, num_steps: int, share: float) -> Network:
     A schedule broken off there would leave weights that still jump about, and no validation to pick from them.
     """
     training = run.training.model_copy(update={"max_steps": num_steps, "patience": num_steps})
-    again = replace(run, training=training)
+    again = replace(run, training=training, refits=True)
     data = member_data(run.job.panel, run.job.config, training, run.place, with_validation=True)
     folder = run.folder / "refit"
     _train(again, folder, data, [])
     network, _ = _loaded(run.job.config, folder / _LAST)
     network.shrink_correction(share)
-    return _with_skip_refitted(run, network)
+    return network
 
 
 def _with_skip_refitted(run: _Run, network: Network) -> Network:
     """Gives the network with a linear skip that has seen the validation folds too; a bundle's keeps what it brought."""
-    if run.start is None or run.start.bundle is not None:
-        return network
     refitted = copy.deepcopy(network)
-    run.job.prefit.refit_skip(refitted)
+    _refit_skip(run, refitted)
     return refitted
+
+
+def _refit_skip(run: _Run, network: Network) -> None:
+    if run.start is not None and run.start.bundle is None:
+        run.job.prefit.refit_skip(network)
 
 
 def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Callback]) -> ModelCheckpoint:
@@ -131,6 +135,8 @@ def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Call
     network = Network(run.job.config.model)
     if run.start is not None and checkpoint is None:
         run.start.begin(network, run.number, run.job.prefit)
+        if run.refits:
+            _refit_skip(run, network)
     freeze(network, run.job.start)
     module = ForecastModule(network, run.training, run.number)
     best = _checkpoints(folder)

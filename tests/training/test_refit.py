@@ -68,3 +68,10 @@ def test_its_ridge_has_seen_the_validation_folds_as_that_of_any_fit_has(tmp_path
     assert isinstance(skips[0], LinearSkip)
     assert isinstance(skips[1], LinearSkip)
     assert torch.equal(skips[0].weight, skips[1].weight)
+
+
+def test_its_encoder_is_trained_beside_the_ridge_that_is_served(tmp_path: Path) -> None:
+    skip = fit(PANEL, REFIT, tmp_path).predictor.network.skip
+    trained = torch.load(tmp_path / "member-0" / "refit" / "last.ckpt", weights_only=True)["state_dict"]
+    assert isinstance(skip, LinearSkip)
+    assert torch.equal(trained["network.skip.weight"], skip.weight)
