@@ -110,9 +110,9 @@ def sentence(default: Default, fits: Fits) -> str:
     text = f"`{default.setting}`: **{default.shown}**. Why: {default.reason}."
     names = [flag.name for flag in FLAGS if flag.setting == default.setting and flag.name in flag_names(fits)]
     own = f"{default.setting}_{default.value}"
-    if own in names:  # the base has another value
-        names = [name for name in (BASE, *names) if name != own]
-    found = {name: r for name in names if (r := overall(fits, name, "mase", own if BASE in names else BASE))}
+    base = own if own in names else BASE  # own: the base has another value than the default
+    others = [name for name in (BASE, *names) if name != base]
+    found = {name: r for name in others if (r := overall(fits, name, "mase", base)) is not None}
     if not found:
         return f"{text} Not measured."
     best = min(found, key=lambda name: found[name].value)

@@ -92,8 +92,8 @@ def ridges(data: LongHorizon, horizon: int, context_length: int) -> tuple[Errors
         "train": windows(data, context_length, data.train_end, context_length, horizon),
         "validation": windows(data, data.train_end, data.validation_end, context_length, horizon),
         "test": windows(data, data.validation_end, len(data.table), context_length, horizon),
+        "seen": windows(data, context_length, data.validation_end, context_length, horizon),
     }
-    parts["seen"] = windows(data, context_length, data.validation_end, context_length, horizon)
     centred = {name: (x - x.mean(1, keepdims=True), y - x.mean(1, keepdims=True)) for name, (x, y) in parts.items()}
     x, y = centred["validation"]
     weights = ridge_weights(*centred["train"], LAMBDAS)

@@ -17,7 +17,6 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -27,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from forecaster.config import Config, SplitConfig
-from forecaster.data.whole_folder import publish
+from forecaster.data.whole_folder import publish, sibling
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden, replay_golden
 from forecaster.predictor import Predictor
@@ -78,7 +77,7 @@ class TrainingFacts(Config):
     start: StartFacts = StartFacts()
     num_steps: int = Field(description="Optimiser steps behind the weights; the most of any network of several.")
     validation_loss: float = Field(description="The lowest; the mean over networks of several.")
-    correction_share: float = Field(1.0, description="Share of the encoder's correction that validated best.")
+    correction_share: float = Field(1.0, description="Share of the encoder's correction that validation bears out.")
 
 
 class FileDigest(Config):
@@ -115,7 +114,8 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
     if folder.exists():
         raise BundleError(f"bundle folder {folder} exists already", code="bundle-exists")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    draft = sibling(folder, "partial")
+    draft.mkdir()
     try:
         save_file(weights_of(predictor), draft / WEIGHTS)
         save_file(calibration_tensors(predictor), draft / CALIBRATION)
@@ -134,11 +134,9 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
 
 
 def _open_to_others(draft: Path) -> None:
-    """Lets others read the folder and the tensors, which were made for their writer alone, as they may the config."""
-    mode = (draft / CONFIG).stat().st_mode & 0o666
+    """Lets others read the tensors, which were made for their writer alone, as they may read the config."""
     for name in _DATA_FILES:
-        (draft / name).chmod(mode)
-    draft.chmod(mode | (mode & 0o444) >> 2)
+        (draft / name).chmod((draft / CONFIG).stat().st_mode)
 
 
 def load_bundle(folder: Path) -> Bundle:

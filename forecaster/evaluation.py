@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from forecaster.arrays import BoolArray, FloatArray, IntArray, places_of_each
+from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
 from forecaster.metrics import Scores, score, seasonal_scales
@@ -67,14 +67,13 @@ def on_common_windows(evaluations: Mapping[str, Evaluation], panel: Panel) -> di
     blind = np.any([np.isnan(found.quantiles).any(axis=(1, 2)) for found in evaluations.values()], axis=0)
     if not blind.any():
         return dict(evaluations)
-    return {role: _without(found, blind, panel) for role, found in evaluations.items()}
-
-
-def _without(found: Evaluation, blind: BoolArray, panel: Panel) -> Evaluation:
-    """Gives an evaluation in which these windows [W] count for nothing."""
-    actual = np.where(blind[:, None], np.nan, found.actual)
-    scales = window_scales(panel, found.series, found.cutoffs, panel.axis.frequency.season_length)
-    return replace(found, actual=actual, scores=score(actual, found.quantiles, found.levels, scales))
+    first = next(iter(evaluations.values()))
+    scales = window_scales(panel, first.series, first.cutoffs, panel.axis.frequency.season_length)
+    actual = np.where(blind[:, None], np.nan, first.actual)
+    return {
+        role: replace(found, actual=actual, scores=score(actual, found.quantiles, found.levels, scales))
+        for role, found in evaluations.items()
+    }
 
 
 def window_scales(panel: Panel, series: IntArray, cutoffs: IntArray, season_length: int) -> FloatArray:

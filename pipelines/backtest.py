@@ -23,10 +23,9 @@ def compare(panel: Panel, config: PipelineConfig, models: Mapping[str, Bundle]) 
     raises LeakageError where that leaves a fold empty. A window that one of them cannot forecast counts for none.
     """
     horizon = min(bundle.predictor.horizon for bundle in models.values())
-    num_folds = config.promotion.num_folds or config.split.num_test_folds
-    if num_folds == 0:
+    if config.num_folds == 0:
         raise ConfigError("there is nothing to compare on: split.num_test_folds is 0 and promotion.num_folds not set")
-    folds = rolling_origin(panel, horizon, num_folds, config.split.step)
+    folds = rolling_origin(panel, horizon, config.num_folds, config.split.step)
     for bundle in models.values():
         folds = unseen_folds(panel, folds, bundle.manifest.training)
     levels = _common_levels(models)

@@ -83,6 +83,11 @@ class PipelineConfig(Config):
     promotion: PromotionConfig = PromotionConfig()
 
     @property
+    def num_folds(self) -> int:
+        """Folds that versions are compared on; 0: there is nothing to compare them on."""
+        return self.promotion.num_folds or self.split.num_test_folds
+
+    @property
     def forecaster(self) -> ForecasterConfig:
         """The part that the library needs."""
         return ForecasterConfig(model=self.model, training=self.training, split=self.split)

@@ -75,11 +75,14 @@ def find(client: MlflowClient, reference: str) -> Version:
 
 def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
     """Gives the version behind an alias, None where model or alias does not exist."""
+    return _aliases(client, name).get(alias)
+
+
+def _aliases(client: MlflowClient, name: str) -> dict[str, Version]:
+    """Gives the version behind each alias of a model; none where the model does not exist."""
     with registry_errors():
-        for model in client.search_registered_models(filter_string=f"name = '{name}'"):
-            if alias in model.aliases:
-                return Version(name, int(model.aliases[alias]))
-    return None
+        found = client.search_registered_models(filter_string=f"name = '{name}'")
+        return {alias: Version(name, int(number)) for model in found for alias, number in model.aliases.items()}
 
 
 def load(version: Version) -> Bundle:
@@ -100,12 +103,16 @@ def replace_champion(client: MlflowClient, version: Version, champion: Version |
             f"the champion is {now} now, and {version} was compared with {champion}: compare it again",
             code="champion-moved",
         )
-    move_champion(client, version, reason)
+    _crown(client, version, now, reason)
 
 
 def move_champion(client: MlflowClient, version: Version, reason: str) -> None:
-    """Makes `version` the champion and the champion of before `previous`; `previous` is written first."""
-    before = find_alias(client, version.name, CHAMPION)
+    """Makes `version` the champion, whichever is, and the champion of before `previous`."""
+    _crown(client, version, find_alias(client, version.name, CHAMPION), reason)
+
+
+def _crown(client: MlflowClient, version: Version, before: Version | None, reason: str) -> None:
+    """Writes the aliases, `previous` first."""
     with registry_errors():
         if before is not None and before != version:
             client.set_registered_model_alias(version.name, PREVIOUS, str(before.number))
@@ -120,14 +127,14 @@ def roll_back(client: MlflowClient, name: str) -> Version:
     """
     if not re.fullmatch(MODEL_NAME, name):
         raise ConfigError(f"{name[:80]!r} is no name of a model", code="invalid-reference")
-    previous = find_alias(client, name, PREVIOUS)
+    aliases = _aliases(client, name)
+    previous = aliases.get(PREVIOUS)
     if previous is None:
         raise RegistryError(f"model {name!r} has no previous champion to roll back to", code="alias-missing")
-    champion, challenger = find_alias(client, name, CHAMPION), find_alias(client, name, CHALLENGER)
     with registry_errors():
         client.set_registered_model_alias(name, CHAMPION, str(previous.number))
         client.delete_registered_model_alias(name, PREVIOUS)
-        if champion is not None and challenger == champion:
+        if CHALLENGER in aliases and aliases[CHALLENGER] == aliases.get(CHAMPION):
             client.delete_registered_model_alias(name, CHALLENGER)
     return previous
 

@@ -42,7 +42,7 @@ def build_scheduler(environment: Environment, configs: Sequence[Path], cron: str
         if configs.count(path) > 1:
             raise ConfigError(f"config {path} is named more than once")
         config = load_config(path, {})  # a wrong config is refused now, not at three in the morning
-        if not (config.promotion.num_folds or config.split.num_test_folds):
+        if config.num_folds == 0:
             raise ConfigError(f"{path}: split.num_test_folds is 0: there would be nothing to compare versions on")
         scheduler.add_job(run_slot, trigger, args=(environment, path), id=str(path))
     return scheduler

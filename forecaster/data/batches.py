@@ -1,4 +1,4 @@
-"""Cuts a list of windows: into batches in which windows that may see each other stay together, or by time."""
+"""Cuts a list of windows into batches: in order, or so that windows that may see each other stay together."""
 
 from __future__ import annotations
 
@@ -23,14 +23,6 @@ def batches_of(panel: Panel, addresses: WindowAddresses, size: int) -> list[IntA
     order = np.argsort(company.ravel(), kind="stable")
     ends = np.append(np.flatnonzero(np.diff(company.ravel()[order])) + 1, len(order))
     return _filled(order, ends, size)
-
-
-def blocks_of_time(panel: Panel, addresses: WindowAddresses, num_blocks: int) -> list[IntArray]:
-    """Gives the places of windows in order of the time of their cutoffs, cut into blocks of nearly equal size.
-
-    Windows at one timestamp stand in the order of the list. Some blocks are empty where there are fewer windows.
-    """
-    return np.array_split(np.argsort(cutoff_times(panel, addresses), kind="stable"), num_blocks)
 
 
 def _filled(order: IntArray, ends: IntArray, size: int) -> list[IntArray]:

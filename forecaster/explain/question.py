@@ -13,7 +13,7 @@ import torch
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.data.panel import Panel
-from forecaster.data.windows import WindowAddresses, Windows
+from forecaster.data.windows import WindowAddresses, Windows, cutoff_times
 from forecaster.model.network import Network
 from forecaster.model.scaling import ScaledContext, unscale
 from forecaster.predictor import Predictor
@@ -136,7 +136,7 @@ def _alone(panel: Panel, position: int, cutoff: int | None) -> WindowAddresses:
 def _company(panel: Panel, position: int, cutoff: int | None) -> WindowAddresses:
     members = np.flatnonzero(panel.group_numbers == panel.group_numbers[position])
     own = _alone(panel, position, cutoff)
-    time = panel.axis.frequency.advance(panel.starts[own.series], own.cutoffs)
+    time = cutoff_times(panel, own)
     cutoffs: IntArray = panel.axis.frequency.positions(panel.starts[members], np.repeat(time, len(members)))
     lengths = panel.lengths[members]
     there = (cutoffs == lengths) if cutoff is None else (cutoffs >= 0) & (cutoffs <= lengths)

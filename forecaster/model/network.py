@@ -89,7 +89,7 @@ class Network(nn.Module):
 
     def scaled(self, context: torch.Tensor, observed: torch.Tensor) -> ScaledContext:
         """Gives the context [B L'] as the network sees it: left-padded to L and scaled."""
-        return scale_context(*left_pad(context, observed, self.context_length), self.config.scaling)
+        return scaled_for(self.config, context, observed)
 
     def loss(self, batch: WindowBatch) -> torch.Tensor:
         """Gives the head's mean loss in scaled space, over observed targets that follow a context that varies.
@@ -154,6 +154,12 @@ class Network(nn.Module):
             last.weight.normal_(std=0.1 / math.sqrt(last.in_features))
             start = torch.tensor(self.head.initial_parameters())
             last.bias.copy_(start.repeat(last.out_features // len(start)))
+
+
+def scaled_for(config: ModelConfig, context: torch.Tensor, observed: torch.Tensor) -> ScaledContext:
+    """Gives the context [B L'] as networks of this config see it: left-padded to L and scaled."""
+    context_length, _ = _resolved_lengths(config)
+    return scale_context(*left_pad(context, observed, context_length), config.scaling)
 
 
 def _resolved_lengths(config: ModelConfig) -> tuple[int, int]:

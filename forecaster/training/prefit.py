@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from forecaster.config import ModelConfig
-from forecaster.data.batches import blocks_of_time
-from forecaster.data.windows import WindowAddresses
-from forecaster.model.network import Network
-from forecaster.model.patching import left_pad
-from forecaster.model.scaling import scale_context, scale_target
+from forecaster.data.windows import WindowAddresses, cutoff_times
+from forecaster.model.network import Network, scaled_for
+from forecaster.model.scaling import scale_target
 from forecaster.model.skips import SKIPS
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.model.skips.ridge import NUM_BLOCKS, Choice, Moments, RidgeWindows, chosen, pooled, window_weights
@@ -88,8 +87,8 @@ class _Ridge:
     @cached_property
     def _blocks(self) -> Sequence[Moments]:
         """The moments of those windows, cut into blocks of time."""
-        blocks = blocks_of_time(self.data.windows.panel, self._seen, NUM_BLOCKS)
-        return [self._moments(self._seen.at(places)) for places in blocks]
+        in_order = np.argsort(cutoff_times(self.data.windows.panel, self._seen), kind="stable")
+        return [self._moments(self._seen.at(places)) for places in np.array_split(in_order, NUM_BLOCKS)]
 
     @cached_property
     def _choice(self) -> Choice | None:
@@ -127,7 +126,7 @@ class _Ridge:
     def _windows(self, addresses: WindowAddresses) -> Iterator[RidgeWindows]:
         for begin in range(0, len(addresses), _WINDOWS_PER_BLOCK):
             batch = self.data.windows.gather(addresses.at(slice(begin, begin + _WINDOWS_PER_BLOCK)))
-            window = scale_context(*left_pad(batch.context, batch.observed, self.length), self.model.scaling)
+            window = scaled_for(self.model, batch.context, batch.observed)
             seen = batch.observed.sum(dim=1) >= self._longest / 2
             whole = seen & batch.target_observed.all(dim=1) & (window.scale.spread > 0).squeeze(1)
             target, known = scale_target(batch.target, window.scale), self.skip.known(batch.covariates)

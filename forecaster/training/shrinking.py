@@ -76,11 +76,12 @@ def _sums(network: Network, batch: WindowBatch, blocks: IntArray) -> torch.Tenso
     target = scale_target(batch.target, window.scale)
     usable = batch.target_observed & (window.scale.spread > 0)
     place, sums = network.head.loc_index, torch.zeros(NUM_BLOCKS, len(SHARES) + 1, dtype=torch.float64)
-    for block in np.unique(blocks):
-        counted = usable & torch.from_numpy(blocks == block).unsqueeze(1)
+    of_block = {block: usable & torch.from_numpy(blocks == block).unsqueeze(1) for block in np.unique(blocks).tolist()}
+    for block, counted in of_block.items():
         sums[block, -1] = counted.sum()
-        for column, share in enumerate(SHARES):
-            shrunk = parameters.clone()
-            shrunk[..., place] = simple + share * (parameters[..., place] - simple)
+    for column, share in enumerate(SHARES):
+        shrunk = parameters.clone()
+        shrunk[..., place] = simple + share * (parameters[..., place] - simple)
+        for block, counted in of_block.items():
             sums[block, column] = network.head.loss(shrunk, target, counted, window.scale) * counted.sum()
     return sums
