@@ -13,15 +13,16 @@ from forecaster.calibration import Calibration
 from forecaster.data.batches import batches_of
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
-from forecaster.errors import FrequencyError, RequestError, SeriesError
+from forecaster.errors import FrequencyError, RequestError
 from forecaster.known_ahead import refuse_unknown_ahead
 from forecaster.model.ensemble import Ensemble
 from forecaster.model.network import Network
 from forecaster.model.scaling import unscale
+from forecaster.question import Question
 from forecaster.roll_out import RollOut
 from forecaster.sample_paths import SamplePaths, draw_paths
 from forecaster.time.frequency import Frequency
-from forecaster.types import CovariateBatch, Forecast
+from forecaster.types import CovariateBatch, Forecast, WindowBatch
 
 _WINDOWS_PER_FORWARD = 256
 
@@ -77,19 +78,33 @@ class Predictor:
         `context_length` steps, ColumnError for a covariate that the panel lacks, and RequestError for a horizon
         beyond the model's, for levels that it cannot give and for covariates not known as far ahead.
         """
-        horizon = self._checked_horizon(horizon, roll_out)
+        question = self.question(panel, horizon, levels, roll_out=roll_out)
+        return question.forecast(self._after_the_end(question))
+
+    def question(
+        self,
+        panel: Panel,
+        horizon: int | None = None,
+        levels: Sequence[float] | None = None,
+        *,
+        roll_out: bool = False,
+    ) -> Question:
+        """Checks what `predict` is asked for, and gives it as what can be cut into windows and answered apart.
+
+        Raises what `predict` raises, except for series without a recent value, which `Question.forecast` refuses.
+        """
+        wanted = self._checked_horizon(horizon, roll_out)
         chosen = self._checked_levels(levels)
         self.check_frequency(panel)
-        refuse_unknown_ahead(panel, self._known_names(panel), horizon)
-        values = self._after_the_end(panel, horizon, chosen)
-        blind = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
-        if len(blind):
-            raise SeriesError(
-                f"series {panel.series_ids[blind[0]]!r} has no value in its last {self.network.context_length} steps, "
-                f"which is all that this model looks at ({len(blind)} such series)",
-                code="no-recent-value",
-            )
-        return Forecast(panel.series_ids, panel.axis, panel.ends, chosen, values)
+        refuse_unknown_ahead(panel, self._known_names(panel), wanted)
+        return Question(panel, self.network.config, wanted, chosen)
+
+    def answer(self, windows: WindowBatch, levels: tuple[float, ...]) -> FloatArray:
+        """Gives the quantiles [B H Q] that follow some windows; NaN for a window without an observed value."""
+        batch = windows.to(self.ensemble.device)
+        quantiles = self.quantiles(batch.context, batch.observed, levels, batch.covariates, batch.groups)
+        seen = batch.observed.any(dim=1)[:, None, None]
+        return np.asarray(torch.where(seen, quantiles, torch.nan).cpu().numpy())
 
     def sample_paths(
         self, panel: Panel, num_paths: int = 100, *, seed: int = 0, horizon: int | None = None
@@ -123,7 +138,7 @@ class Predictor:
         windows = Windows.for_model(panel, self.network.config, with_target=False)
         values = np.empty((len(series), horizon, len(levels)))
         for places in batches_of(panel, addresses, _WINDOWS_PER_FORWARD):
-            values[places] = self._forward(windows, addresses.at(places), levels)[:, :horizon]
+            values[places] = self.answer(windows.gather(addresses.at(places)), levels)[:, :horizon]
         return values
 
     def quantiles(
@@ -142,24 +157,19 @@ class Predictor:
             )
             return unscale(scaled, output.scale)
 
-    def _forward(self, windows: Windows, addresses: WindowAddresses, levels: tuple[float, ...]) -> FloatArray:
-        batch = windows.gather(addresses).to(self.ensemble.device)
-        quantiles = self.quantiles(batch.context, batch.observed, levels, batch.covariates, batch.groups)
-        seen = batch.observed.any(dim=1)[:, None, None]
-        return np.asarray(torch.where(seen, quantiles, torch.nan).cpu().numpy())
-
-    def _after_the_end(self, panel: Panel, horizon: int, levels: tuple[float, ...]) -> FloatArray:
-        """Gives the quantiles [S horizon Q], rolled out where the horizon is longer than the model's."""
+    def _after_the_end(self, question: Question) -> FloatArray:
+        """Gives the quantiles [S H Q] of a question, rolled out where its horizon is longer than the model's."""
+        panel, levels = question.panel, question.levels
         plain = self._block(panel, levels)
-        num_further = math.ceil(horizon / self.horizon) - 1
-        if num_further <= 0:
-            return plain[:, :horizon]
+        if not question.needs_roll_out:
+            return plain
+        num_further = math.ceil(question.horizon / self.horizon) - 1
         roll_out = RollOut(
             lambda branches: self._block(branches, self.levels), self.levels, self.network.context_length
         )
         first = plain if levels == self.levels else self._block(panel, self.levels)
         further = roll_out.further_blocks(panel, first, num_further, levels)
-        return np.concatenate([plain, further], axis=1)[:, :horizon]
+        return np.concatenate([plain, further], axis=1)
 
     def _block(self, panel: Panel, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [S H Q] of the longest plain forecast after the end of each series."""

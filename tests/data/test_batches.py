@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecaster.data.batches import batches_of
-from forecaster.data.windows import WindowAddresses
+from forecaster.data.batches import batches_of, joined
+from forecaster.data.windows import WindowAddresses, Windows
 from tests.factories import panel_of
 
 
@@ -44,3 +44,18 @@ def test_windows_of_one_group_and_time_share_a_batch_and_all_windows_have_one(se
     if panel.is_grouped:
         assert (home[:, None] == home)[same].all()
         assert all(len(batch) >= size for batch in batches[:-1])
+
+
+def test_joined_batches_hold_the_windows_in_order_and_keep_their_groups_apart() -> None:
+    panel = panel_of([1.0, 2.0, 3.0], [4.0, np.nan, 6.0])
+    windows = Windows(panel, 2, 0)
+    one = windows.gather(WindowAddresses(np.array([0]), np.array([3])))
+    grouped = Windows(replace(panel, groups=np.array([5, 5])), 2, 0)
+    two = grouped.gather(WindowAddresses(np.array([1, 0]), np.array([3, 3])))
+    both = joined([two, one, two])
+    assert both.context.tolist() == [[0, 6], [2, 3], [2, 3], [0, 6], [2, 3]]
+    assert both.observed.tolist() == [[False, True], [True, True], [True, True], [False, True], [True, True]]
+    assert both.groups is not None
+    numbers = both.groups.tolist()
+    assert numbers[0] == numbers[1] != numbers[2] != numbers[3] == numbers[4] != numbers[0]
+    assert joined([one]) is one

@@ -1,0 +1,68 @@
+"""A question: a forecast that is asked for, checked against the model, whose windows can be cut and answered anywhere.
+
+    Predictor.question(panel) -> Question -- windows --> WindowBatch -- Predictor.answer --> values [B H Q]
+                                    └───────────────── forecast(values) ──────────────────────┘
+
+`Predictor.predict` does the three in a row. The service puts the windows of several questions into one batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from forecaster.arrays import FloatArray, IntArray
+from forecaster.config import ModelConfig
+from forecaster.data.batches import batches_of
+from forecaster.data.panel import Panel
+from forecaster.data.windows import WindowAddresses, Windows
+from forecaster.errors import SeriesError
+from forecaster.types import Forecast, WindowBatch
+
+
+@dataclass(frozen=True)
+class Question:
+    """What follows the end of each series of a panel: how far, and at which quantile levels."""
+
+    panel: Panel
+    model: ModelConfig  # with its context_length set
+    horizon: int  # steps wanted, 1 or more
+    levels: tuple[float, ...]  # Q, ascending
+
+    @property
+    def needs_roll_out(self) -> bool:
+        """True where the horizon is longer than what the model forecasts at once."""
+        return self.horizon > self.model.horizon
+
+    def batches(self, size: int) -> list[IntArray]:
+        """Gives the places [n] of the windows of each batch, about `size` at a time; groups stay together."""
+        return batches_of(self.panel, self._addresses, size)
+
+    def windows(self, places: IntArray | slice = slice(None)) -> WindowBatch:
+        """Cuts the windows that end where the series do, without targets; ColumnError for a covariate not there."""
+        return self._windows.gather(self._addresses.at(places))
+
+    def forecast(self, values: FloatArray) -> Forecast:
+        """Gives the forecast for answers [S H Q] of `horizon` steps or more, NaN where a window has no value.
+
+        Raises SeriesError for a series without a value in the steps that the model looks at.
+        """
+        blind = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
+        if len(blind):
+            raise SeriesError(
+                f"series {self.panel.series_ids[blind[0]]!r} has no value in its last {self.model.context_length} "
+                f"steps, which is all that this model looks at ({len(blind)} such series)",
+                code="no-recent-value",
+            )
+        panel = self.panel
+        return Forecast(panel.series_ids, panel.axis, panel.ends, self.levels, values[:, : self.horizon])
+
+    @cached_property
+    def _windows(self) -> Windows:
+        return Windows.for_model(self.panel, self.model, with_target=False)
+
+    @cached_property
+    def _addresses(self) -> WindowAddresses:
+        return WindowAddresses(np.arange(len(self.panel)), self.panel.lengths)
