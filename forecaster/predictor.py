@@ -91,13 +91,15 @@ class Predictor:
     ) -> Question:
         """Checks what `predict` is asked for, and gives it as what can be cut into windows and answered apart.
 
-        Raises what `predict` raises, except for series without a recent value, which `Question.forecast` refuses.
+        Raises what `predict` raises.
         """
         wanted = self._checked_horizon(horizon, roll_out)
         chosen = self._checked_levels(levels)
         self.check_frequency(panel)
         refuse_unknown_ahead(panel, self._known_names(panel), wanted)
-        return Question(panel, self.network.config, wanted, chosen)
+        question = Question(panel, self.network.config, wanted, chosen)
+        question.refuse_blind()
+        return question
 
     def answer(self, windows: WindowBatch, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [B H Q] that follow some windows; NaN for a window without an observed value."""

@@ -44,18 +44,21 @@ class Question:
         """Cuts the windows that end where the series do, without targets; ColumnError for a covariate not there."""
         return self._windows.gather(self._addresses.at(places))
 
-    def forecast(self, values: FloatArray) -> Forecast:
-        """Gives the forecast for answers [S H Q] of `horizon` steps or more, NaN where a window has no value.
-
-        Raises SeriesError for a series without a value in the steps that the model looks at.
-        """
-        blind = np.flatnonzero(np.isnan(values).any(axis=(1, 2)))
+    def refuse_blind(self) -> None:
+        """Raises SeriesError for a series without a value in the steps that the model looks at."""
+        panel, ends = self.panel, self.panel.offsets[1:]
+        observed = np.append(np.flatnonzero(~np.isnan(panel.values)), -1)  # the last place: before all values
+        latest = observed[np.searchsorted(observed[:-1], ends) - 1]
+        blind = np.flatnonzero(latest < np.maximum(ends - (self.model.context_length or 0), panel.offsets[:-1]))
         if len(blind):
             raise SeriesError(
-                f"series {self.panel.series_ids[blind[0]]!r} has no value in its last {self.model.context_length} "
+                f"series {panel.series_ids[blind[0]]!r} has no value in its last {self.model.context_length} "
                 f"steps, which is all that this model looks at ({len(blind)} such series)",
                 code="no-recent-value",
             )
+
+    def forecast(self, values: FloatArray) -> Forecast:
+        """Gives the forecast that answers [S H Q] of `horizon` steps or more are."""
         panel = self.panel
         return Forecast(panel.series_ids, panel.axis, panel.ends, self.levels, values[:, : self.horizon])
 

@@ -53,8 +53,20 @@ def test_a_question_is_checked_before_any_window_is_cut() -> None:
     assert not predictor.question(panel, 8).needs_roll_out
 
 
-def test_a_series_that_the_model_does_not_see_is_named() -> None:
+@pytest.mark.parametrize(
+    ("targets", "blind"),
+    [
+        ([np.arange(40.0), [1.0, *[np.nan] * 32]], "s1"),
+        ([[1.0, *[np.nan] * 32], np.arange(40.0)], "s0"),
+        ([[1.0, *[np.nan] * 31]], None),
+        ([[2.0], [1.0, np.nan], [3.0]], None),
+    ],
+)
+def test_a_series_that_the_model_does_not_see_is_named(targets: list[list[float]], blind: str | None) -> None:
     predictor = Predictor(network(), Frequency("h"))
-    question = predictor.question(panel_of(np.arange(40.0), [1.0, *[np.nan] * 60]))
-    with pytest.raises(SeriesError, match=r"no value in its last 32 steps, .* \(1 such series\)"):
-        question.forecast(predictor.answer(question.windows(), question.levels))
+    panel = panel_of(*targets)
+    if blind is None:
+        assert np.isfinite(predictor.predict(panel).values).all()
+        return
+    with pytest.raises(SeriesError, match=rf"'{blind}' has no value in its last 32 steps, .* \(1 such series\)"):
+        predictor.question(panel)
