@@ -78,8 +78,7 @@ class Predictor:
         `context_length` steps, ColumnError for a covariate that the panel lacks, and RequestError for a horizon
         beyond the model's, for levels that it cannot give and for covariates not known as far ahead.
         """
-        question = self.question(panel, horizon, levels, roll_out=roll_out)
-        return question.forecast(self._after_the_end(question))
+        return self.forecast(self.question(panel, horizon, levels, roll_out=roll_out))
 
     def question(
         self,
@@ -101,6 +100,10 @@ class Predictor:
         question.refuse_blind()
         return question
 
+    def forecast(self, question: Question) -> Forecast:
+        """Answers a question by itself, rolled out where it needs to be."""
+        return question.forecast(self._after_the_end(question))
+
     def answer(self, windows: WindowBatch, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [B H Q] that follow some windows; NaN for a window without an observed value."""
         batch = windows.to(self.ensemble.device)
@@ -116,6 +119,10 @@ class Predictor:
         At each step they follow the forecast's quantiles; from step to step they go together as the actuals of
         validation did. Raises what `predict` raises, and RequestError for a model without rank templates.
         """
+        return self.paths_of(self.predict(panel, horizon), num_paths, seed)
+
+    def paths_of(self, forecast: Forecast, num_paths: int, seed: int) -> SamplePaths:
+        """Draws joint scenarios from a forecast at the model's own levels; raises what `sample_paths` raises."""
         if num_paths < 1:
             raise RequestError(f"num_paths must be 1 or more, got {num_paths}", code="invalid-num-paths")
         if seed < 0:
@@ -125,7 +132,7 @@ class Predictor:
             raise RequestError(
                 "this model has no rank templates to draw paths by: train it with calibration", code="no-templates"
             )
-        return draw_paths(self.predict(panel, horizon), templates, num_paths, seed)
+        return draw_paths(forecast, templates, num_paths, seed)
 
     def forecast_windows(
         self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]

@@ -57,10 +57,12 @@ class Question:
                 code="no-recent-value",
             )
 
-    def forecast(self, values: FloatArray) -> Forecast:
-        """Gives the forecast that answers [S H Q] of `horizon` steps or more are."""
+    def forecast(self, values: FloatArray, places: IntArray | None = None) -> Forecast:
+        """Gives the forecast that answers [n H Q] are, of `horizon` steps or more: of all series, or of some."""
         panel = self.panel
-        return Forecast(panel.series_ids, panel.axis, panel.ends, self.levels, values[:, : self.horizon])
+        chosen = np.arange(len(panel)) if places is None else places
+        series_ids = tuple(panel.series_ids[place] for place in chosen)
+        return Forecast(series_ids, panel.axis, panel.ends[chosen], self.levels, values[:, : self.horizon])
 
     @cached_property
     def _windows(self) -> Windows:

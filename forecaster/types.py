@@ -134,6 +134,11 @@ class Forecast:
         """Number of steps forecast (H)."""
         return int(self.values.shape[1])
 
+    def at(self, levels: tuple[float, ...]) -> Forecast:
+        """Gives the same forecast at some of its levels, ascending."""
+        places = [self.levels.index(level) for level in levels]
+        return Forecast(self.series_ids, self.axis, self.starts, levels, self.values[:, :, places])
+
     def timestamps(self, position: int) -> pd.Index:
         """Gives the H timestamps (start of the period, in the zone of the data) of one series."""
         return self.axis.show(self.starts[position], self.horizon)

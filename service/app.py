@@ -6,13 +6,16 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service import errors, openapi
+from service.admission import Admission
+from service.app_state import Service
+from service.batcher import Batcher
 from service.engine import Engine
+from service.models import Models
 from service.registry import Registry
 from service.routes import forecast, health, models
 from service.settings import Settings
@@ -21,19 +24,10 @@ from service.telemetry import Telemetry
 log = logging.getLogger("service.app")
 
 
-@dataclass(frozen=True)
-class Service:
-    """What a route needs; reached through `request.app.state.service`."""
-
-    settings: Settings
-    engine: Engine
-    telemetry: Telemetry
-
-
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Builds the application. It begins to load models when it starts, and is ready once one is verified."""
     settings = settings or Settings()
-    service = Service(settings, Engine(Registry(settings), settings.num_threads), Telemetry())
+    service = _service(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
-            service.engine.close()
+            service.batcher.close()
 
     app: FastAPI = FastAPIOffline(
         title="forecaster",
@@ -55,19 +49,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     errors.install(app)
-    for module in (forecast, models, health):
+    app.router.routes.append(forecast.ROUTE)
+    for module in (models, health):
         app.include_router(module.router)
     openapi.install(app)
     app.add_middleware(service.telemetry.middleware)
     return app
 
 
+def _service(settings: Settings) -> Service:
+    batcher = Batcher(settings.max_batch, settings.num_threads)
+    return Service(
+        settings,
+        Models(Registry(settings)),
+        batcher,
+        Engine(batcher),
+        Admission(settings, batcher),
+        Telemetry(),
+    )
+
+
 async def _follow(service: Service) -> None:
     """Looks the aliases up at once and then every `refresh_seconds`, whatever happens to the registry."""
     while True:
         try:
-            await asyncio.to_thread(service.engine.refresh)
+            await asyncio.to_thread(service.models.refresh)
         except Exception:
             log.exception("refresh_failed")
-        service.telemetry.show_models(service.engine.models)
+        service.telemetry.show_models(service.models.served)
         await asyncio.sleep(service.settings.refresh_seconds)

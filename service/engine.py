@@ -1,139 +1,134 @@
-"""The models in service: loads the version behind each alias, verifies it, swaps it in, forecasts with it."""
+"""Answers questions: in pieces that share forward passes with those of other clients, or by what stands in for a model.
+
+Question ── cut ──> pieces of windows ── batcher ──> values ── finite? ──> Forecast
+    └── needs a roll-out: alone          └── late, or not finite, and the caller allows it: seasonal naive
+"""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import torch
 
-from forecaster.bundle import Bundle, describe, load_bundle
-from forecaster.data.panel import Panel
-from forecaster.errors import BundleError, IntegrityError
+from forecaster.arrays import FloatArray, IntArray
+from forecaster.baselines import SeasonalNaive
+from forecaster.predictor import Predictor
+from forecaster.question import Question
 from forecaster.types import Forecast
-from service.errors import ModelNotFinite, NotReady, UnknownModel
-from service.registry import Registry, RegistryUnavailable, VersionRef
-from service.translate import covariate_names
+from service.asked import Asked
+from service.batcher import Batcher
+from service.errors import DeadlineExceeded, ModelNotFinite
+from service.schemas import SamplesIn
+from service.work import Alone, Answered, Rows
 
-log = logging.getLogger("service.engine")
+# What a fallback is given of the time that a request allows.
+_FALLBACK_SHARE, _FALLBACK_SECONDS = 0.1, 0.05
 
 
 @dataclass(frozen=True)
-class ServedModel:
-    """One verified version; a request keeps the one it started with."""
+class Stages:
+    """Where the time of an answer went, in seconds, and how many windows its largest batch had."""
 
-    reference: VersionRef
-    bundle: Bundle
+    queue: float = 0.0
+    compute: float = 0.0
+    batch_rows: int = 0
 
-    def describe(self) -> dict[str, object]:
-        """Gives name, version and what the model can do."""
-        return {
-            "name": self.reference.name,
-            "version": self.reference.version,
-            "covariates": covariate_names(self.bundle.config.model.covariates),
-            **describe(self.bundle),
-        }
+    def then(self, answered: Answered) -> Stages:
+        """Adds the stages of a further piece."""
+        return Stages(
+            self.queue + answered.queue_seconds,
+            self.compute + answered.compute_seconds,
+            max(self.batch_rows, answered.batch_rows),
+        )
+
+
+@dataclass(frozen=True)
+class Given:
+    """A forecast, its stages, and why it is not the model's, if so."""
+
+    forecast: Forecast
+    stages: Stages
+    degraded: str | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of an answer: values [n H Q] of the series at some places [n]."""
+
+    places: IntArray
+    answered: Answered
 
 
 class Engine:
-    """Holds the current model of each name. `refresh` may run beside any number of forecasts."""
+    """Computes forecasts on the inference thread of its batcher."""
 
-    def __init__(self, registry: Registry, num_threads: int) -> None:
-        self._registry = registry
-        self._models: dict[str, ServedModel] = {}
-        self._listed: frozenset[str] = frozenset()  # names that the registry has a version for, loaded or not
-        self._refused: set[VersionRef] = set()
-        self._refreshing = threading.Lock()
-        # One thread computes: torch on shared cores loses far more to contention than it gains.
-        self._compute = ThreadPoolExecutor(1, "inference", initializer=torch.set_num_threads, initargs=(num_threads,))
-
-    @property
-    def models(self) -> list[ServedModel]:
-        """All models in service, by name."""
-        return [model for _, model in sorted(self._models.items())]
-
-    def model(self, name: str | None) -> ServedModel:
-        """Gives the model of that name, or the only one there is. Raises UnknownModel or NotReady."""
-        models = self._models
-        if name is None and len(self._listed) > 1:
-            wanted = f"several models are served, name one of {sorted(self._listed)} as model"
-            raise UnknownModel(wanted, code="model-missing")
-        if name in models:
-            return models[name]
-        if name is None and models:
-            return next(iter(models.values()))
-        if not models or name in self._listed:
-            raise NotReady("no verified version is loaded yet; train and promote one, or wait for the registry")
-        raise UnknownModel(f"no model of that name is served; there are {sorted(models)}")
+    def __init__(self, batcher: Batcher) -> None:
+        self._batcher = batcher
 
     async def forecast(
-        self, model: ServedModel, panel: Panel, horizon: int | None, levels: Sequence[float] | None
-    ) -> Forecast:
-        """Forecasts on the inference thread; raises ModelNotFinite rather than answer NaN or infinity."""
-        loop = asyncio.get_running_loop()
-        predictor = model.bundle.predictor
-        forecast = await loop.run_in_executor(self._compute, predictor.predict, panel, horizon, levels)
-        if not np.isfinite(forecast.values).all():
-            raise ModelNotFinite(f"version {model.reference.version} of the model gave a value that is not finite")
-        return forecast
+        self, predictor: Predictor, question: Question, expires: float, *, may_degrade: bool = False
+    ) -> Given:
+        """Answers a question until `expires`, in monotonic time.
 
-    def refresh(self) -> None:
-        """Brings every model up to the version its alias names; what cannot be loaded leaves the old one.
-
-        A model whose alias has gone stays in service as it is: a registry in repair must not empty the service.
+        Raises DeadlineExceeded, and ModelNotFinite rather than answer NaN or infinity, unless it `may_degrade`: then
+        the seasonal naive answers, and the reason is given.
         """
-        with self._refreshing:
-            try:
-                references = self._registry.versions()
-            except RegistryUnavailable as error:
-                log.warning("registry_unavailable", extra={"fields": {"reason": str(error)}})
-                return
-            self._listed = frozenset(reference.name for reference in references) | frozenset(self._models)
-            for reference in references:
-                current = self._models.get(reference.name)
-                if reference not in self._refused and (current is None or current.reference != reference):
-                    self._replace(reference)
-
-    def close(self) -> None:
-        """Ends the inference thread."""
-        self._compute.shutdown(wait=True, cancel_futures=True)
-
-    def _replace(self, reference: VersionRef) -> None:
-        fields = {"model": reference.name, "version": reference.version}
+        left = expires - time.monotonic()
+        reserve = min(_FALLBACK_SECONDS, _FALLBACK_SHARE * left) if may_degrade else 0.0
         try:
-            bundle = self._load(reference)
-        except RegistryUnavailable as error:
-            log.warning("bundle_unavailable", extra={"fields": fields | {"reason": str(error)}})
-        except BundleError as error:
-            self._refused.add(reference)
-            log.error("version_refused", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
-        else:
-            self._models = {**self._models, reference.name: ServedModel(reference, bundle)}
-            log.info("version_loaded", extra={"fields": fields | {"digest": bundle.digest}})
+            return await self._by_model(predictor, question, expires - reserve)
+        except (DeadlineExceeded, ModelNotFinite) as error:
+            if not may_degrade:
+                raise
+            return Given(_seasonal_naive(question), Stages(), error.code)
 
-    def _load(self, reference: VersionRef) -> Bundle:
-        """Loads a version from the cache, or anew from the registry where the cache has none or a spoiled one."""
-        if self._registry.is_cached(reference):
-            try:
-                return _verified(self._registry.fetch(reference), reference)
-            except BundleError as error:
-                log.warning("cache_spoiled", extra={"fields": {"model": reference.name, "reason": str(error)}})
-                self._registry.forget(reference)
-        try:
-            return _verified(self._registry.fetch(reference), reference)
-        except BundleError:
-            self._registry.forget(reference)
-            raise
+    async def samples(self, asked: Asked, wanted: SamplesIn, forecast: Forecast) -> FloatArray:
+        """Draws the joint scenarios [S N H] that a request asks for, from a forecast that holds the model's levels."""
+        predictor = asked.predictor
+        own = forecast.at(predictor.levels)
+        rows = len(forecast.series_ids)
+        task = Alone(lambda: predictor.paths_of(own, wanted.number, wanted.seed).values, rows)
+        drawn = await self._batcher.answer(task, asked.expires)
+        return np.asarray(drawn.value)
+
+    async def pieces(self, predictor: Predictor, question: Question, expires: float) -> AsyncIterator[Piece]:
+        """Yields the answer piece after piece, so that a large request leaves room for others in between.
+
+        Raises ModelNotFinite for a piece with a value that is not finite.
+        """
+        for places in question.batches(self._batcher.max_rows):
+            task = Rows(predictor, question.levels, question.windows(places))
+            answered = await self._batcher.answer(task, expires)
+            _refuse_not_finite(answered.value)
+            yield Piece(places, answered)
+
+    async def _by_model(self, predictor: Predictor, question: Question, expires: float) -> Given:
+        if question.needs_roll_out:
+            return await self._rolled_out(predictor, question, expires)
+        values, stages = np.empty((len(question.panel), question.model.horizon, len(question.levels))), Stages()
+        async for piece in self.pieces(predictor, question, expires):
+            values[piece.places] = piece.answered.value
+            stages = stages.then(piece.answered)
+        return Given(question.forecast(values), stages)
+
+    async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
+        num_blocks = -(-question.horizon // question.model.horizon)
+        rows = len(question.panel) * (1 + (num_blocks - 1) * len(predictor.levels))
+        answered = await self._batcher.answer(Alone(lambda: predictor.forecast(question), rows), expires)
+        _refuse_not_finite(answered.value.values)
+        return Given(answered.value, Stages().then(answered))
 
 
-def _verified(folder: Path, reference: VersionRef) -> Bundle:
-    bundle = load_bundle(folder)
-    if bundle.digest != reference.digest:
-        raise IntegrityError(f"the bundle has digest {bundle.digest}, the registry names {reference.digest}")
-    return bundle
+def _refuse_not_finite(values: FloatArray) -> None:
+    if not np.isfinite(values).all():
+        raise ModelNotFinite("the model gave a value that is not finite")
+
+
+def _seasonal_naive(question: Question) -> Forecast:
+    panel = question.panel
+    values: FloatArray = SeasonalNaive(panel.axis.frequency.season_length).forecast_windows(
+        panel, np.arange(len(panel)), panel.lengths, question.horizon, question.levels
+    )
+    return question.forecast(values)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
@@ -11,8 +12,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Scope
 
 from forecaster.errors import DataError, ForecasterError, RequestError
+from service.request_id import request_id_of
 from service.schemas import TIME_KINDS
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +35,7 @@ class ServiceError(ForecasterError):
 
     status = 500
     code = "internal"
+    retry_after_seconds: int | None = None  # when to come again, where that may help
 
 
 class InvalidJson(ServiceError):
@@ -50,6 +54,18 @@ class BodyIncomplete(ServiceError):
     """The client closed the connection within the body; nobody reads the answer, but it is counted as no fault."""
 
     status, code = 400, "body-incomplete"
+
+
+class ClientGone(ServiceError):
+    """The client closed the connection before it was answered; nobody reads this."""
+
+    status, code = 499, "client-gone"
+
+
+class InvalidEncoding(ServiceError):
+    """The body is not what its content encoding says."""
+
+    status, code = 400, "invalid-encoding"
 
 
 class BodyTooLarge(ServiceError):
@@ -86,10 +102,16 @@ def _field(problem: ErrorDetails) -> dict[str, str]:
     return {"field": path[:_MAX_PATH], "message": message[:_MAX_MESSAGE]}
 
 
-class CovariatesNeeded(ServiceError):
-    """The model reads covariates, which requests do not carry."""
+class MissingCovariate(InvalidFields):
+    """A series lacks a covariate that the model reads; `fields` says which."""
 
-    status, code = 422, "missing-covariate"
+    code = "missing-covariate"
+
+
+class InvalidHeader(ServiceError):
+    """A header of the request has a value that cannot be obeyed."""
+
+    status, code = 400, "invalid-header"
 
 
 class UnknownModel(ServiceError):
@@ -102,6 +124,30 @@ class NotReady(ServiceError):
     """No verified model is loaded yet."""
 
     status, code = 503, "not-ready"
+    retry_after_seconds = 5
+
+
+class Overloaded(ServiceError):
+    """More work waits than can be done in time; nothing of the request was looked at."""
+
+    status, code = 503, "overloaded"
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ShuttingDown(ServiceError):
+    """The process ends; another one answers soon."""
+
+    status, code = 503, "shutting-down"
+    retry_after_seconds = 2
+
+
+class DeadlineExceeded(ServiceError):
+    """The request was not answered in the time that it, or the service, allows."""
+
+    status, code = 504, "deadline-exceeded"
 
 
 class ModelNotFinite(ServiceError):
@@ -120,40 +166,53 @@ def status_of(error: ForecasterError) -> int:
     return next((status for family, status in _STATUS if isinstance(error, family)), 500)
 
 
-def problem(status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> Response:
-    """Gives an RFC 9457 reply: `type` is stable, `detail` is for people, `errors` lists fields."""
-    body = {
+def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
+    """Gives the RFC 9457 body for an error raised on purpose."""
+    return _body(scope, status_of(error), error.code, str(error), getattr(error, "fields", ()))
+
+
+def problem_of(scope: Scope, error: ForecasterError) -> Response:
+    """Gives the reply for an error raised on purpose."""
+    seconds = getattr(error, "retry_after_seconds", None)
+    headers = {} if seconds is None else {"Retry-After": str(seconds)}
+    body = problem_body(scope, error)
+    return _response(body, headers)
+
+
+def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    """Gives RFC 9457 problem details: `type` is stable, `detail` is for people, `errors` lists fields."""
+    body: dict[str, Any] = {
         "type": f"urn:forecaster:problem:{code}",
         "title": code.replace("-", " ").capitalize(),
         "status": status,
         "code": code,
         "detail": detail[:_MAX_DETAIL],
+        "request_id": request_id_of(scope),
     }
-    if fields:
-        body["errors"] = list(fields)
-    headers = {"Retry-After": "5"} if status == NotReady.status else {}
-    return Response(orjson.dumps(body), status, headers=headers, media_type=MEDIA_TYPE)
+    return {**body, "errors": list(fields)} if fields else body
+
+
+def _response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(body), body["status"], headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem."""
 
     @app.exception_handler(ForecasterError)
-    async def on_purpose(_: Request, error: ForecasterError) -> Response:
-        return problem(status_of(error), error.code, str(error), getattr(error, "fields", ()))
+    async def on_purpose(request: Request, error: ForecasterError) -> Response:
+        return problem_of(request.scope, error)
 
     @app.exception_handler(RequestValidationError)
-    async def query(_: Request, error: RequestValidationError) -> Response:
+    async def query(request: Request, error: RequestValidationError) -> Response:
         fields = [{"field": ".".join(map(str, e["loc"]))[:200], "message": str(e["msg"])[:200]} for e in error.errors()]
-        return problem(422, InvalidFields.code, "the query is not valid", fields[:_MAX_FIELDS])
+        return _response(_body(request.scope, 422, InvalidFields.code, "the query is not valid", fields[:_MAX_FIELDS]))
 
     @app.exception_handler(HTTPException)
-    async def routing(_: Request, error: HTTPException) -> Response:
+    async def routing(request: Request, error: HTTPException) -> Response:
         code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-        reply = problem(error.status_code, code, str(error.detail))
-        reply.headers.update(error.headers or {})
-        return reply
+        return _response(_body(request.scope, error.status_code, code, str(error.detail)), error.headers)
 
     @app.exception_handler(Exception)
-    async def unexpected(_: Request, __: Exception) -> Response:
-        return problem(500, "internal", "an unexpected error occurred; it has been logged")
+    async def unexpected(request: Request, __: Exception) -> Response:
+        return _response(_body(request.scope, 500, "internal", "an unexpected error occurred; it has been logged"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,8 @@ from pydantic import (
 )
 
 _MOST_FIELDS = 50
+_MOST_STEPS = 1_000_000
+_MOST_COLUMNS = 50
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs"}  # control characters and lone surrogates
 
 
@@ -53,12 +55,18 @@ Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_print
 # Year first, as in ISO 8601: any other order of day and month could be read in two ways.
 Time = Annotated[StrictStr, Field(max_length=40, pattern="^[0-9]{4}")]
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
+Percent = Annotated[float, Field(gt=0.0, lt=100.0)]
 Start = Annotated[Annotated[Time, Tag(_TIME)] | Annotated[StrictInt, Tag(_STEP)], Discriminator(_time_kind)]
 Timestamps = Annotated[
     Annotated[list[Time], Field(fail_fast=True), Tag(_TIME)]
     | Annotated[list[StrictInt], Field(fail_fast=True), Tag(_STEP)],
     Discriminator(_time_kind),
 ]
+
+
+Column = Annotated[list[float | None], Field(max_length=_MOST_STEPS, fail_fast=True)]
+Columns = Annotated[dict[Name, Column], Field(max_length=_MOST_COLUMNS)]
+Attribute = Annotated[StrictStr, Field(max_length=256)] | float | None
 
 
 class SeriesIn(Schema):
@@ -68,6 +76,19 @@ class SeriesIn(Schema):
     start: Start | None = Field(None, description="ISO 8601 time of the first value, or its step number.")
     timestamps: Timestamps | None = Field(None, description="One for each value, ascending.")
     target: list[float | None] = Field(min_length=1, fail_fast=True)
+    past: Columns = Field({}, description="Covariates known up to the last value, by name: one number for each value.")
+    known: Columns = Field(
+        {}, description="Covariates known ahead, by name: one number for each value, then one for each step ahead."
+    )
+    static: dict[Name, Attribute] = Field(
+        {}, max_length=_MOST_COLUMNS, description="What holds of the whole series, by name: numbers, or texts."
+    )
+    group: Name | None = Field(None, description="Series of one group see each other, in models that were so trained.")
+
+    @property
+    def num_points(self) -> int:
+        """Numbers in the history and the covariates together."""
+        return len(self.target) + sum(len(column) for kind in (self.past, self.known) for column in kind.values())
 
     @model_validator(mode="after")
     def _one_time_base(self) -> Self:
@@ -78,10 +99,19 @@ class SeriesIn(Schema):
         return self
 
 
+class SamplesIn(Schema):
+    """How many joint scenarios to draw of each series, and from which seed."""
+
+    number: int = Field(ge=1, le=1000)
+    seed: int = Field(0, ge=0, lt=1 << 31)
+
+
 class ForecastRequest(Schema):
     """What to forecast, with which model, how far and at which quantile levels."""
 
-    model: Name | None = Field(None, description="Registered name. May be left out while one model is served.")
+    model: Name | None = Field(
+        None, description="NAME, NAME@alias or NAME/version. May be left out while one model is served."
+    )
     horizon: int | None = Field(None, ge=1, le=4096, description="Steps to forecast. Default: the model's longest.")
     frequency: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
         None, description="Frequency of the series, such as h, D, W-SUN, MS. Default: the model's."
@@ -90,7 +120,20 @@ class ForecastRequest(Schema):
         None, description="IANA zone: times without an offset are read in it, and replies are given in it."
     )
     quantiles: list[Level] | None = Field(None, min_length=1, max_length=99, description="Default: the model's.")
+    intervals: list[Percent] = Field(
+        [], max_length=20, description="Central prediction intervals, in percent: 80 is from quantile 0.1 to 0.9."
+    )
+    samples: SamplesIn | None = Field(None, description="Joint scenarios to draw. Default: none.")
+    roll_out: bool = Field(False, description="Allows a horizon beyond the model's: it goes on from its own forecasts.")
+    fallback: Literal["none", "seasonal_naive"] = Field(
+        "none", description="What answers, marked as degraded, where the model cannot in time or gives no numbers."
+    )
     series: list[SeriesIn] = Field(min_length=1, fail_fast=True)
+
+    @property
+    def num_points(self) -> int:
+        """Numbers of all series together."""
+        return sum(series.num_points for series in self.series)
 
 
 class ModelRef(Schema):
@@ -99,6 +142,7 @@ class ModelRef(Schema):
     name: str
     version: str
     digest: str = Field(description="SHA-256 of the bundle's manifest.")
+    generation: int = Field(description="Grows with every change of version behind the name; never goes back.")
 
 
 class DataWarning(Schema):
@@ -108,12 +152,21 @@ class DataWarning(Schema):
     message: str
 
 
+class Interval(Schema):
+    """Ends of a central prediction interval, per step."""
+
+    lower: list[float]
+    upper: list[float]
+
+
 class ForecastOut(Schema):
-    """The forecast of one series: per quantile level as many values as timestamps."""
+    """The forecast of one series: per quantile level, interval and scenario as many values as timestamps."""
 
     id: str
     timestamps: list[str] | list[int]
     quantiles: dict[str, list[float]]
+    intervals: dict[str, Interval] = Field({}, description="By percent; left out where none were asked for.")
+    samples: list[list[float]] = Field([], description="Scenario by scenario; left out where none were asked for.")
     warnings: list[DataWarning]
 
 
@@ -121,6 +174,7 @@ class ForecastReply(Schema):
     """Forecasts in the order of the request, all by one version of one model."""
 
     model: ModelRef
+    degraded: str | None = Field(None, description="Why a fallback answered; left out where the model did.")
     forecasts: list[ForecastOut]
 
 
@@ -132,6 +186,7 @@ class Problem(Schema):
     status: int
     code: str
     detail: str
+    request_id: str | None = None
     errors: list[dict[str, str]] = []
 
 

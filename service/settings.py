@@ -33,6 +33,14 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 << 20, ge=1024)
     max_series: int = Field(1024, ge=1, description="Series in one request.")
     max_points: int = Field(1_000_000, ge=1, description="Points in one request, over all series.")
+    max_requests: int = Field(512, ge=1, description="Requests under way at once; more are refused with 503.")
+    max_batch: int = Field(32, ge=1, description="Series in one forward pass.")
+    max_queue_seconds: float = Field(
+        1.0, gt=0, description="Work that may wait, by how long it is expected to take; more is refused with 503."
+    )
+    deadline_seconds: float = Field(
+        30.0, gt=0, description="How long a request may take; X-Request-Deadline-Ms may ask for less."
+    )
     num_threads: int = Field(1, ge=1, description="Threads of torch. More than one is slower on shared cores.")
 
     @field_validator("models", mode="before")

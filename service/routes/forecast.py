@@ -1,43 +1,114 @@
-"""POST /v1/forecast: the request's path is body -> schema -> panel -> engine -> reply."""
+"""POST /v1/forecast: the request's path is admission -> body -> schema -> panel -> engine -> reply.
+
+A plain ASGI endpoint: what FastAPI does for a route costs as much processor time as all of this together.
+"""
 
 from __future__ import annotations
 
+import time
 from asyncio import to_thread
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from forecaster.types import Forecast
-from service import openapi, translate
-from service.body import read_forecast_request
-from service.schemas import DataWarning, ForecastReply, ForecastRequest, ModelRef
+from forecaster.errors import ForecasterError
+from service import reply
+from service.app_state import Service, service_of
+from service.asked import Asked, understood
+from service.body import JSON, refuse_media_type
+from service.connection import read_body, while_connected
+from service.engine import Given, Stages
+from service.errors import InvalidFields, problem_body
+from service.openapi import FORECAST, LINES
 
-router = APIRouter(prefix="/v1", tags=["forecast"])
+# A request of more bytes is taken apart, and a reply with more numbers put together, beside the event loop.
+_MANY_BYTES, _MANY_NUMBERS = 1 << 16, 1 << 14
 
-
-@router.post(
-    "/forecast",
-    response_model=ForecastReply,
-    responses=openapi.problems(400, 404, 413, 415, 422, 500, 503),
-    openapi_extra=openapi.FORECAST_BODY,
-)
-async def forecast(request: Request, wanted: Annotated[ForecastRequest, Depends(read_forecast_request)]) -> Response:
-    """Forecasts each series of the request from its own history."""
-    service = request.app.state.service
-    translate.check_num_points(wanted, service.settings.max_points)
-    model = service.engine.model(wanted.model)
-    translate.refuse_covariates(model.bundle.config.model.covariates)
-    panel, warnings = await to_thread(translate.to_panel, wanted, model.bundle.predictor.frequency)
-    answer = await service.engine.forecast(model, panel, wanted.horizon, wanted.quantiles)
-    service.telemetry.count_series(model, len(panel))
-    reference = ModelRef(name=model.reference.name, version=model.reference.version, digest=model.bundle.digest)
-    body = await to_thread(_encoded, wanted, answer, reference, warnings)
-    return Response(body, media_type="application/json")
+T = TypeVar("T")
 
 
-def _encoded(
-    wanted: ForecastRequest, answer: Forecast, model: ModelRef, warnings: dict[str, list[DataWarning]]
-) -> bytes:
-    return orjson.dumps(translate.to_reply(wanted, answer, model, warnings).model_dump())
+class ForecastEndpoint:
+    """Forecasts each series of a request from its own history."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        service, headers = service_of(scope), Headers(scope=scope)
+        expires = service.admission.expires(headers)
+        refuse_media_type(headers)
+        with service.admission.admitted(expires):
+            body = await read_body(headers, receive, service.settings.max_body_bytes)
+            async with while_connected(receive):
+                asked = await _beside(
+                    len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
+                )
+                if LINES in headers.get("accept", ""):
+                    await _send_lines(scope, send, service, asked)
+                    return
+                response = await _response(service, asked)
+        await response(scope, receive, send)
+
+
+ROUTE = Route(FORECAST, ForecastEndpoint(), methods=["POST"])
+
+
+async def _response(service: Service, asked: Asked) -> Response:
+    """Answers at once."""
+    may_degrade = asked.request.fallback != "none"
+    given = await service.engine.forecast(asked.predictor, asked.question, asked.expires, may_degrade=may_degrade)
+    answer = replace(asked.answer(given.forecast), degraded=given.degraded)
+    wanted = asked.request.samples
+    if wanted is not None and given.degraded is None:
+        answer = replace(answer, samples=await service.engine.samples(asked, wanted, given.forecast))
+    began = time.perf_counter()
+    content = await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer)
+    serialise = time.perf_counter() - began
+    service.telemetry.count_forecast(asked.model, len(asked.panel.panel), given, serialise)
+    return Response(content, media_type=JSON, headers={"Server-Timing": _timing(given.stages, serialise)})
+
+
+async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:
+    """Answers line by line, each piece as soon as it is computed.
+
+    What the first piece runs into is a problem like any other; a later failure is the last line, and names itself so.
+    """
+    if asked.request.samples is not None or asked.request.fallback != "none" or asked.question.needs_roll_out:
+        message = f"samples, fallback and roll-outs cannot be streamed: leave {LINES} out of Accept"
+        raise InvalidFields([{"field": "body", "message": message}])
+    has_begun = False
+    try:
+        async for piece in service.engine.pieces(asked.predictor, asked.question, asked.expires):
+            answer = asked.answer(asked.question.forecast(piece.answered.value, piece.places))
+            lines = reply.lines(asked.request, answer)
+            if not has_begun:
+                headers = [(b"content-type", LINES.encode())]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                has_begun, lines = True, reply.first_line(answer) + lines
+            await send({"type": "http.response.body", "body": lines, "more_body": True})
+            given = Given(answer.forecast, Stages().then(piece.answered))
+            service.telemetry.count_forecast(asked.model, len(piece.places), given, 0.0)
+    except ForecasterError as error:
+        if not has_begun:
+            raise
+        await send({"type": "http.response.body", "body": _last_line(scope, error), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _last_line(scope: Scope, error: ForecasterError) -> bytes:
+    return orjson.dumps({"problem": problem_body(scope, error)}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _timing(stages: Stages, serialise: float) -> str:
+    """Gives the stages of an answer in milliseconds, in the form of the Server-Timing header."""
+    named = {"queue": stages.queue, "compute": stages.compute, "serialise": serialise}
+    return ", ".join(f"{name};dur={1000 * seconds:.3f}" for name, seconds in named.items())
+
+
+async def _beside(is_large: bool, function: Callable[..., T], *arguments: Any) -> T:
+    """Calls a function: at once, or where it takes long in a thread, so that the event loop stays free."""
+    return await to_thread(function, *arguments) if is_large else function(*arguments)

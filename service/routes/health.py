@@ -19,9 +19,9 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz", responses=openapi.problems(503))
 async def readyz(request: Request) -> Response:
     """Answers 200 once a verified model can forecast, 503 before."""
-    models = request.app.state.service.engine.models
+    models = request.app.state.service.models.served
     if not models:
-        request.app.state.service.engine.model(None)
+        request.app.state.service.models.find(None)
     return JSONResponse({"status": "ready", "models": {m.reference.name: m.reference.version for m in models}})
 
 

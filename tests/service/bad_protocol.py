@@ -25,7 +25,7 @@ MEDIA = (
     media_type("two media types", "application/json, text/plain"),
     *(
         media_type(f"Content-Encoding `{name}`", "application/json", content_encoding=name)
-        for name in ("gzip", "br", "zstd", "gzip, gzip")
+        for name in ("br", "deflate", "gzip, gzip", "gzip, zstd")
     ),
 )
 

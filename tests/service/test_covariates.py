@@ -1,16 +1,18 @@
-"""A model that reads covariates is served, says which, and refuses requests, which cannot carry them."""
+"""Covariates over HTTP: by name, the same numbers as a file gives, and clear words for what does not fit."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
+from fastapi import FastAPI
 
-from forecaster.bundle import load_bundle, save_bundle
-from forecaster.config import CovariateConfig
+from forecaster.config import CovariateConfig, TableConfig
+from forecaster.data.reading import read_panel
 from forecaster.errors import (
     BundleError,
     ColumnError,
@@ -21,87 +23,154 @@ from forecaster.errors import (
     TimestampError,
     ValueTypeError,
 )
-from service.app import Service, create_app
-from service.engine import Engine
-from service.errors import CovariatesNeeded, status_of
-from service.registry import Registry, VersionRef
-from service.settings import Settings
-from service.telemetry import Telemetry
-from service.translate import refuse_covariates
-from tests.explain.factories import predictor_of
+from service.errors import status_of
+from tests.explain.factories import COVARIATES, predictor_of
 from tests.factories import panel_of
-from tests.pipelines.factories import FACTS, save_priced
+from tests.pipelines.factories import PRICED, priced_predictor, priced_tables
+from tests.service.factories import app_of, post, post_each
 from tests.service.requests import HISTORY, valid
 
 
-class OneModel(Registry):
-    """A registry that holds one bundle, in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder_of_bundle = folder
-        self._digest = load_bundle(folder).digest
-
-    def versions(self) -> list[VersionRef]:
-        return [VersionRef("waves", "1", self._digest)]
-
-    def is_cached(self, reference: VersionRef) -> bool:
-        return True
-
-    def fetch(self, reference: VersionRef) -> Path:
-        return self._folder_of_bundle
+@pytest.fixture
+def priced(tmp_path: Path) -> FastAPI:
+    """A service of a model that reads price (known), size and kind (static), and the hour."""
+    return app_of(priced_predictor(), tmp_path)
 
 
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, httpx.Response]:
-    """What a service of one model with covariates says of it, and to a forecast request."""
-    home = tmp_path_factory.mktemp("home")
-    return answers_of(home, save_priced(home / "bundle"), valid())
+def priced_request(**changes: Any) -> dict[str, Any]:
+    """A request with what `priced_tables` holds; changes are those of the first series."""
+    tables = priced_tables()
+    many = []
+    for name in ("a", "b"):
+        history, future = (tables[part][tables[part]["unique_id"] == name] for part in ("history", "future"))
+        (static,) = tables["static"][tables["static"]["unique_id"] == name].to_dict("records")
+        many.append(
+            {
+                "id": name,
+                "start": history["ds"].iloc[0].isoformat(),
+                "target": history["y"].tolist(),
+                "known": {"price": [*history["price"], *future["price"]]},
+                "static": {"size": static["size"], "kind": static["kind"]},
+            }
+        )
+    many[0] = {key: value for key, value in (many[0] | changes).items() if value is not ...}
+    return valid(series=many, horizon=5)
 
 
-def answers_of(home: Path, bundle: Path, request: dict[str, Any]) -> dict[str, httpx.Response]:
-    """Gives what a service of one bundle says of it, and to a forecast request."""
-    settings = Settings(home=home, registry_uri="http://127.0.0.1:1")
-    engine = Engine(OneModel(bundle), num_threads=1)
-    engine.refresh()
-    app = create_app(settings)
-    app.state.service = Service(settings, engine, Telemetry())
-
-    async def ask() -> dict[str, httpx.Response]:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return {"model": await client.get("/v1/model"), "forecast": await client.post("/v1/forecast", json=request)}
-
-    try:
-        return asyncio.run(ask())
-    finally:
-        engine.close()
+def expected() -> np.ndarray:
+    """What the predictor says of the same tables: [S H Q] at the levels of `valid`."""
+    tables = priced_tables()
+    config = TableConfig(known_columns=("price",), static_columns=("size",), category_columns=("kind",))
+    panel = read_panel(tables["history"], config, future=tables["future"], static=tables["static"]).panel
+    return priced_predictor().predict(panel, 5, (0.1, 0.5, 0.9)).values
 
 
-def test_a_forecast_request_gets_a_problem_that_names_every_covariate(answers: dict[str, httpx.Response]) -> None:
-    reply = answers["forecast"]
-    assert (reply.status_code, reply.json()["code"]) == (422, "missing-covariate")
-    assert "known 'price', static 'size', category 'kind'" in reply.json()["detail"]
+def values_of(reply: httpx.Response) -> np.ndarray:
+    assert reply.status_code == 200, reply.text
+    return np.array([list(forecast["quantiles"].values()) for forecast in reply.json()["forecasts"]]).transpose(0, 2, 1)
 
 
-def test_the_description_of_the_model_names_them_too(answers: dict[str, httpx.Response]) -> None:
-    expected = {"past": [], "known": ["price"], "static": ["size"], "category": ["kind"]}
-    assert answers["model"].json()["covariates"] == expected
+def test_covariates_over_http_give_the_numbers_of_a_file(priced: FastAPI) -> None:
+    np.testing.assert_allclose(values_of(post(priced, priced_request())), expected(), rtol=1e-6)
 
 
-def test_a_model_that_reads_only_the_calendar_can_be_asked() -> None:
-    refuse_covariates(CovariateConfig(calendar=("holiday",), holidays="DE"))
-    with pytest.raises(CovariatesNeeded, match="past 'rain'"):
-        refuse_covariates(CovariateConfig(past=("rain",)))
+def test_columns_stay_with_their_steps_where_the_history_has_gaps(priced: FastAPI) -> None:
+    body = priced_request()
+    first = body["series"][0]
+    times = pd.date_range(first.pop("start"), periods=60, freq="h")
+    kept = [step for step in range(60) if step not in (7, 8, 30)]
+    price = first["known"]["price"]
+    with_gap = first | {
+        "timestamps": [times[step].isoformat() for step in kept],
+        "target": [first["target"][step] for step in kept],
+        "known": {"price": [price[step] for step in kept] + price[60:]},
+    }
+    with_null = first | {
+        "start": times[0].isoformat(),
+        "target": [value if step in kept else None for step, value in enumerate(first["target"])],
+        "known": {"price": [value if step in (*kept, *range(60, 65)) else None for step, value in enumerate(price)]},
+    }
+    replies = post_each(priced, (body | {"series": [series]} for series in (with_gap, with_null)))
+    one, two = map(values_of, replies)
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "field"),
+    [
+        ({"known": ...}, "missing-covariate", "series.0.known.price"),
+        ({"static": {"size": 1.0}}, "missing-covariate", "series.0.static.kind"),
+        ({"static": {"kind": "big"}}, "missing-covariate", "series.0.static.size"),
+        ({"static": {"size": "large", "kind": "big"}}, "invalid-fields", "series.0.static.size"),
+        ({"past": {"rain": [1.0] * 60}}, "invalid-fields", "series.0.past.rain"),
+        ({"known": {"price": [1.0] * 65, "cost": [1.0] * 65}}, "invalid-fields", "series.0.known.cost"),
+        ({"known": {"price": [1.0] * 59}}, "invalid-fields", "series.0.known.price"),
+        ({"known": {"price": ["x"] * 65}}, "invalid-fields", "series.0.known.price.0"),
+        ({"group": "x"}, "invalid-fields", "series.0.group"),
+    ],
+)
+def test_what_is_missing_or_does_not_fit_is_named(
+    priced: FastAPI, changes: dict[str, Any], code: str, field: str
+) -> None:
+    reply = post(priced, priced_request(**changes))
+    assert (reply.status_code, reply.json()["code"]) == (422, code)
+    assert reply.json()["errors"][0]["field"] == field
+
+
+def test_a_column_that_ends_too_early_is_told_with_the_first_time_that_is_missing(priced: FastAPI) -> None:
+    reply = post(priced, priced_request(known={"price": [1.0] * 63}))
+    assert (reply.status_code, reply.json()["code"]) == (422, "unknown-ahead")
+    assert "is missing from 2024-01-03T15:00:00 on" in reply.json()["detail"]
+
+
+def test_a_value_beyond_the_range_names_its_column(priced: FastAPI) -> None:
+    reply = post(priced, priced_request(known={"price": [1.0] * 64 + [1e31]}))
+    assert (reply.status_code, reply.json()["code"]) == (422, "value-out-of-range")
+    assert "'price'" in reply.json()["detail"]
+
+
+def test_past_covariates_in_any_order_and_missing_values_in_all_kinds_are_read(tmp_path: Path) -> None:
+    app = app_of(predictor_of(covariates=COVARIATES), tmp_path)
+    one = {
+        "id": "a",
+        "start": "2024-01-01",
+        "target": HISTORY,
+        "past": {"p1": [None, *HISTORY[1:]], "p0": HISTORY},
+        "known": {"k1": [*HISTORY, 1, None, 2, 3, 4], "k0": [*HISTORY, 1, 2, 3, 4, 5]},
+        "static": {"n1": None, "n0": 2, "c0": None, "c1": "never met"},
+    }
+    reply = post(app, valid(series=[one]))
+    assert np.isfinite(values_of(reply)).all()
+
+
+def test_series_of_one_group_see_each_other(tmp_path: Path) -> None:
+    predictor = predictor_of(channels="group")
+    app = app_of(predictor, tmp_path)
+
+    def many(*groups: str | None) -> dict[str, Any]:
+        drawn = np.random.default_rng(0).normal(size=(3, 60)).tolist()
+        one = [
+            {"id": str(i), "start": "2024-01-01", "target": drawn[i], "group": group} for i, group in enumerate(groups)
+        ]
+        return valid(series=one)
+
+    wanted = (("x", "x", "y"), ("x", "y", "y"), (None, None, None))
+    together, apart, alone = map(values_of, post_each(app, (many(*groups) for groups in wanted)))
+    assert not np.allclose(together[0], apart[0])
+    np.testing.assert_allclose(together[2], alone[2], rtol=1e-5)
+    np.testing.assert_allclose(apart[0], alone[0], rtol=1e-5)
 
 
 def test_a_model_that_reads_the_elapsed_time_answers_a_request_as_the_predictor_does(tmp_path: Path) -> None:
     predictor = predictor_of(positions="time", frequency="B")
-    save_bundle(tmp_path / "bundle", predictor, FACTS.model_copy(update={"frequency": "B"}))
-    answers = answers_of(tmp_path, tmp_path / "bundle", valid(frequency="B"))
-    assert answers["model"].json()["covariates"] == {"past": [], "known": [], "static": [], "category": []}
-    assert answers["forecast"].status_code == 200
+    reply = post(app_of(predictor, tmp_path), valid(frequency="B"))
     forecast = predictor.predict(panel_of(HISTORY, frequency="B"), 4, (0.1, 0.5, 0.9))
-    assert list(answers["forecast"].json()["forecasts"][0]["quantiles"].values()) == forecast.values[0].T.tolist()
+    np.testing.assert_allclose(values_of(reply), forecast.values, rtol=1e-6)
+
+
+def test_a_model_that_reads_only_the_calendar_needs_no_columns(tmp_path: Path) -> None:
+    calendar = CovariateConfig(calendar=PRICED.calendar)
+    assert post(app_of(predictor_of(covariates=calendar), tmp_path), valid()).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""What the routes of one application share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from service.admission import Admission
+from service.batcher import Batcher
+from service.engine import Engine
+from service.models import Models
+from service.settings import Settings
+from service.telemetry import Telemetry
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service; a route reaches them by `service_of`."""
+
+    settings: Settings
+    models: Models
+    batcher: Batcher
+    engine: Engine
+    admission: Admission
+    telemetry: Telemetry
+
+
+def service_of(scope: Scope) -> Service:
+    """Gives the service that a request was sent to."""
+    found: Service = scope["app"].state.service
+    return found

@@ -1,0 +1,35 @@
+"""The id of a request, in replies, problems and logs: the client's own where it is usable, else a random one."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from contextvars import ContextVar
+
+from starlette.types import Scope
+
+HEADER = b"x-request-id"
+
+_USABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_current: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def assign_request_id(scope: Scope) -> bytes:
+    """Gives the id of a request that begins, and keeps it in the scope and for the logs of its task."""
+    sent = next((value for name, value in scope["headers"] if name == HEADER), b"")
+    found = sent if _USABLE.fullmatch(sent) else secrets.token_hex(8).encode()
+    text = found.decode("ascii")
+    scope["request_id"] = text
+    _current.set(text)
+    return found
+
+
+def request_id_of(scope: Scope) -> str | None:
+    """Gives the id of a request, None before one is assigned."""
+    found: str | None = scope.get("request_id")
+    return found
+
+
+def current_request_id() -> str | None:
+    """Gives the id of the request that this task answers, None where it answers none."""
+    return _current.get()

@@ -1,0 +1,72 @@
+"""An application that serves predictors made for a test, without a registry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from fastapi import FastAPI
+
+from forecaster.bundle import load_bundle, save_bundle
+from forecaster.predictor import Predictor
+from service.admission import Admission
+from service.app import create_app
+from service.app_state import Service
+from service.batcher import Batcher
+from service.engine import Engine
+from service.settings import Settings
+from service.telemetry import Telemetry
+from tests.pipelines.factories import FACTS
+from tests.service.fake_models import OneModel
+
+T = TypeVar("T")
+
+
+def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
+    """Gives an application that serves one predictor as version 1 of 'waves'."""
+    folder = home / "bundle"
+    save_bundle(folder, predictor, FACTS.model_copy(update={"frequency": predictor.frequency.alias}))
+    chosen = Settings(home=home, registry_uri="http://127.0.0.1:1", **settings)
+    app = create_app(chosen)
+    batcher = Batcher(chosen.max_batch, chosen.num_threads)
+    app.state.service = Service(
+        chosen,
+        OneModel(load_bundle(folder)),  # type: ignore[arg-type]
+        batcher,
+        Engine(batcher),
+        Admission(chosen, batcher),
+        Telemetry(),
+    )
+    return app
+
+
+def asking(app: FastAPI, ask: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+    """Gives what a client of the application finds, and closes the application."""
+
+    async def run() -> T:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await ask(client)
+
+    try:
+        return asyncio.run(run())
+    finally:
+        app.state.service.batcher.close()
+
+
+def post(app: FastAPI, body: Any, **headers: str) -> httpx.Response:
+    """Posts one forecast request to the application."""
+    (reply,) = post_each(app, [body], **headers)
+    return reply
+
+
+def post_each(app: FastAPI, bodies: Iterable[Any], **headers: str) -> list[httpx.Response]:
+    """Posts forecast requests to the application, one after the other."""
+
+    async def ask(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post("/v1/forecast", json=body, headers=headers) for body in bodies]
+
+    return asking(app, ask)

@@ -1,0 +1,68 @@
+"""Models of a service without a registry, and predictors that misbehave on purpose."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from forecaster.bundle import Bundle
+from forecaster.predictor import Predictor
+from forecaster.types import WindowBatch
+
+POISON, CRASH = -13.0, -17.0
+
+
+class OneModel:
+    """Serves one bundle as version 1 of 'waves', whatever is asked for."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        reference = SimpleNamespace(name="waves", version="1", digest=bundle.digest)
+        self._model = SimpleNamespace(reference=reference, bundle=bundle, generation=1, describe=dict)
+
+    @property
+    def served(self) -> list[Any]:
+        return [self._model]
+
+    def find(self, name: str | None) -> Any:
+        return self._model
+
+    def refresh(self) -> None:
+        pass
+
+
+class Echo:
+    """Stands in for a predictor in the batcher: answers each window with its last value, and keeps count.
+
+    A window that ends with POISON is answered with NaN, one that ends with CRASH fails its batch. While `gate` is
+    closed it computes nothing.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.batches: list[list[float]] = []
+        self._seconds = seconds
+
+    def answer(self, windows: WindowBatch, levels: tuple[float, ...]) -> np.ndarray:
+        assert self.gate.wait(10)
+        time.sleep(self._seconds)
+        values = windows.context[:, -1].numpy()
+        self.batches.append(values.tolist())
+        if (values == CRASH).any():
+            raise ValueError("crashed")
+        answers = np.where(values == POISON, np.nan, values)
+        return np.broadcast_to(answers[:, None, None], (len(values), 2, len(levels))).copy()
+
+
+class Late(Predictor):
+    """A predictor that takes its time."""
+
+    seconds = 0.0
+
+    def answer(self, windows: WindowBatch, levels: tuple[float, ...]) -> np.ndarray:
+        time.sleep(self.seconds)
+        return super().answer(windows, levels)
