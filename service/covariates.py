@@ -45,10 +45,12 @@ def covariates_of(series: Sequence[SeriesIn], rows: Sequence[Rows], model: Model
 
 
 def groups_of(series: Sequence[SeriesIn], model: ModelConfig) -> list[int]:
-    """Gives the number of the group of each series; one without a group is alone."""
+    """Gives the number of the group of each series, one without a group being alone; none where all are alone."""
     for position, one in enumerate(series):
         if one.group is not None and model.channels != "group":
             raise _field(f"series.{position}.group", "this model forecasts each series alone")
+    if model.channels != "group":
+        return []
     numbers: dict[tuple[str, str], int] = {}
     keys = [("group", one.group) if one.group is not None else ("id", one.id) for one in series]
     return [numbers.setdefault(key, len(numbers)) for key in keys]

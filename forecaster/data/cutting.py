@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 
+_FEW = 8
+
 Number = TypeVar("Number", bound=np.floating[Any])
 
 
@@ -50,11 +52,24 @@ def copy_rows(values: NDArray[Number], begins: IntArray, width: int) -> NDArray[
     a read-only or memory-mapped buffer. np.take, unlike indexing, would first write the whole view out.
     """
     last = len(values) - width
-    if last < 0:
+    if last < 0 or width == 0:
         return _copy_clipped(values, begins, width)
+    if len(begins) <= _FEW:
+        return _copy_one_by_one(values, begins, width)
     rows = sliding_window_view(values, width)[np.clip(begins, 0, last)]
     edges = np.flatnonzero((begins < 0) | (begins > last))
     rows[edges] = _copy_clipped(values, begins[edges], width)
+    return rows
+
+
+def _copy_one_by_one(values: NDArray[Number], begins: IntArray, width: int) -> NDArray[Number]:
+    """Copies row by row, which costs less than the strided view as long as rows are few: one request, say."""
+    rows = np.empty((len(begins), width), dtype=values.dtype)
+    for row, begin in zip(rows, begins.tolist(), strict=True):
+        if 0 <= begin <= len(values) - width:
+            row[:] = values[begin : begin + width]
+        else:
+            row[:] = _copy_clipped(values, np.array([begin]), width)[0]
     return rows
 
 

@@ -45,6 +45,8 @@ def covariate_facts(panel: Panel) -> tuple[CovariateFacts, ...]:
 
 def _of_steps(kind: Kind, panel: Panel, mask: BoolArray) -> tuple[FindingGroup, ...]:
     steps = np.flatnonzero(mask)
+    if not len(steps):
+        return ()
     series = np.searchsorted(panel.offsets, steps, side="right") - 1
 
     def time_of(hit: int) -> str:
@@ -56,6 +58,8 @@ def _of_steps(kind: Kind, panel: Panel, mask: BoolArray) -> tuple[FindingGroup, 
 
 def _of_series(kind: Kind, panel: Panel, mask: BoolArray) -> tuple[FindingGroup, ...]:
     series = np.flatnonzero(mask)
+    if not len(series):
+        return ()
     hits = Hits(series, series, panel.lengths[series])
     return group(kind, hits, panel.series_ids, lambda position: panel.axis.text(panel.starts[position]))
 

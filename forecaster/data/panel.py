@@ -46,6 +46,7 @@ class Panel:
     def __post_init__(self) -> None:
         if not len(self.groups):
             object.__setattr__(self, "groups", np.arange(len(self.series_ids)))
+            self.__dict__["is_grouped"] = False
         refuse_misfit(self)
         for name in ("offsets", "values", "starts", "groups"):
             array = getattr(self, name).view()
@@ -167,6 +168,8 @@ class Panel:
 
     def num_leading_missing(self) -> IntArray:
         """Gives the number [S] of steps before the first observed value of each series; SeriesError if it has none."""
+        if not np.isnan(self.values[self.offsets[:-1]]).any():
+            return np.zeros(len(self), dtype=np.int64)
         observed = np.append(np.flatnonzero(~np.isnan(self.values)), self.num_values)
         first = observed[np.searchsorted(observed, self.offsets[:-1])]
         empty = np.flatnonzero(first >= self.offsets[1:])

@@ -55,6 +55,8 @@ def refuse_values(panel: Panel) -> None:
     infinite = "infinite", "an infinite value: give a number, or null where it is missing"
     too_large = "value-out-of-range", f"a value beyond +/- {MAX_VALUE:g}"
     for column in _columns(panel):
+        if not (np.abs(column.values) > MAX_VALUE).any():  # one pass that nearly always does; NaN is not beyond
+            continue
         _refuse(panel, column, np.isinf(column.values), infinite)
         _refuse(panel, column, beyond_range(column.values), too_large)
 
