@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import random
 import shutil
 import tempfile
 import threading
@@ -30,7 +31,7 @@ from service.specs import ModelSpec
 log = logging.getLogger("service.cache")
 
 _STATE, _LOCK, _DOWNLOAD = "served.json", ".lock", ".download-"
-_LOCK_SECONDS = 2.0
+_LOCK_SECONDS = 10.0  # far longer than anybody needs it: whoever has it then is stopped
 _STALE_DOWNLOAD_SECONDS = 3600.0
 _MAX_STATE_BYTES = 4 << 20
 _LITTLE_ROOM_BYTES = 1 << 30
@@ -49,9 +50,13 @@ class BundleCache:
     def drop(self, reference: VersionRef) -> None:
         """Takes a spoiled bundle out of the cache, whatever lies in its place."""
         folder = self.folder(reference)
-        if folder.is_symlink() or folder.is_file():
-            folder.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder)
+            else:
+                folder.unlink(missing_ok=True)
+        except OSError as error:
+            self._report(error, reference.name)
 
     @contextmanager
     def draft(self, name: str) -> Iterator[Path]:
@@ -176,7 +181,7 @@ def _lock(descriptor: int) -> None:
         except BlockingIOError:
             if time.monotonic() > give_up:
                 raise TimeoutError(f"the lock of the cache is not given back in {_LOCK_SECONDS} s") from None
-            pause.wait(0.005)
+            pause.wait(random.uniform(0.001, 0.01))  # noqa: S311 - so that no two wait in step
         else:
             return
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import re
+from importlib.metadata import version as running_version
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -53,7 +53,7 @@ def warm_up(bundle: Bundle, folder: Path) -> None:
 
 def differing_libraries(bundle: Bundle) -> dict[str, str]:
     """Gives the running version of each computing library that the bundle was made with another version of."""
-    running = {name: importlib.metadata.version(name) for name in _COMPUTING_LIBRARIES}
+    running = {name: running_version(name) for name in _COMPUTING_LIBRARIES}
     return {name: version for name, version in running.items() if bundle.manifest.libraries.get(name) != version}
 
 
