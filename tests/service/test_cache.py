@@ -189,7 +189,7 @@ def test_a_spoiled_bundle_is_dropped_whatever_lies_in_its_place(tmp_path: Path) 
     assert tmp_path.is_dir()
 
 
-def test_two_downloads_of_one_version_keep_one_whole_bundle(tmp_path: Path) -> None:
+def test_two_downloads_of_one_version_keep_one_whole_bundle(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = BundleCache(tmp_path)
     source = tmp_path / "source"
     save_bundle(source, small_predictor(), FACTS)
@@ -204,5 +204,6 @@ def test_two_downloads_of_one_version_keep_one_whole_bundle(tmp_path: Path) -> N
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(download, range(4))) == [1] * 4
+    assert not caplog.records
     assert list((tmp_path / "cache/waves").iterdir()) == [cache.folder(reference)]
     assert len(list(cache.folder(reference).iterdir())) == 5
