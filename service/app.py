@@ -61,7 +61,7 @@ def _service(settings: Settings) -> Service:
     batcher = Batcher(settings.max_batch, settings.num_threads)
     return Service(
         settings,
-        Models(Registry(settings)),
+        Models(settings, Registry(settings)),
         batcher,
         Engine(batcher),
         Admission(settings, batcher),
@@ -70,11 +70,18 @@ def _service(settings: Settings) -> Service:
 
 
 async def _follow(service: Service) -> None:
-    """Looks the aliases up at once and then every `refresh_seconds`, whatever happens to the registry."""
+    """Loads what served last from the disk, then follows the registry, whatever happens to it."""
+    models = service.models
+    try:
+        await asyncio.to_thread(models.restore)
+    except Exception:
+        log.exception("restore_failed")
     while True:
+        service.telemetry.show_models(models.served)
         try:
-            await asyncio.to_thread(service.models.refresh)
+            refresh = await asyncio.to_thread(models.refresh)
+            service.telemetry.show_refresh(refresh, models.state())
         except Exception:
             log.exception("refresh_failed")
-        service.telemetry.show_models(service.models.served)
-        await asyncio.sleep(service.settings.refresh_seconds)
+        service.telemetry.show_models(models.served)
+        await asyncio.sleep(models.pause_seconds())

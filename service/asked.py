@@ -12,11 +12,11 @@ from forecaster.question import Question
 from forecaster.types import Forecast
 from service import reply, translate
 from service.body import forecast_request
-from service.models import ServedModel
 from service.reply import Answer
 from service.schemas import ForecastRequest, ModelRef
 from service.settings import Settings
 from service.translate import PanelIn
+from service.view import ServedModel
 
 FindModel = Callable[[str | None], ServedModel]
 

@@ -144,6 +144,12 @@ class ShuttingDown(ServiceError):
     retry_after_seconds = 2
 
 
+class Stuck(ServiceError):
+    """The inference thread does not come back: whoever watches the process should start it anew."""
+
+    status, code = 503, "stuck"
+
+
 class DeadlineExceeded(ServiceError):
     """The request was not answered in the time that it, or the service, allows."""
 

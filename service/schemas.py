@@ -190,12 +190,30 @@ class Problem(Schema):
     errors: list[dict[str, str]] = []
 
 
+class Refusal(Schema):
+    """Why the version that the registry names is not in service."""
+
+    version: str | None = Field(description="null where the registry has none.")
+    code: str
+    reason: str
+    retry_in_seconds: float | None = Field(None, ge=0, description="null: with the next look at the registry.")
+
+
 class ModelDescription(Schema):
     """A served model: its version and what it can do."""
 
+    spec: str = Field(description="What is followed or pinned: NAME@alias or NAME/7.")
     name: str
     version: str
     digest: str
+    generation: int = Field(description="Grows by one with every swap to another version.")
+    serving_seconds: float = Field(ge=0, description="Since this process swapped it in.")
+    desired: str | None = Field(description="Version that the registry names; null if it has none or was not seen yet.")
+    refused: Refusal | None = Field(description="Why the desired version does not serve, if it does not.")
+    differing_libraries: dict[str, str] = Field(
+        description="Libraries that the service runs in another version than the bundle was made with."
+    )
+    contract_changes: dict[str, str] = Field(description="What differs from the version that served before.")
     frequency: str
     horizon: int
     context_length: int
@@ -208,7 +226,24 @@ class ModelDescription(Schema):
     training: dict[str, str | int | float | None]
 
 
+class WaitingModel(Schema):
+    """A spec that no version serves yet, and why."""
+
+    spec: str
+    desired: str | None
+    refused: Refusal | None
+
+
+class RegistryState(Schema):
+    """Whether the registry answers. While it does not, what serves goes on serving."""
+
+    status: Literal["up", "down", "never-seen"]
+    seconds_since_success: float | None = Field(ge=0, description="null: never since the start.")
+
+
 class ModelList(Schema):
-    """All served models."""
+    """All served models, those that are waited for, and how the registry is."""
 
     models: list[ModelDescription]
+    waiting: list[WaitingModel]
+    registry: RegistryState

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.specs import ALIAS, ModelSpec
+
 
 class Settings(BaseSettings):
     """Read from variables that begin with FORECASTER_, or given by the command line."""
@@ -23,13 +25,16 @@ class Settings(BaseSettings):
         description="MLflow registry. Default: SQLite in `home`.",
     )
     models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Names of the registered models to serve, comma-separated. Default: every one with the alias."
+        (),
+        description="Models to serve, comma-separated: NAME (follows `alias`), NAME@alias or NAME/7. "
+        "Default: every one with the alias.",
     )
-    alias: str = "champion"
+    alias: str = Field("champion", pattern=f"^{ALIAS}$", description="The alias that a bare name follows.")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     refresh_seconds: float = Field(10.0, gt=0, description="How often the alias is looked up.")
-    registry_timeout_seconds: int = Field(5, ge=1)
+    registry_timeout_seconds: int = Field(4, ge=1, description="How long one look-up may take, all models together.")
+    retry_refused_seconds: float = Field(300.0, gt=0, description="When a version that was refused is tried again.")
     max_body_bytes: int = Field(8 << 20, ge=1024)
     max_series: int = Field(1024, ge=1, description="Series in one request.")
     max_points: int = Field(1_000_000, ge=1, description="Points in one request, over all series.")
@@ -41,12 +46,24 @@ class Settings(BaseSettings):
     deadline_seconds: float = Field(
         30.0, gt=0, description="How long a request may take; X-Request-Deadline-Ms may ask for less."
     )
+    stuck_seconds: float = Field(90.0, gt=0, description="A forward pass that takes longer makes /livez fail.")
     num_threads: int = Field(1, ge=1, description="Threads of torch. More than one is slower on shared cores.")
 
     @field_validator("models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _can_be_read(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ModelSpec.parse(text, followed="")
+        return value
+
+    def model_specs(self) -> tuple[ModelSpec, ...]:
+        """Gives the specs that `models` allows, each once; none where every model with the alias is served."""
+        return tuple(dict.fromkeys(ModelSpec.parse(text, self.alias) for text in self.models))
 
     def resolved_registry_uri(self) -> str:
         """Gives the registry to use."""

@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Given
-from service.models import ServedModel
+from service.following import Refresh
 from service.request_id import HEADER, assign_request_id, current_request_id
+from service.view import ModelsState, ServedModel
 
 # Labels come from here and from the routes, never from a request: a scanner must not make new series.
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -67,6 +68,12 @@ class Telemetry:
             ["model", "version"],
             registry=self._registry,
         )
+        self._following = _FollowingMetrics(self._registry)
+
+    def show_refresh(self, refresh: Refresh, state: ModelsState) -> None:
+        """Counts what a refresh of the models did, and shows what they are like after it."""
+        self._following.count(refresh)
+        self._following.show(state)
 
     def count_forecast(self, model: ServedModel, num_series: int, given: Given, serialise_seconds: float) -> None:
         """Counts series that were forecast, and where the time went."""
@@ -116,6 +123,53 @@ class Telemetry:
                 self._seconds.labels(route).observe(time.perf_counter() - begin)
 
         return measured
+
+
+class _FollowingMetrics:
+    """How following the registry goes. Labels are specs of the settings or the registry, and codes of ours."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._refreshes = Counter(
+            "forecaster_registry_lookups", "Looks at the registry.", ["registry"], registry=registry
+        )
+        self._swaps = Counter("forecaster_model_swaps", "Versions swapped in.", ["spec"], registry=registry)
+        self._failures = Counter(
+            "forecaster_model_failures",
+            "Versions refused or unavailable, each try.",
+            ["spec", "code"],
+            registry=registry,
+        )
+        self._up = Gauge("forecaster_registry_up", "1 if the registry answered the last look.", registry=registry)
+        self._age = Gauge(
+            "forecaster_registry_age_seconds", "Seconds since the registry last answered; -1: never.", registry=registry
+        )
+        self._generation = Gauge(
+            "forecaster_model_generation", "Grows by one with every swap.", ["spec", "version"], registry=registry
+        )
+        self._behind = Gauge(
+            "forecaster_model_behind", "1 if the spec is not as the registry has it.", ["spec"], registry=registry
+        )
+
+    def count(self, refresh: Refresh) -> None:
+        """Counts the look at the registry and what came of it."""
+        self._refreshes.labels(refresh.registry).inc()
+        for spec in refresh.swapped:
+            self._swaps.labels(str(spec)).inc()
+        for spec, code in refresh.failed:
+            self._failures.labels(str(spec), code).inc()
+
+    def show(self, state: ModelsState) -> None:
+        """Shows the registry, and of each spec what serves and whether it is behind."""
+        contact = state.registry
+        self._up.set(contact.status == "up")
+        self._age.set(-1 if contact.last_success is None else state.at - contact.last_success)
+        self._generation.clear()
+        self._behind.clear()
+        for one in state.specs:
+            self._behind.labels(str(one.spec)).set(one.following.problem() is not None)
+            if one.served is not None:
+                version = one.served.reference.version
+                self._generation.labels(str(one.spec), version).set(one.served.generation)
 
 
 class JsonFormatter(logging.Formatter):

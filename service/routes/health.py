@@ -6,26 +6,35 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from service import openapi
+from service.app_state import service_of
+from service.errors import Stuck
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/livez")
-async def livez() -> dict[str, str]:
-    """Answers while the process runs its event loop."""
+@router.get("/livez", responses=openapi.problems(503))
+async def livez(request: Request) -> dict[str, str]:
+    """Answers 200 while the process runs its event loop and its inference thread is not stuck, else 503."""
+    service = service_of(request.scope)
+    busy = service.batcher.busy_seconds
+    if busy > service.settings.stuck_seconds:
+        raise Stuck(f"one forward pass has run for {busy:.0f} s")
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses=openapi.problems(503))
 async def readyz(request: Request) -> Response:
     """Answers 200 once a verified model can forecast, 503 before."""
-    models = request.app.state.service.models.served
+    service = service_of(request.scope)
+    models = service.models.served
     if not models:
-        request.app.state.service.models.find(None)
-    return JSONResponse({"status": "ready", "models": {m.reference.name: m.reference.version for m in models}})
+        service.models.find(None)
+    followed = service.settings.alias
+    versions = {model.spec.short(followed): model.reference.version for model in models}
+    return JSONResponse({"status": "ready", "models": versions})
 
 
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Gives the metrics in Prometheus' text format."""
-    return Response(request.app.state.service.telemetry.exposition(), media_type="text/plain; version=0.0.4")
+    return Response(service_of(request.scope).telemetry.exposition(), media_type="text/plain; version=0.0.4")

@@ -1,23 +1,71 @@
-"""GET /v1/model and /v1/models: what is served, and what it can do."""
+"""GET /v1/model and /v1/models: what is served, what it can do, and what stands between it and the registry."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
+from forecaster.bundle import describe
 from service import openapi
-from service.schemas import ModelDescription, ModelList
+from service.covariates import covariate_names
+from service.following import Following
+from service.schemas import ModelDescription, ModelList, Refusal, RegistryState, WaitingModel
+from service.view import ModelsState, ServedModel
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
 
 @router.get("/model", responses=openapi.problems(404, 422, 503))
 async def model(request: Request, name: str | None = None) -> ModelDescription:
-    """Describes the model of that name, or the only one in service."""
-    return ModelDescription.model_validate(request.app.state.service.models.find(name).describe())
+    """Describes the model of that name (NAME, NAME@alias or NAME/7), or the only one in service."""
+    models = request.app.state.service.models
+    served = models.find(name)
+    return _description(served, models.state())
 
 
 @router.get("/models")
 async def models(request: Request) -> ModelList:
-    """Describes all models in service."""
-    served = request.app.state.service.models.served
-    return ModelList(models=[ModelDescription.model_validate(one.describe()) for one in served])
+    """Describes all models in service, names those that are not yet, and says whether the registry answers."""
+    state: ModelsState = request.app.state.service.models.state()
+    last = state.registry.last_success
+    return ModelList(
+        models=[_description(one.served, state) for one in state.specs if one.served is not None],
+        waiting=[
+            WaitingModel(spec=str(one.spec), desired=_desired(one.following), refused=_refusal(one.following, state.at))
+            for one in state.specs
+            if one.served is None
+        ],
+        registry=RegistryState(
+            status=state.registry.status, seconds_since_success=None if last is None else state.at - last
+        ),
+    )
+
+
+def _description(served: ServedModel, state: ModelsState) -> ModelDescription:
+    following = next((one.following for one in state.specs if one.spec == served.spec), Following())
+    facts = {
+        "spec": str(served.spec),
+        "name": served.reference.name,
+        "version": served.reference.version,
+        "generation": served.generation,
+        "serving_seconds": max(0.0, state.at - served.since),
+        "desired": _desired(following),
+        "refused": _refusal(following, state.at),
+        "differing_libraries": dict(served.differing_libraries),
+        "contract_changes": dict(served.contract_changes),
+        "covariates": covariate_names(served.bundle.config.model.covariates),
+    }
+    return ModelDescription.model_validate({**describe(served.bundle), **facts})
+
+
+def _desired(following: Following) -> str | None:
+    return following.desired.version if following.desired is not None else None
+
+
+def _refusal(following: Following, now: float) -> Refusal | None:
+    problem = following.problem()
+    if problem is None:
+        return None
+    code, reason = problem
+    trouble = following.trouble
+    wait = max(0.0, trouble.retry_at - now) if trouble is not None else None
+    return Refusal(version=_desired(following), code=code, reason=reason[:500], retry_in_seconds=wait)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
 from forecaster.bundle import Bundle
 from forecaster.predictor import Predictor
 from forecaster.types import WindowBatch
+from service.registry import VersionRef
+from service.specs import ModelSpec
+from service.view import ServedModel
 
 POISON, CRASH = -13.0, -17.0
 
@@ -20,14 +21,13 @@ class OneModel:
     """Serves one bundle as version 1 of 'waves', whatever is asked for."""
 
     def __init__(self, bundle: Bundle) -> None:
-        reference = SimpleNamespace(name="waves", version="1", digest=bundle.digest)
-        self._model = SimpleNamespace(reference=reference, bundle=bundle, generation=1, describe=dict)
+        self._model = ServedModel(ModelSpec("waves", "champion"), VersionRef("waves", "1", bundle.digest), bundle, 1)
 
     @property
-    def served(self) -> list[Any]:
+    def served(self) -> list[ServedModel]:
         return [self._model]
 
-    def find(self, name: str | None) -> Any:
+    def find(self, name: str | None) -> ServedModel:
         return self._model
 
     def refresh(self) -> None:

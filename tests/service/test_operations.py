@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
+from pathlib import Path
 
 import httpx
 import pytest
 
+from service.work import Alone
+from tests.explain.factories import predictor_of
+from tests.service.factories import app_of, asking
+from tests.service.fake_models import Echo
 from tests.service.requests import valid
 
 
 def test_health(service: httpx.Client) -> None:
     assert service.get("/livez").json() == {"status": "alive"}
     assert service.get("/readyz").json() == {"status": "ready", "models": {"days": "1", "waves": "1"}}
+
+
+def test_a_stuck_inference_thread_makes_the_process_dead(tmp_path: Path) -> None:
+    app = app_of(predictor_of(), tmp_path, stuck_seconds=0.01)
+    service, echo = app.state.service, Echo()
+    echo.gate.clear()
+
+    async def ask(client: httpx.AsyncClient) -> list[int]:
+        before = (await client.get("/livez")).status_code
+        task = asyncio.create_task(service.batcher.answer(Alone(echo.gate.wait, 1), time.monotonic() + 10))
+        while service.batcher.busy_seconds < 0.02:
+            await asyncio.sleep(0.01)
+        stuck = await client.get("/livez")
+        assert stuck.json()["code"] == "stuck"
+        echo.gate.set()
+        await task
+        return [before, stuck.status_code, (await client.get("/livez")).status_code]
+
+    assert asking(app, ask) == [200, 503, 200]
 
 
 def test_models_describe_what_they_can_do(service: httpx.Client) -> None:
