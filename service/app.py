@@ -15,6 +15,7 @@ from service import errors, openapi
 from service.engine import Engine
 from service.registry import Registry
 from service.routes import forecast, health, models
+from service.security import Security
 from service.settings import Settings
 from service.telemetry import Telemetry
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would go where the Host header says
     )
     app.state.service = service
+    app.state.security = Security.of(settings)
     errors.install(app)
     for module in (forecast, models, health):
         app.include_router(module.router)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import orjson
 from fastapi import FastAPI, Request
@@ -28,10 +30,40 @@ _MESSAGES = {
 
 
 class ServiceError(ForecasterError):
-    """A request that cannot be answered; `status` is what HTTP is told."""
+    """A request that cannot be answered; `status` and `headers` are what HTTP is told."""
 
     status = 500
     code = "internal"
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class Unauthorized(ServiceError):
+    """No key, or none that is good; the answer does not say which, the log does."""
+
+    status, code = 401, "unauthorized"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ServiceError):
+    """The key is good, but not for this."""
+
+    status, code = 403, "missing-scope"
+
+
+class RateLimited(ServiceError):
+    """Too much in too short a time; a later try may do."""
+
+    status, code = 429, "rate-limited"
+
+    def __init__(self, message: str, wait_seconds: float, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.headers = {"Retry-After": str(max(1, math.ceil(wait_seconds)))}
+
+
+class CostTooHigh(ServiceError):
+    """The request alone costs more than its key may spend at once: no wait would help."""
+
+    status, code = 413, "cost-too-high"
 
 
 class InvalidJson(ServiceError):
@@ -120,6 +152,13 @@ def status_of(error: ForecasterError) -> int:
     return next((status for family, status in _STATUS if isinstance(error, family)), 500)
 
 
+def reply_to(error: ForecasterError) -> Response:
+    """Gives the reply to an error raised on purpose."""
+    reply = problem(status_of(error), error.code, str(error), getattr(error, "fields", ()))
+    reply.headers.update(getattr(error, "headers", {}))
+    return reply
+
+
 def problem(status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> Response:
     """Gives an RFC 9457 reply: `type` is stable, `detail` is for people, `errors` lists fields."""
     body = {
@@ -140,7 +179,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ForecasterError)
     async def on_purpose(_: Request, error: ForecasterError) -> Response:
-        return problem(status_of(error), error.code, str(error), getattr(error, "fields", ()))
+        return reply_to(error)
 
     @app.exception_handler(RequestValidationError)
     async def query(_: Request, error: RequestValidationError) -> Response:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from service import openapi
+from service.security import Scope, requires
 
 router = APIRouter(tags=["operations"])
 
@@ -25,7 +26,12 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ready", "models": {m.reference.name: m.reference.version for m in models}})
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    dependencies=[requires(Scope.METRICS)],
+    responses=openapi.problems(401, 403, 429),
+)
 async def metrics(request: Request) -> Response:
     """Gives the metrics in Prometheus' text format."""
     return Response(request.app.state.service.telemetry.exposition(), media_type="text/plain; version=0.0.4")

@@ -6,8 +6,14 @@ from fastapi import APIRouter, Request
 
 from service import openapi
 from service.schemas import ModelDescription, ModelList
+from service.security import Scope, requires
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(
+    prefix="/v1",
+    tags=["models"],
+    dependencies=[requires(Scope.FORECAST)],
+    responses=openapi.problems(401, 403, 429),
+)
 
 
 @router.get("/model", responses=openapi.problems(404, 422, 503))

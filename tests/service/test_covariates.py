@@ -60,7 +60,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, httpx.Respons
 
 def answers_of(home: Path, bundle: Path, request: dict[str, Any]) -> dict[str, httpx.Response]:
     """Gives what a service of one bundle says of it, and to a forecast request."""
-    settings = Settings(home=home, registry_uri="http://127.0.0.1:1")
+    settings = Settings(home=home, registry_uri="http://127.0.0.1:1", authentication=False)
     engine = Engine(OneModel(bundle), num_threads=1)
     engine.refresh()
     app = create_app(settings)
