@@ -18,6 +18,7 @@ from service.engine import Engine
 from service.models import Models
 from service.registry import Registry
 from service.routes import forecast, health, models
+from service.security import Security
 from service.settings import Settings
 from service.telemetry import Telemetry
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would go where the Host header says
     )
     app.state.service = service
+    app.state.security = Security.of(settings)
     errors.install(app)
     app.router.routes.append(forecast.ROUTE)
     for module in (models, health):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--home", type=click.Path(path_type=Path), help="Working folder.  [default: runs]")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8000]")
+@click.option("--no-authentication", "authentication", flag_value=False, default=None, help="Loopback only: no keys.")
 def serve(models: tuple[str, ...], **given: Any) -> None:
     """Answer forecast requests over HTTP with the registry's champion."""
     import uvicorn

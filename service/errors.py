@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -31,11 +33,41 @@ _MESSAGES = {
 
 
 class ServiceError(ForecasterError):
-    """A request that cannot be answered; `status` is what HTTP is told."""
+    """A request that cannot be answered; `status` and `headers` are what HTTP is told."""
 
     status = 500
     code = "internal"
     retry_after_seconds: int | None = None  # when to come again, where that may help
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class Unauthorized(ServiceError):
+    """No key, or none that is good; the answer does not say which, the log does."""
+
+    status, code = 401, "unauthorized"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ServiceError):
+    """The key is good, but not for this."""
+
+    status, code = 403, "missing-scope"
+
+
+class RateLimited(ServiceError):
+    """Too much in too short a time; a later try may do."""
+
+    status, code = 429, "rate-limited"
+
+    def __init__(self, message: str, wait_seconds: float, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_seconds = max(1, math.ceil(wait_seconds))
+
+
+class CostTooHigh(ServiceError):
+    """The request alone costs more than its key may spend at once: no wait would help."""
+
+    status, code = 413, "cost-too-high"
 
 
 class InvalidJson(ServiceError):
@@ -180,9 +212,8 @@ def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
 def problem_of(scope: Scope, error: ForecasterError) -> Response:
     """Gives the reply for an error raised on purpose."""
     seconds = getattr(error, "retry_after_seconds", None)
-    headers = {} if seconds is None else {"Retry-After": str(seconds)}
-    body = problem_body(scope, error)
-    return _response(body, headers)
+    again = {} if seconds is None else {"Retry-After": str(seconds)}
+    return _response(problem_body(scope, error), {**getattr(error, "headers", {}), **again})
 
 
 def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:

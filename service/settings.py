@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from forecaster.errors import ConfigError
 from service.specs import ALIAS, ModelSpec
+
+_SHORTEST_PEPPER = 32
 
 
 class Settings(BaseSettings):
@@ -32,6 +36,14 @@ class Settings(BaseSettings):
     alias: str = Field("champion", pattern=f"^{ALIAS}$", description="The alias that a bare name follows.")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    authentication: bool = Field(True, description="Ask for API keys. May be off on a loopback address only.")
+    keys_file: Path | None = Field(None, description="API keys. Default: keys.json in `home`.")
+    key_pepper: SecretStr | None = Field(None, description="Hashed with each key. Default: the file pepper in `home`.")
+    rate_per_minute: float = Field(
+        5e8, gt=0, allow_inf_nan=False, description="Points x horizon that a key may ask for in a minute."
+    )
+    rate_burst: float = Field(5e8, gt=0, allow_inf_nan=False, description="Points x horizon of one key at once.")
+    max_auth_failures: int = Field(30, ge=1, description="Refused keys in a minute of one address; then comes 429.")
     refresh_seconds: float = Field(10.0, gt=0, description="How often the alias is looked up.")
     registry_timeout_seconds: int = Field(4, ge=1, description="How long one look-up may take, all models together.")
     retry_refused_seconds: float = Field(300.0, gt=0, description="When a version that was refused is tried again.")
@@ -65,6 +77,42 @@ class Settings(BaseSettings):
         """Gives the specs that `models` allows, each once; none where every model with the alias is served."""
         return tuple(dict.fromkeys(ModelSpec.parse(text, self.alias) for text in self.models))
 
+    @field_validator("authentication")
+    @classmethod
+    def _check_listens_here_alone(cls, value: bool, info: ValidationInfo) -> bool:
+        host = info.data.get("host")
+        if not value and host is not None and not _is_loopback(host):
+            raise ValueError(f"may be off on a loopback address only, and host is {host}")
+        return value
+
+    @field_validator("key_pepper")
+    @classmethod
+    def _check_pepper(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _SHORTEST_PEPPER:
+            raise ValueError(f"has fewer than {_SHORTEST_PEPPER} characters; make one with: openssl rand -hex 32")
+        return value
+
+    def resolved_keys_file(self) -> Path:
+        """Gives the file of API keys to use."""
+        return self.keys_file or self.home / "keys.json"
+
     def resolved_registry_uri(self) -> str:
         """Gives the registry to use."""
         return self.registry_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+
+
+def read_settings(given: dict[str, Any]) -> Settings:
+    """Gives the settings of flags (None: not given) and environment; ConfigError names what is out of range."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        sentences = [f"{problem['loc'][0]}: {problem['msg']}" for problem in problems]
+        raise ConfigError(f"{'; '.join(sentences)} (flags and variables FORECASTER_...)") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -69,7 +69,12 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
     from service.settings import Settings
 
     settings = Settings(
-        home=registry.home, registry_uri=registry.uri, max_body_bytes=1 << 20, max_series=8, max_points=20_000
+        home=registry.home,
+        registry_uri=registry.uri,
+        authentication=False,
+        max_body_bytes=1 << 20,
+        max_series=8,
+        max_points=20_000,
     )
     server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run)

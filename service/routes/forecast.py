@@ -26,6 +26,8 @@ from service.connection import read_body, while_connected
 from service.engine import Given, Stages
 from service.errors import InvalidFields, problem_body
 from service.openapi import FORECAST, LINES
+from service.security import Guarded, Security
+from service.security import Scope as Permission
 
 # A request of more bytes is taken apart, and a reply with more numbers put together, beside the event loop.
 _MANY_BYTES, _MANY_NUMBERS = 1 << 16, 1 << 14
@@ -47,6 +49,7 @@ class ForecastEndpoint:
                 asked = await _beside(
                     len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
                 )
+                _charge(scope, asked)
                 if LINES in headers.get("accept", ""):
                     await _send_lines(scope, send, service, asked)
                     return
@@ -54,7 +57,13 @@ class ForecastEndpoint:
         await response(scope, receive, send)
 
 
-ROUTE = Route(FORECAST, ForecastEndpoint(), methods=["POST"])
+ROUTE = Route(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), methods=["POST"])
+
+
+def _charge(scope: Scope, asked: Asked) -> None:
+    """Takes the cost of a request from what its key may spend."""
+    security: Security = scope["app"].state.security
+    security.charge(scope["state"]["principal"], asked.request.num_points, asked.question.horizon)
 
 
 async def _response(service: Service, asked: Asked) -> Response:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from service import openapi
 from service.app_state import service_of
 from service.errors import Stuck
+from service.security import Scope, requires
 
 router = APIRouter(tags=["operations"])
 
@@ -34,7 +35,12 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ready", "models": versions})
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    dependencies=[requires(Scope.METRICS)],
+    responses=openapi.problems(401, 403, 429),
+)
 async def metrics(request: Request) -> Response:
     """Gives the metrics in Prometheus' text format."""
     return Response(service_of(request.scope).telemetry.exposition(), media_type="text/plain; version=0.0.4")

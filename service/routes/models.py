@@ -9,9 +9,15 @@ from service import openapi
 from service.covariates import covariate_names
 from service.following import Following
 from service.schemas import ModelDescription, ModelList, Refusal, RegistryState, WaitingModel
+from service.security import Scope, requires
 from service.view import ModelsState, ServedModel
 
-router = APIRouter(prefix="/v1", tags=["models"])
+router = APIRouter(
+    prefix="/v1",
+    tags=["models"],
+    dependencies=[requires(Scope.FORECAST)],
+    responses=openapi.problems(401, 403, 429),
+)
 
 
 @router.get("/model", responses=openapi.problems(404, 422, 503))

@@ -80,6 +80,17 @@ SURROUNDINGS = (
     serve("a port of the service that is no number", "port: Input should be a valid integer", FORECASTER_PORT="http"),
     serve("a limit of the service below its range", "max_series: Input should be greater", FORECASTER_MAX_SERIES="0"),
     serve(
+        "a service without authentication on an address for others",
+        "authentication: Value error, may be off on a loopback address only, and host is 0.0.0.0",
+        FORECASTER_AUTHENTICATION="false",
+        FORECASTER_HOST="0.0.0.0",  # noqa: S104 - refused
+    ),
+    serve(
+        "a pepper of the keys that could be guessed",
+        "key_pepper: Value error, has fewer than 32 characters",
+        FORECASTER_KEY_PEPPER="changeme",
+    ),
+    serve(
         "a registry of the service that is none",
         "the registry that registry_uri or home names cannot be used",
         FORECASTER_REGISTRY_URI="nonsense://x",

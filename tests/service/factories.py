@@ -29,7 +29,7 @@ def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
     """Gives an application that serves one predictor as version 1 of 'waves'."""
     folder = home / "bundle"
     save_bundle(folder, predictor, FACTS.model_copy(update={"frequency": predictor.frequency.alias}))
-    chosen = Settings(home=home, registry_uri="http://127.0.0.1:1", **settings)
+    chosen = Settings(home=home, registry_uri="http://127.0.0.1:1", **{"authentication": False, **settings})
     app = create_app(chosen)
     batcher = Batcher(chosen.max_batch, chosen.num_threads)
     app.state.service = Service(

@@ -15,6 +15,7 @@ from forecaster.bundle import WEIGHTS
 from service import errors
 from service.models import Models
 from service.routes import models as routes
+from service.security import Security
 from service.settings import Settings
 from service.telemetry import Telemetry
 from tests.service.fakes import FakeClock, FakeRegistry
@@ -26,10 +27,13 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.registry = FakeRegistry(folder / "registry")
         self.clock = FakeClock()
-        settings = Settings(home=folder, registry_uri="sqlite://", models=("waves", "days", "waves/1"))
+        settings = Settings(
+            home=folder, registry_uri="sqlite://", authentication=False, models=("waves", "days", "waves/1")
+        )
         self.models = Models(settings, self.registry, clock=self.clock)
         self.app = FastAPI()
         self.app.state.service = SimpleNamespace(models=self.models)
+        self.app.state.security = Security.of(settings)
         self.app.include_router(routes.router)
         errors.install(self.app)
 

@@ -105,7 +105,8 @@ def s3(folder: Path) -> Iterator[dict[str, str]]:
 def service(stack: Stack, folder: Path) -> Iterator[str]:
     """Starts `forecaster serve` on the stack's registry; gives its URL once a model is ready."""
     port = free_port()
-    command = [str(BIN / "forecaster"), "serve", "--port", str(port), "--home", str(folder / "service")]
+    command = [str(BIN / "forecaster"), "serve", "--no-authentication", "--port", str(port)]
+    command += ["--home", str(folder / "service")]
     with running("service", command, stack.environment, folder, _answers(port, "/readyz")):
         yield f"http://127.0.0.1:{port}"
 
