@@ -54,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # a redirect would go where the Host header says
     )
     app.state.service = service
+    app.state.draining = False  # the server's to set
     errors.install(app)
     for module in (forecast, models, health):
         app.include_router(module.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +24,21 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8000]")
 def serve(models: tuple[str, ...], **given: Any) -> None:
     """Answer forecast requests over HTTP with the registry's champion."""
-    import uvicorn
-
+    settings = _settings({**given, "models": models or None})
+    _set_threads(settings.num_threads)
     from service.app import create_app
+    from service.server import Server
     from service.telemetry import configure_logging
 
-    settings = _settings({**given, "models": models or None})
     app = create_app(settings)
     configure_logging()
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    Server(app, settings).run()
+
+
+def _set_threads(num_threads: int) -> None:
+    """Tells OpenMP and BLAS, which read it when they are imported, how many threads there are, and not to spin."""
+    os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _settings(given: dict[str, Any]) -> Settings:

@@ -27,6 +27,12 @@ class Telemetry:
         self._seconds = Histogram(
             "forecaster_request_seconds", "Time to answer a request.", ["route"], registry=self._registry
         )
+        self._refusals = Counter(
+            "forecaster_refusals",
+            "Requests refused before the application saw them.",
+            ["code"],
+            registry=self._registry,
+        )
         self._series = Counter("forecaster_series", "Series forecast.", ["model", "version"], registry=self._registry)
         self._models = Gauge(
             "forecaster_model_loaded",
@@ -34,6 +40,10 @@ class Telemetry:
             ["model", "version"],
             registry=self._registry,
         )
+
+    def count_refusal(self, code: str) -> None:
+        """Counts a request that was refused at the edge, by the code of its problem."""
+        self._refusals.labels(code).inc()
 
     def count_series(self, model: ServedModel, number: int) -> None:
         """Counts series that were forecast."""

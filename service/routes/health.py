@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from service import openapi
+from service.errors import Draining
 
 router = APIRouter(tags=["operations"])
 
@@ -18,7 +19,9 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses=openapi.problems(503))
 async def readyz(request: Request) -> Response:
-    """Answers 200 once a verified model can forecast, 503 before."""
+    """Answers 200 once a verified model can forecast, 503 before, and again when the process is about to end."""
+    if request.app.state.draining:
+        raise Draining("this process is about to end")
     models = request.app.state.service.engine.models
     if not models:
         request.app.state.service.engine.model(None)
