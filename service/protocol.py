@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import urllib.parse
-from enum import IntEnum
 from typing import Any
 
 import httptools
@@ -28,16 +27,13 @@ from service.errors import (
 )
 from service.request_head import MAX_HEAD_BYTES, check_head, check_target, unreadable
 
+# What of a request is still to come.
+_NOTHING, _HEAD, _BODY = range(3)
+
 _MAX_LINGERING = 100  # connections above the limit that are given time to read why
 _MAX_PIPELINED = 100
 # A chunk of one byte takes six; what is more than this beside the body (extensions, trailers) is an attack.
 _BYTES_PER_BODY_BYTE = 8
-
-
-class Awaited(IntEnum):
-    """What of a request is still to come."""
-
-    NOTHING, HEAD, BODY = range(3)
 
 
 class EdgeProtocol(HttpToolsProtocol):
@@ -55,7 +51,7 @@ class EdgeProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._settings = server_state.settings
-        self._awaited = Awaited.NOTHING
+        self._awaited = _NOTHING
         self._num_bytes = 0  # of the awaited part, without the piece it began in
         self._due = Deadline(self.loop)  # of the awaited part
         self._running: Answer | None = None
@@ -126,14 +122,14 @@ class EdgeProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(unreadable(error))
         else:
-            if before[0] is self._awaited and before[1] is self.headers:
+            if before[0] == self._awaited and before[1] is self.headers:
                 self._count(len(data))
             self._watch()
 
     def _count(self, num_bytes: int) -> None:
         """Refuses a head that does not end, and a body with far more around it than in it."""
         self._num_bytes += num_bytes
-        if self._awaited is Awaited.HEAD and self._num_bytes > MAX_HEAD_BYTES:
+        if self._awaited == _HEAD and self._num_bytes > MAX_HEAD_BYTES:
             self._refuse(HeadTooLarge(f"the headers have more than {MAX_HEAD_BYTES} bytes"))
         elif self._num_bytes > _BYTES_PER_BODY_BYTE * self._settings.max_body_bytes + MAX_HEAD_BYTES:
             self._refuse(BodyTooLarge("the request has far more bytes than its body may have"))
@@ -142,19 +138,19 @@ class EdgeProtocol(HttpToolsProtocol):
         """Sets the deadline of what is awaited; line breaks between requests begin a request too."""
         if self._dropping:
             return
-        if self._awaited is Awaited.BODY:
+        if self._awaited == _BODY:
             self._due.set(self._settings.body_seconds, self._overdue)
-        elif self._awaited is Awaited.HEAD or not self.is_answering:
+        elif self._awaited == _HEAD or not self.is_answering:
             self._due.set(self._settings.header_seconds, self._overdue)
 
     def _overdue(self) -> None:
         waits_for_us = self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue)
-        if self._awaited is Awaited.NOTHING:
+        if self._awaited == _NOTHING:
             self._closing.close()
         elif waits_for_us:
             self._watch()
         else:
-            part = "headers" if self._awaited is Awaited.HEAD else "body"
+            part = "headers" if self._awaited == _HEAD else "body"
             self._refuse(RequestTooSlow(f"the {part} of the request did not arrive in time"))
 
     # What the parser calls.
@@ -162,7 +158,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begins a request."""
         super().on_message_begin()
-        self._awaited = Awaited.HEAD
+        self._awaited = _HEAD
         self._num_bytes = 0
 
     def on_url(self, url: bytes) -> None:
@@ -172,15 +168,18 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; those after the body are left out, or they could pass for headers that were checked."""
-        if self._awaited is Awaited.HEAD:
-            super().on_header(name, value)
+        if self._awaited == _HEAD:
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Checks the head and begins to answer, or lines the request up behind one that is being answered."""
         self._due.clear()
         version = self.parser.get_http_version()
         path, query = check_head(version, self.url, self.headers)
-        self._awaited, self._num_bytes = Awaited.BODY, 0
+        self._awaited, self._num_bytes = _BODY, 0
         text = path.decode("ascii")
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["http_version"] = version
@@ -197,15 +196,10 @@ class EdgeProtocol(HttpToolsProtocol):
         else:
             raise InvalidHttp(f"more than {_MAX_PIPELINED} requests were sent without waiting for an answer")
 
-    def on_body(self, body: bytes) -> None:
-        """Takes a piece of the body."""
-        if not self.cycle.disconnected:
-            super().on_body(body)
-
     def on_message_complete(self) -> None:
         """Ends a request."""
         self._due.clear()
-        self._awaited = Awaited.NOTHING
+        self._awaited = _NOTHING
         super().on_message_complete()
 
     # Answering, and the end.
@@ -218,11 +212,11 @@ class EdgeProtocol(HttpToolsProtocol):
     @property
     def is_receiving(self) -> bool:
         """True while a request has begun to arrive and is not complete."""
-        return self._awaited is not Awaited.NOTHING and not self._dropping
+        return self._awaited != _NOTHING and not self._dropping
 
     def is_last(self, answer: Answer) -> bool:
         """Says whether the connection ends with this answer: its request is not complete, or the server ends."""
-        incomplete = self._awaited is Awaited.BODY and answer is self.cycle
+        incomplete = self._awaited == _BODY and answer is self.cycle
         more_to_say = self.pipeline or self._refusal is not None
         return incomplete or (not more_to_say and (self.server_state.draining or self._dropping))
 
@@ -236,7 +230,7 @@ class EdgeProtocol(HttpToolsProtocol):
             self._say_last(self._refusal)
             return
         super().on_response_complete()
-        if self._awaited is Awaited.HEAD:  # it has a deadline of its own
+        if self._awaited == _HEAD:  # it has a deadline of its own
             self._unset_keepalive_if_required()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -247,8 +241,8 @@ class EdgeProtocol(HttpToolsProtocol):
         """Answers the request that is arriving with a problem, after those before it, and reads no further."""
         self._dropping = True
         self._due.clear()
-        begun = self._awaited is Awaited.BODY and self.cycle.response_started
-        if self._awaited is Awaited.BODY:
+        begun = self._awaited == _BODY and self.cycle.response_started
+        if self._awaited == _BODY:
             self.cycle.drop()
             if self.pipeline and self.pipeline[0][0] is self.cycle:
                 self.pipeline.popleft()
@@ -269,7 +263,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def _finish(self) -> None:
         """Ends the connection after a whole answer."""
         self._due.clear()
-        if self._awaited is Awaited.NOTHING or self._dropping:
+        if self._awaited == _NOTHING or self._dropping:
             self._closing.close()
         else:
             self._dropping = True
@@ -280,7 +274,7 @@ class EdgeProtocol(HttpToolsProtocol):
     @property
     def is_busy(self) -> bool:
         """True while a whole request waits for its answer, or an answer for its client."""
-        owed = self.is_answering and not (self._awaited is Awaited.BODY and self._running is self.cycle)
+        owed = self.is_answering and not (self._awaited == _BODY and self._running is self.cycle)
         return owed or (not self._dropping and self.transport.get_write_buffer_size() > 0)
 
     def shutdown(self) -> None:

@@ -18,7 +18,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 # A registered name or an address in brackets, and a port. Anything else could move where the path begins.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _ABOUT_LENGTH = (b"Content-Length", b"Transfer-Encoding")
-_NUM_SEPARATORS = 4  # bytes of a header line beside name and value
 
 
 def check_head(version: str, target: bytes, headers: Headers) -> tuple[bytes, bytes]:
@@ -26,13 +25,8 @@ def check_head(version: str, target: bytes, headers: Headers) -> tuple[bytes, by
     if version not in ("1.1", "1.0"):
         raise InvalidHttp("only HTTP/1.1 and HTTP/1.0 are spoken here")
     _check_size(target, headers)
-    hosts, encodings = [], []
-    for name, value in headers:
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"transfer-encoding":
-            encodings.append(value)
-    _check_encoding(version, encodings)
+    hosts = [value for name, value in headers if name == b"host"]
+    _check_encoding(version, [value for name, value in headers if name == b"transfer-encoding"])
     _check_host(version, hosts)
     return _path_and_query(target, hosts)
 
@@ -56,7 +50,7 @@ def unreadable(error: httptools.HttpParserError) -> InvalidHttp | AmbiguousLengt
 def _check_size(target: bytes, headers: Headers) -> None:
     if len(headers) > MAX_HEADERS:
         raise HeadTooLarge(f"the request has {len(headers)} headers, at most {MAX_HEADERS} are allowed")
-    num_bytes = len(target) + sum(len(name) + len(value) + _NUM_SEPARATORS for name, value in headers)
+    num_bytes = len(target) + sum([len(name) + len(value) for name, value in headers])
     if num_bytes > MAX_HEAD_BYTES:
         raise HeadTooLarge(f"the headers have {num_bytes} bytes, at most {MAX_HEAD_BYTES} are allowed")
 
@@ -76,8 +70,7 @@ def _check_host(version: str, hosts: list[bytes]) -> None:
 def _path_and_query(target: bytes, hosts: list[bytes]) -> tuple[bytes, bytes]:
     if not target.startswith(b"/"):
         return _of_absolute(target, hosts)
-    path, _, query = target.partition(b"#")[0].partition(b"?")
-    return path, query
+    return _split(target)
 
 
 def _of_absolute(target: bytes, hosts: list[bytes]) -> tuple[bytes, bytes]:
@@ -86,5 +79,10 @@ def _of_absolute(target: bytes, hosts: list[bytes]) -> tuple[bytes, bytes]:
     authority = re.split(rb"[/?#]", rest, maxsplit=1)[0]
     if not separator or scheme.lower() not in (b"http", b"https") or authority.lower() != b"".join(hosts).lower():
         raise InvalidTarget("the request is for no path of this server")
-    path, _, query = rest[len(authority) :].partition(b"#")[0].partition(b"?")
+    path, query = _split(rest[len(authority) :])
     return path or b"/", query
+
+
+def _split(target: bytes) -> tuple[bytes, bytes]:
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return path, query

@@ -41,7 +41,7 @@ class Server(uvicorn.Server):
 
     server_state: Edge
 
-    def __init__(self, app: FastAPI, settings: Settings, *, is_worker: bool = False) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, lifeline: int | None = None) -> None:
         config = uvicorn.Config(
             app,
             host=settings.host,
@@ -58,11 +58,14 @@ class Server(uvicorn.Server):
         self.server_state = Edge(settings, app.state.service.telemetry.count_refusal)
         self._app = app
         self._settings = settings
-        self._is_worker = is_worker  # one of several: the listening socket goes on without it
+        self._lifeline = lifeline  # of one worker among several: a pipe that ends when all of them have to
+        self._all_end = lifeline is None
         self._sockets: Sequence[socket.socket] = ()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves on the sockets, or on one of its own."""
+        if self._lifeline is not None:
+            asyncio.get_running_loop().add_reader(self._lifeline, self._end_with_all, self._lifeline)
         self._sockets = sockets or [listen(self._settings)]
         await super().serve(list(self._sockets))
 
@@ -81,10 +84,14 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to drain at the first signal, and ends at once at a second, unless a parent decides on that."""
-        if self.should_exit and not self._is_worker:
+        if self.should_exit and self._lifeline is None:
             log.warning("ended_at_once", extra={"fields": {"signal": sig}})
             os._exit(128 + sig)
         self.should_exit = True
+
+    def _end_with_all(self, lifeline: int) -> None:
+        asyncio.get_running_loop().remove_reader(lifeline)
+        self._all_end = self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drains: see the head of this module."""
@@ -103,8 +110,8 @@ class Server(uvicorn.Server):
             watchdog.cancel()
 
     async def _stop_accepting(self) -> None:
-        """Closes the listening sockets after those connections that they have completed."""
-        if not self._is_worker:
+        """Closes the listening sockets, after taking the connections that they hold unless other workers do."""
+        if self._all_end:
             for listener in self._sockets:
                 listener.listen(0)
         await asyncio.sleep(_ACCEPT_SECONDS)

@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import ServedModel
@@ -16,8 +17,13 @@ from service.engine import ServedModel
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+# True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files, and
+# what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
+_SEVERAL_PROCESSES = values.ValueClass is not values.MutexValue
+
+
 class Telemetry:
-    """The metrics of one application."""
+    """The metrics of one application, which may run in several processes."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -39,7 +45,9 @@ class Telemetry:
             "1 for each model version in service.",
             ["model", "version"],
             registry=self._registry,
+            multiprocess_mode="livemax",
         )
+        self._shown: set[tuple[str, str]] = set()
 
     def count_refusal(self, code: str) -> None:
         """Counts a request that was refused at the edge, by the code of its problem."""
@@ -51,13 +59,22 @@ class Telemetry:
 
     def show_models(self, models: Iterable[ServedModel]) -> None:
         """Shows which versions are in service."""
-        self._models.clear()
-        for model in models:
-            self._models.labels(model.reference.name, model.reference.version).set(1)
+        now = {(model.reference.name, model.reference.version) for model in models}
+        if not _SEVERAL_PROCESSES:
+            self._models.clear()
+        for gone in self._shown - now if _SEVERAL_PROCESSES else ():
+            self._models.labels(*gone).set(0)
+        for shown in now:
+            self._models.labels(*shown).set(1)
+        self._shown |= now
 
     def exposition(self) -> bytes:
         """Gives all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        if not _SEVERAL_PROCESSES:
+            return generate_latest(self._registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Wraps the application so that each request is counted and timed by its route's template."""
