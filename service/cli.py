@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import socket
 import sys
@@ -45,6 +46,8 @@ def _serve_alone(settings: Settings) -> None:
     app = create_app(settings)
     configure_logging()
     Server(app, settings).run()
+    logging.shutdown()
+    os._exit(0)  # all is done, and taking the interpreter apart can last for seconds
 
 
 def _serve_by_several(settings: Settings) -> int:

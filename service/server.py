@@ -121,12 +121,16 @@ class Server(uvicorn.Server):
             listener.close()
 
     async def _answer_what_was_begun(self, deadline: float) -> None:
-        """Waits until nothing is under way but requests that do not arrive."""
+        """Waits until nothing is under way but requests that do not arrive; closes what is idle."""
         loop = asyncio.get_running_loop()
         settled = min(deadline, loop.time() + _SETTLE_SECONDS)
         while loop.time() < deadline:
             connections = self._connections()
-            if not connections or (loop.time() > settled and not any(one.is_busy for one in connections)):
+            if loop.time() > settled:
+                for one in connections:
+                    one.shutdown()
+                connections = [one for one in connections if one.is_busy]
+            if not connections:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 

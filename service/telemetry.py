@@ -17,8 +17,8 @@ from service.engine import ServedModel
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-# True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files, and
-# what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
+# True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
+# and what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
 _SEVERAL_PROCESSES = values.ValueClass is not values.MutexValue
 
 
