@@ -254,14 +254,15 @@ def test_a_draining_server_answers_what_it_began_and_closes_what_is_idle() -> No
     counts = Counts()
     with running(counts) as server, connected(server, GET % b"slow") as busy, connected(server) as idle:
         assert counts.began.wait(5)
+        address = busy.getpeername()
         server.should_exit = True
         assert rest(idle) == b""
         counts.release.set()
         answer = rest(busy)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in answer
-        with pytest.raises(ConnectionRefusedError, match="refused"), connected(server):
-            pass
+        with pytest.raises(ConnectionRefusedError, match="refused"):
+            socket.create_connection(address, timeout=10)
 
 
 def test_a_draining_server_is_not_ready_and_serves_all_else_during_the_grace() -> None:
