@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     app.state.security = Security.of(settings)
+    app.state.draining = False  # the server's to set
     errors.install(app)
     app.router.routes.append(forecast.ROUTE)
     for module in (models, health):

@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from forecaster.predictor import Predictor
-from service.errors import DeadlineExceeded, ShuttingDown
+from service.errors import DeadlineExceeded, Draining
 from service.work import Answered, Rows, Task, Work
 
 log = logging.getLogger("service.batcher")
@@ -59,7 +59,7 @@ class Batcher:
     async def answer(self, task: Task, expires: float) -> Answered:
         """Computes a task, windows in company if there is any.
 
-        `expires` is in monotonic time. Raises DeadlineExceeded at that time, ShuttingDown once closed, and what the
+        `expires` is in monotonic time. Raises DeadlineExceeded at that time, Draining once closed, and what the
         computation raises. Cancelling the caller takes the work back.
         """
         if self._is_closed:
@@ -77,7 +77,7 @@ class Batcher:
             self._wanted.discard(work)
 
     def close(self) -> None:
-        """Ends the thread after the batch it is at; what still waits gets ShuttingDown."""
+        """Ends the thread after the batch it is at; what still waits gets Draining."""
         self._is_closed = True
         if self._thread is not None:
             self._arrivals.put(None)
@@ -189,5 +189,5 @@ def _expire(outcome: asyncio.Future[Answered]) -> None:
         outcome.set_exception(DeadlineExceeded("the request was not answered in the time that it allows"))
 
 
-def _shutting_down() -> ShuttingDown:
-    return ShuttingDown("the service is shutting down")
+def _shutting_down() -> Draining:
+    return Draining("the service is shutting down")

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
+import os
+import socket
+import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +29,58 @@ if TYPE_CHECKING:
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8000]")
 @click.option("--no-authentication", "authentication", flag_value=False, default=None, help="Loopback only: no keys.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that answer.  [default: 1]")
 def serve(models: tuple[str, ...], **given: Any) -> None:
     """Answer forecast requests over HTTP with the registry's champion."""
-    import uvicorn
+    settings = _settings({**given, "models": models or None})
+    _set_threads(settings.num_threads)
+    if settings.workers > 1:
+        sys.exit(_serve_by_several(settings))
+    _serve_alone(settings)
 
+
+def _serve_alone(settings: Settings) -> None:
     from service.app import create_app
+    from service.server import Server
     from service.telemetry import configure_logging
 
-    settings = _settings({**given, "models": models or None})
     app = create_app(settings)
     configure_logging()
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    Server(app, settings).run()
+    logging.shutdown()
+    os._exit(0)  # all is done, and taking the interpreter apart can last for seconds
+
+
+def _serve_by_several(settings: Settings) -> int:
+    """Runs the workers; what they count lies in a folder that is gone afterwards. Gives the exit code."""
+    with tempfile.TemporaryDirectory(prefix="forecaster-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when prometheus_client is imported
+        from service.app import create_app
+        from service.server import Server, listen
+        from service.telemetry import configure_logging
+        from service.workers import Workers
+
+        def work(listener: socket.socket, lifeline: int) -> None:
+            Server(create_app(settings), settings, lifeline).run([listener])
+
+        _import_store(settings.resolved_registry_uri())
+        configure_logging()
+        return Workers(settings, listen(settings), work).run()
+
+
+def _import_store(uri: str) -> None:
+    """Imports what MLflow would import in each worker when it first opens a database; a server needs none of it."""
+    if uri.startswith(("http:", "https:")):
+        return
+    for name in ("tracking", "model_registry"):
+        with suppress(ImportError):  # MLflow says later what is missing
+            importlib.import_module(f"mlflow.store.{name}.sqlalchemy_store")
+
+
+def _set_threads(num_threads: int) -> None:
+    """Tells OpenMP and BLAS, which read it when they are imported, how many threads there are, and not to spin."""
+    os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _settings(given: dict[str, Any]) -> Settings:

@@ -82,6 +82,42 @@ class AmbiguousLength(ServiceError):
     status, code = 400, "ambiguous-length"
 
 
+class InvalidHttp(ServiceError):
+    """What came is no HTTP/1.0 or HTTP/1.1 request, or one that servers along the way might read differently."""
+
+    status, code = 400, "invalid-http"
+
+
+class InvalidHost(ServiceError):
+    """The request names no host, several, or something that is no name of one."""
+
+    status, code = 400, "invalid-host"
+
+
+class InvalidTarget(ServiceError):
+    """The request is for something else than a path of this server."""
+
+    status, code = 400, "invalid-target"
+
+
+class TargetTooLong(ServiceError):
+    """The path and query exceed the limit."""
+
+    status, code = 414, "target-too-long"
+
+
+class HeadTooLarge(ServiceError):
+    """The request line and headers exceed the limit, in bytes or in number."""
+
+    status, code = 431, "head-too-large"
+
+
+class RequestTooSlow(ServiceError):
+    """The request did not arrive within its deadline; reading stopped there."""
+
+    status, code = 408, "request-too-slow"
+
+
 class BodyIncomplete(ServiceError):
     """The client closed the connection within the body; nobody reads the answer, but it is counted as no fault."""
 
@@ -169,23 +205,31 @@ class Overloaded(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class ShuttingDown(ServiceError):
-    """The process ends; another one answers soon."""
-
-    status, code = 503, "shutting-down"
-    retry_after_seconds = 2
-
-
 class Stuck(ServiceError):
     """The inference thread does not come back: whoever watches the process should start it anew."""
 
     status, code = 503, "stuck"
+    retry_after_seconds = 10
 
 
 class DeadlineExceeded(ServiceError):
     """The request was not answered in the time that it, or the service, allows."""
 
     status, code = 504, "deadline-exceeded"
+
+
+class Draining(ServiceError):
+    """This process is about to end and takes on nothing more."""
+
+    status, code = 503, "draining"
+    retry_after_seconds = 2
+
+
+class TooManyConnections(ServiceError):
+    """As many connections are open as may be."""
+
+    status, code = 503, "too-many-connections"
+    retry_after_seconds = 2
 
 
 class ModelNotFinite(ServiceError):

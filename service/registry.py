@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -152,39 +150,6 @@ class Registry:
         if not source.startswith("models:/"):
             return source
         return str(self._client.get_logged_model(source.removeprefix("models:/")).artifact_location)
-
-    # What follows is asked by service.engine alone, and goes with it.
-
-    def versions(self) -> list[VersionRef]:
-        """Gives the version behind the alias of each model to serve; models without the alias are left out."""
-        found = self.look_up(tuple(ModelSpec.parse(text, self._alias) for text in self._wanted))
-        for spec in (spec for spec, reference in found.items() if reference is None):
-            log.warning("model_missing", extra={"fields": {"model": spec.name, "alias": self._alias}})
-        return [reference for reference in found.values() if reference is not None]
-
-    def is_cached(self, reference: VersionRef) -> bool:
-        """Says whether `fetch` would find the version on this machine."""
-        return self._folder(reference).is_dir()
-
-    def fetch(self, reference: VersionRef) -> Path:
-        """Gives the folder of the version's bundle, downloaded unless the cache has it; unverified."""
-        folder = self._folder(reference)
-        if folder.is_dir():
-            return folder
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = Path(tempfile.mkdtemp(prefix=".download-", dir=folder.parent))
-        try:
-            self.download(reference, draft).rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return folder
-
-    def forget(self, reference: VersionRef) -> None:
-        """Drops a version from the cache, so that the next fetch downloads it anew."""
-        shutil.rmtree(self._folder(reference), ignore_errors=True)
-
-    def _folder(self, reference: VersionRef) -> Path:
-        return self._cache / reference.name / f"{reference.version}-{reference.digest[-16:]}"
 
 
 def _check_usable(uri: str, settings: Settings) -> None:

@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Given
@@ -27,8 +28,13 @@ _STAGES = {
 _STAGE_BUCKETS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
+# True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
+# and what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
+_SEVERAL_PROCESSES = values.ValueClass is not values.MutexValue
+
+
 class Telemetry:
-    """The metrics of one application."""
+    """The metrics of one application, which may run in several processes."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -37,6 +43,12 @@ class Telemetry:
         )
         self._seconds = Histogram(
             "forecaster_request_seconds", "Time to answer a request.", ["route"], registry=self._registry
+        )
+        self._refusals = Counter(
+            "forecaster_refusals",
+            "Requests refused before the application saw them.",
+            ["code"],
+            registry=self._registry,
         )
         self._series = Counter("forecaster_series", "Series forecast.", ["model", "version"], registry=self._registry)
         self._degraded = Counter(
@@ -67,8 +79,14 @@ class Telemetry:
             "1 for each model version in service.",
             ["model", "version"],
             registry=self._registry,
+            multiprocess_mode="livemax",
         )
         self._following = _FollowingMetrics(self._registry)
+        self._shown: set[tuple[str, str]] = set()
+
+    def count_refusal(self, code: str) -> None:
+        """Counts a request that was refused at the edge, by the code of its problem."""
+        self._refusals.labels(code).inc()
 
     def show_refresh(self, refresh: Refresh, state: ModelsState) -> None:
         """Counts what a refresh of the models did, and shows what they are like after it."""
@@ -88,13 +106,22 @@ class Telemetry:
 
     def show_models(self, models: Iterable[ServedModel]) -> None:
         """Shows which versions are in service."""
-        self._models.clear()
-        for model in models:
-            self._models.labels(model.reference.name, model.reference.version).set(1)
+        now = {(model.reference.name, model.reference.version) for model in models}
+        if not _SEVERAL_PROCESSES:
+            self._models.clear()
+        for gone in self._shown - now if _SEVERAL_PROCESSES else ():
+            self._models.labels(*gone).set(0)
+        for shown in now:
+            self._models.labels(*shown).set(1)
+        self._shown |= now
 
     def exposition(self) -> bytes:
         """Gives all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        if not _SEVERAL_PROCESSES:
+            return generate_latest(self._registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Wraps the application so that each request is counted and timed by its route's template."""
@@ -139,15 +166,31 @@ class _FollowingMetrics:
             ["spec", "code"],
             registry=registry,
         )
-        self._up = Gauge("forecaster_registry_up", "1 if the registry answered the last look.", registry=registry)
+        self._up = Gauge(
+            "forecaster_registry_up",
+            "1 if the registry answered the last look.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
         self._age = Gauge(
-            "forecaster_registry_age_seconds", "Seconds since the registry last answered; -1: never.", registry=registry
+            "forecaster_registry_age_seconds",
+            "Seconds since the registry last answered; -1: never.",
+            registry=registry,
+            multiprocess_mode="livemax",
         )
         self._generation = Gauge(
-            "forecaster_model_generation", "Grows by one with every swap.", ["spec", "version"], registry=registry
+            "forecaster_model_generation",
+            "Grows by one with every swap.",
+            ["spec"],
+            registry=registry,
+            multiprocess_mode="livemin",
         )
         self._behind = Gauge(
-            "forecaster_model_behind", "1 if the spec is not as the registry has it.", ["spec"], registry=registry
+            "forecaster_model_behind",
+            "1 if the spec is not as the registry has it.",
+            ["spec"],
+            registry=registry,
+            multiprocess_mode="livemax",
         )
 
     def count(self, refresh: Refresh) -> None:
@@ -163,13 +206,10 @@ class _FollowingMetrics:
         contact = state.registry
         self._up.set(contact.status == "up")
         self._age.set(-1 if contact.last_success is None else state.at - contact.last_success)
-        self._generation.clear()
-        self._behind.clear()
         for one in state.specs:
             self._behind.labels(str(one.spec)).set(one.following.problem() is not None)
             if one.served is not None:
-                version = one.served.reference.version
-                self._generation.labels(str(one.spec), version).set(one.served.generation)
+                self._generation.labels(str(one.spec)).set(one.served.generation)
 
 
 class JsonFormatter(logging.Formatter):

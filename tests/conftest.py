@@ -6,16 +6,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pandas as pd
 import pytest
 import torch
-import uvicorn
 
 from forecaster.config import ModelConfig, SplitConfig, TrainingConfig
 from forecaster.data.reading import read_panel
 from tests.factories import sine_panel
+
+if TYPE_CHECKING:
+    from service.server import Server
 
 torch.set_num_threads(1)  # tests are small, and cores are shared
 
@@ -66,6 +69,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 def service(registry: Registry) -> Iterator[httpx.Client]:
     """A client of a real server on a real socket."""
     from service.app import create_app
+    from service.server import Server
     from service.settings import Settings
 
     settings = Settings(
@@ -75,8 +79,9 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
         max_body_bytes=1 << 20,
         max_series=8,
         max_points=20_000,
+        port=0,
     )
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_config=None, access_log=False))
+    server = Server(create_app(settings), settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -88,7 +93,7 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
         thread.join(timeout=30)
 
 
-def _address(server: uvicorn.Server) -> str:
+def _address(server: Server) -> str:
     pause = threading.Event()
     while not server.started:
         pause.wait(0.05)

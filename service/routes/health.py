@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from service import openapi
 from service.app_state import service_of
-from service.errors import Stuck
+from service.errors import Draining, Stuck
 from service.security import Scope, requires
 
 router = APIRouter(tags=["operations"])
@@ -25,7 +25,9 @@ async def livez(request: Request) -> dict[str, str]:
 
 @router.get("/readyz", responses=openapi.problems(503))
 async def readyz(request: Request) -> Response:
-    """Answers 200 once a verified model can forecast, 503 before."""
+    """Answers 200 once a verified model can forecast, 503 before, and again when the process is about to end."""
+    if request.app.state.draining:
+        raise Draining("this process is about to end")
     service = service_of(request.scope)
     models = service.models.served
     if not models:

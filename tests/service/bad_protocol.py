@@ -32,15 +32,17 @@ MEDIA = (
 ROUTES = (
     *(
         BadRequest(f"{method} of a route for POST", 405, "method-not-allowed", method=method)
-        for method in ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW")
+        for method in ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
     ),
+    BadRequest("a method that HTTP does not know", 400, "invalid-http", method="BREW"),
     BadRequest("POST of a route for GET", 405, "method-not-allowed", path="/v1/model"),
     BadRequest("an unknown path", 404, "not-found", method="GET", path=f"/{MARKER}"),
     BadRequest("a slash too many at the end", 404, "not-found", BODY, path="/v1/forecast/"),
     BadRequest("a slash too many within", 404, "not-found", BODY, path="//v1/forecast"),
     BadRequest("dots in a path, encoded", 404, "not-found", method="GET", path="/v1/%2e%2e/livez"),
     BadRequest("a path that is not UTF-8", 404, "not-found", method="GET", path="/%ff"),
-    BadRequest("a path of 60,000 bytes", 404, "not-found", method="GET", path="/" + "x" * 60_000),
+    BadRequest("a path of 8,000 bytes", 404, "not-found", method="GET", path="/" + "x" * 8_000),
+    BadRequest("a path of 60,000 bytes", 414, "target-too-long", method="GET", path="/" + "x" * 60_000),
     BadRequest(
         "`/v1/model` of a model that is not served", 404, "unknown-model", method="GET", path=f"/v1/model?name={MARKER}"
     ),
@@ -60,7 +62,7 @@ class BadBytes:
     what: str  # as docs/bad-inputs.md says it
     sent: bytes
     status: int | None  # None: the connection ends without an answer
-    code: str = ""  # of the problem; '' for a request that is answered, or refused as no HTTP, in plain text
+    code: str = ""  # of the problem; '' for a request that is answered
     hangs_up: bool = False  # the client closes its side after the last byte
 
 
@@ -81,29 +83,67 @@ def chunked(body: bytes, size: int) -> bytes:
 LENGTH = b"Content-Length: %d" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked"
 
-BYTES = (
+LENGTHS = (
     BadBytes("half a body, then the client hangs up", post(LENGTH) + BODY[:500], None, hangs_up=True),
     BadBytes("half a chunk, then the client hangs up", post(CHUNKED) + b"fff\r\n" + BODY[:500], None, hangs_up=True),
     BadBytes("a length that is smaller than the body", post(b"Content-Length: 10") + BODY, 400, "invalid-json"),
     BadBytes("a length that is far larger than allowed", post(b"Content-Length: 99999999999"), 413, "body-too-large"),
     BadBytes("neither length nor chunks", post() + BODY, 400, "invalid-json"),
     BadBytes("length and chunks", post(LENGTH, CHUNKED) + chunked(BODY, 100), 400, "ambiguous-length"),
+    BadBytes("chunks and length", post(CHUNKED, LENGTH) + chunked(BODY, 100), 400, "ambiguous-length"),
     BadBytes("too many bytes in chunks", post(CHUNKED) + chunked(b" " * (2 << 20), 1 << 16), 413, "body-too-large"),
     BadBytes("100,000 chunks of one byte", post(CHUNKED) + chunked(BODY.ljust(100_000), 1), 200),
-    BadBytes("a negative length", post(b"Content-Length: -5") + BODY, 400),
-    BadBytes("a length that is no number", post(b"Content-Length: many") + BODY, 400),
-    BadBytes("a length with a sign", post(b"Content-Length: +5") + BODY, 400),
-    BadBytes("a length of 5,000 digits", post(b"Content-Length: " + b"9" * 5000), 400),
-    BadBytes("two lengths that differ", post(LENGTH, b"Content-Length: 5") + BODY, 400),
-    BadBytes("a chunk without a length", post(CHUNKED) + b"zz\r\n", 400),
-    BadBytes("chunks within another encoding", post(b"Transfer-Encoding: gzip, chunked") + chunked(BODY, 100), 400),
-    BadBytes("no Host", b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
-    BadBytes("two Hosts", get(b"/livez", b"Host: y"), 400),
-    BadBytes("NUL in the Host", get(b"/livez", host=b"a\x00b"), 400),
-    BadBytes("a Host that is no name", get(b"/v1/model?name=x", host=b"a/@#?"), 404, "unknown-model"),
-    BadBytes("a Host that is not UTF-8", get(b"/v1/model?name=x", host=b"\xff\xfe"), 404, "unknown-model"),
-    BadBytes("a Host elsewhere, and a slash too many", get(b"/livez/", host=b"elsewhere.example"), 404, "not-found"),
-    BadBytes("another server's address as path", get(b"http://elsewhere.example/livez"), 404, "not-found"),
-    BadBytes("a path with bytes beyond ASCII", get(b"/\xff"), 400),
-    BadBytes("a TLS handshake", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 64 + b"\r\n\r\n", 400),
+    BadBytes("a negative length", post(b"Content-Length: -5") + BODY, 400, "invalid-http"),
+    BadBytes("a length that is no number", post(b"Content-Length: many") + BODY, 400, "invalid-http"),
+    BadBytes("a length with a sign", post(b"Content-Length: +5") + BODY, 400, "invalid-http"),
+    BadBytes("a length of 5,000 digits", post(b"Content-Length: " + b"9" * 5000), 400, "invalid-http"),
+    BadBytes("two lengths that differ", post(LENGTH, b"Content-Length: 5") + BODY, 400, "invalid-http"),
+    BadBytes("two lengths that agree", post(LENGTH, LENGTH) + BODY, 400, "invalid-http"),
+    BadBytes("a chunk without a length", post(CHUNKED) + b"zz\r\n", 400, "invalid-http"),
+    BadBytes("a chunk whose length begins with 0x", post(CHUNKED) + b"0x5\r\n[1,2]\r\n0\r\n\r\n", 400, "invalid-http"),
+    BadBytes(
+        "chunks within another encoding", post(b"Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", 400, "invalid-http"
+    ),
+    BadBytes(
+        "an encoding that looks like chunks", post(b"Transfer-Encoding: xchunked") + b"0\r\n\r\n", 400, "invalid-http"
+    ),
+    BadBytes("chunks in HTTP/1.0", post(CHUNKED).replace(b"/1.1", b"/1.0") + chunked(BODY, 100), 400, "invalid-http"),
+    BadBytes(
+        "a header after the last chunk", post(CHUNKED) + chunked(BODY, 100)[:-2] + b"Content-Type: a/b\r\n\r\n", 200
+    ),
 )
+
+HEADS = (
+    BadBytes("no Host", b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "invalid-host"),
+    BadBytes("no Host in HTTP/1.0", b"GET /livez HTTP/1.0\r\n\r\n", 200),
+    BadBytes("two Hosts", get(b"/livez", b"Host: y"), 400, "invalid-host"),
+    BadBytes("NUL in the Host", get(b"/livez", host=b"a\x00b"), 400, "invalid-http"),
+    BadBytes("a Host that is no name", get(b"/v1/model?name=x", host=b"a/@#?"), 400, "invalid-host"),
+    BadBytes("a Host with a user", get(b"/livez", host=b"user@x"), 400, "invalid-host"),
+    BadBytes("a Host that is not UTF-8", get(b"/v1/model?name=x", host=b"\xff\xfe"), 400, "invalid-host"),
+    BadBytes("a Host elsewhere, and a slash too many", get(b"/livez/", host=b"elsewhere.example"), 404, "not-found"),
+    BadBytes("another server's address as path", get(b"http://elsewhere.example/livez"), 400, "invalid-target"),
+    BadBytes("this server's address as path", get(b"http://x:80/livez", host=b"X:80"), 200),
+    BadBytes("`*` as path", get(b"*").replace(b"GET", b"OPTIONS"), 400, "invalid-target"),
+    BadBytes("a path with bytes beyond ASCII", get(b"/\xff"), 400, "invalid-http"),
+    BadBytes("40,000 bytes of headers", get(b"/livez", b"X: " + b"x" * 40_000), 431, "head-too-large"),
+    BadBytes(
+        "40,000 bytes of headers that do not end", get(b"/livez", b"X: " + b"x" * 400_000)[:-4], 431, "head-too-large"
+    ),
+    BadBytes("10,000 headers", get(b"/livez", *[b"A: b"] * 10_000), 431, "head-too-large"),
+    BadBytes("a header of two lines", get(b"/livez", b"A: b\r\n c"), 400, "invalid-http"),
+    BadBytes("a space before a colon", get(b"/livez", b"A : b"), 400, "invalid-http"),
+    BadBytes("lines that end without a carriage return", get(b"/livez").replace(b"\r", b""), 400, "invalid-http"),
+    BadBytes("HTTP/0.9", b"GET /livez\r\n\r\n", 400, "invalid-http"),
+    BadBytes("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "invalid-http"),
+    BadBytes("another protocol to go on with", get(b"/livez", b"Connection: upgrade", b"Upgrade: h2c"), 200),
+    BadBytes("a tunnel", get(b"x:443").replace(b"GET", b"CONNECT"), 400, "invalid-target"),
+    BadBytes(
+        "a TLS handshake",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 64 + b"\r\n\r\n",
+        400,
+        "invalid-http",
+    ),
+)
+
+BYTES = (*LENGTHS, *HEADS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,17 @@ from service.view import ServedModel
 POISON, CRASH = -13.0, -17.0
 
 
+def served_as_waves(bundle: Any) -> ServedModel:
+    """Gives a bundle, or None where nobody looks at it, as version 1 of 'waves'."""
+    digest = "sha256:0" if bundle is None else bundle.digest
+    return ServedModel(ModelSpec("waves", "champion"), VersionRef("waves", "1", digest), bundle, 1)
+
+
 class OneModel:
     """Serves one bundle as version 1 of 'waves', whatever is asked for."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._model = ServedModel(ModelSpec("waves", "champion"), VersionRef("waves", "1", bundle.digest), bundle, 1)
+        self._model = served_as_waves(bundle)
 
     @property
     def served(self) -> list[ServedModel]:

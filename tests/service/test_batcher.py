@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from forecaster.types import WindowBatch
 from service.batcher import Batcher
-from service.errors import DeadlineExceeded, ShuttingDown
+from service.errors import DeadlineExceeded, Draining
 from service.work import Alone, Answered, Rows
 from tests.service.fake_models import CRASH, POISON, Echo
 
@@ -289,8 +289,8 @@ def test_closing_answers_everybody_who_waits() -> None:
         await asyncio.to_thread(batcher.close)
         assert isinstance(await first, Answered)
         for answer in await asyncio.gather(*tasks, return_exceptions=True):
-            assert isinstance(answer, ShuttingDown | Answered)
-        with pytest.raises(ShuttingDown, match="shutting down"):
+            assert isinstance(answer, Draining | Answered)
+        with pytest.raises(Draining, match="shutting down"):
             await batcher.answer(rows(echo, 1.0), soon())
 
     running(scenario)

@@ -63,7 +63,7 @@ def app_of(home: Home) -> FastAPI:
     """The routers health and models, an ASGI endpoint and one that reads its body in a dependency."""
     app = FastAPI()
     app.state.service = create_app(home.settings).state.service
-    app.state.security = home.security()
+    app.state.security, app.state.draining = home.security(), False
     errors.install(app)
     for module in (health, models):
         app.include_router(module.router)

@@ -1,0 +1,99 @@
+"""SIGKILL of one worker after another under load: what is lost, and how soon as many answer again (T11).
+
+Each client has one request under way at a time, so that a worker's requests in flight are at most as many as the
+connections it holds. A request fails with the worker that it was sent to; requests of others must not. The control is
+a service of one worker: killed, it does not come back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from benchmarks.record import machine_setup, record
+from benchmarks.reliability.clients import load
+from benchmarks.reliability.serving import Serving, home_with_model, is_ready, serving
+
+_NUM_WORKERS, _NUM_CLIENTS = 2, 4
+_PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+
+
+def kill_one(service: Serving, number: int) -> tuple[int, float]:
+    """Kills one worker; gives how many connections it held, and the seconds until another one has its model."""
+    pids = service.worker_pids()
+    victim = pids[number % len(pids)]
+    begun, loaded = time.monotonic(), _num_loaded(service)
+    held = len([one for one in psutil.Process(victim).net_connections("tcp") if one.status == "ESTABLISHED"])
+    os.kill(victim, signal.SIGKILL)
+    while _num_loaded(service) <= loaded:
+        if time.monotonic() > begun + _PATIENCE_SECONDS:
+            raise AssertionError(f"no worker came back:\n{service.log.read_text()[-4000:]}")
+        time.sleep(_POLL_SECONDS)
+    return held, time.monotonic() - begun
+
+
+def measure(num_kills: int) -> dict[str, object]:
+    """Kills so many workers, and the only process of the control."""
+    with home_with_model() as home:
+        figures = _measure_ours(home, num_kills)
+        with serving(home) as service:
+            os.kill(service.pid, signal.SIGKILL)
+            time.sleep(5)
+            figures["control_is_back"] = is_ready(service.url)
+    return figures
+
+
+def _measure_ours(home: Path, num_kills: int) -> dict[str, object]:
+    excess, held, seconds = 0, 0, []
+    with serving(home, "--workers", str(_NUM_WORKERS)) as service:
+        _wait_for_all(service)
+        with load(service.address, _NUM_CLIENTS) as outcomes:
+            for number in range(num_kills):
+                time.sleep(0.5)
+                before = outcomes.num_failed
+                in_flight, until_loaded = kill_one(service, number)
+                lost = outcomes.num_failed - before
+                excess += max(0, lost - in_flight)
+                held += in_flight
+                seconds.append(until_loaded)
+        counts = dict(outcomes.counts)
+    return {
+        "kills": num_kills,
+        "workers": _NUM_WORKERS,
+        "requests": counts,
+        "lost": outcomes.num_failed,
+        "held_by_the_killed": held,
+        "lost_beyond_the_killed": excess,
+        "longest_until_healthy_seconds": round(max(seconds), 2),
+        "median_until_healthy_seconds": round(sorted(seconds)[len(seconds) // 2], 2),
+    }
+
+
+def _wait_for_all(service: Serving) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while _num_loaded(service) < _NUM_WORKERS and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _num_loaded(service: Serving) -> int:
+    return service.log.read_text().count('"version_loaded"')
+
+
+def main() -> None:
+    """Prints the record; --short kills 3 workers instead of 50."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--save", action="store_true")
+    flags = parser.parse_args()
+    figures = measure(3 if flags.short else 50)
+    record("worker_kills", figures, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""The short forms of the measurements of reliability keep what the service promises, and their controls do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.reliability import abuse, drain, slowloris, worker_kills
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def test_a_terminated_service_fails_no_request_and_ends_in_time_with_stuck_sockets() -> None:
+    found: Any = drain.measure(num_cycles=2, num_stuck=50)
+    assert found["requests"]["answered"]
+    assert (found["failed"], found["killed"], found["exit_codes"]) == (0, 0, ["0"])
+    assert found["longest_exit_seconds"] <= drain.MAX_EXIT_SECONDS
+    assert found["control_exit_seconds"] is None
+
+
+def test_slow_sockets_are_closed_and_honest_clients_notice_little() -> None:
+    found: Any = slowloris.measure(slowloris.SHORT)
+    assert (found["left_open"], found["honest_failed"]) == (0, 0)
+    assert found["last_closed_after_seconds"] <= slowloris.SHORT.body_seconds + 2
+    assert found["attacked_p99_ms"] <= 2 * found["idle_p99_ms"] + 100  # cores are shared
+    assert found["control"]["left_open"] == slowloris.SHORT.num_sockets
+
+
+def test_memory_does_not_grow_with_abuse() -> None:
+    found: Any = abuse.measure(abuse.SHORT)
+    assert found["chunked_outcomes"] == {"200": abuse.SHORT.num_bodies}
+    assert found["oversize_outcomes"] == {"413": abuse.SHORT.num_bodies}
+    kib = abuse.MAX_GROWTH_BYTES >> 10
+    assert found["oversize_growth_kib"] <= kib
+    assert found["heads_growth_kib"] <= 4 * kib  # pieces of the heads on their way
+    assert found["control_heads_growth_kib"] >= 16 * kib
+
+
+def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> None:
+    found: Any = worker_kills.measure(num_kills=3)
+    assert found["requests"]["answered"]
+    assert found["lost_beyond_the_killed"] == 0
+    assert found["median_until_healthy_seconds"] <= 3
+    assert not found["control_is_back"]
