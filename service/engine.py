@@ -133,7 +133,7 @@ class Engine:
 
 
 def _verified(folder: Path, reference: VersionRef) -> Bundle:
-    bundle = load_bundle(folder)
+    bundle = load_bundle(folder, runtime="auto")
     if bundle.digest != reference.digest:
         raise IntegrityError(f"the bundle has digest {bundle.digest}, the registry names {reference.digest}")
     return bundle

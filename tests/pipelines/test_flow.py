@@ -25,6 +25,7 @@ FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds
 TINY_FLAGS = [
     *("--horizon", "12", "--set", "model.context_length=48", "--set", "model.d_model=16", "--set", "model.num_heads=2"),
     *("--set", "model.num_layers=1", "--set", "model.d_ff=16", "--set", "training.batch_size=16"),
+    *("--set", "export=false"),  # takes seconds
     *FOLDS,
 ]
 
