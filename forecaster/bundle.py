@@ -107,7 +107,7 @@ class Bundle:
     config: BundleConfig
     manifest: Manifest
     digest: str  # 'sha256:...' of the manifest
-    runtime: RuntimeChoice = RuntimeChoice("eager")
+    runtime: RuntimeChoice  # what executes the predictor
 
 
 def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts, graph: bytes | None = None) -> str:

@@ -13,7 +13,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 import torch
@@ -82,7 +82,7 @@ def _graph(ensemble: Executor) -> bytes:
             )
     except ImportError as error:
         raise ExportError(f"{error.name} is not installed: pip install 'forecaster[export]'") from error
-    except Exception as error:  # noqa: BLE001  tracing fails in as many ways as networks can be written
+    except Exception as error:  # tracing fails in as many ways as networks can be written
         raise ExportError(f"the network cannot be traced: {type(error).__name__}: {str(error)[:300]}") from error
     assert written is not None
     return _stripped(written.model_proto)
@@ -114,7 +114,8 @@ def _stripped(model: onnx.ModelProto) -> bytes:
         for value in values:
             del value.metadata_props[:]
     del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
-    return model.SerializeToString(deterministic=True)
+    graph: bytes = model.SerializeToString(deterministic=True)
+    return graph
 
 
 def _check(predictor: Predictor, graph: bytes) -> None:
@@ -135,7 +136,7 @@ def _quiet() -> Iterator[None]:
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

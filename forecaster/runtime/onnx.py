@@ -1,8 +1,8 @@
 """Networks computed by ONNX Runtime from one graph, in the place of an `Ensemble`.
 
-The graph's inputs are those that `input_names` names, its outputs the members' parameters and the scale. ONNX Runtime is
-imported when the first graph is opened. A graph is data from outside: it comes as bytes whose digest was checked, and
-nothing that it points to outside of them is read.
+The graph's inputs are those that `input_names` names, its outputs the members' parameters and the scale. ONNX Runtime
+is imported when the first graph is opened. A graph is data from outside: it comes as bytes whose digest was checked,
+and nothing that it points to outside of them is read.
 """
 
 from __future__ import annotations
@@ -101,5 +101,5 @@ def _session(graph: bytes, num_threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  the runtime's errors have no common root but this one
+    except Exception as error:  # the runtime's errors have no common root but this one
         raise BundleError(f"the graph cannot be opened: {str(error)[:200]}", code="unfit-graph") from error

@@ -23,7 +23,8 @@ class Repeated(Ensemble):
     times = 20
 
     def __call__(self, *inputs: object) -> EnsembleOutput:  # type: ignore[override]
-        return [super(Repeated, self).__call__(*inputs) for _ in range(self.times)][0]  # type: ignore[arg-type]
+        found = [super(Repeated, self).__call__(*inputs) for _ in range(self.times)]  # type: ignore[arg-type]
+        return found[0]
 
 
 @pytest.fixture(scope="module")
