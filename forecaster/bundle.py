@@ -5,6 +5,7 @@
     weights.safetensors       the parameters of each network, after its number: '0.encoder...', '1.encoder...'
     calibration.safetensors   factors of the quantiles' distance from the median [H], rank templates [T H]
     golden.safetensors        some windows and the quantiles that the trainer's predictor gave for them
+    network.onnx              all networks as one graph for ONNX Runtime; not in every bundle
 
 Data only: nothing in it is executed, and nothing is unpickled. The digest of a bundle is the SHA-256 of its
 manifest, which names the digests of all the rest. `load_bundle` refuses a folder with a file that is missing,
@@ -28,8 +29,9 @@ from safetensors.torch import load_file, save_file
 from forecaster.config import Config, SplitConfig
 from forecaster.data.whole_folder import publish, sibling
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
-from forecaster.golden import record_golden, replay_golden
+from forecaster.golden import record_golden
 from forecaster.predictor import Predictor
+from forecaster.runtime.choose import Runtime, RuntimeChoice, Timings, chosen
 from forecaster.stored_predictor import BundleConfig, calibration_tensors, config_of, predictor_of, weights_of
 
 MANIFEST = "manifest.json"
@@ -37,6 +39,7 @@ CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 CALIBRATION = "calibration.safetensors"
 GOLDEN = "golden.safetensors"
+NETWORK = "network.onnx"
 
 SCHEMA_VERSION = 2
 
@@ -104,11 +107,13 @@ class Bundle:
     config: BundleConfig
     manifest: Manifest
     digest: str  # 'sha256:...' of the manifest
+    runtime: RuntimeChoice  # what executes the predictor
 
 
-def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> str:
+def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts, graph: bytes | None = None) -> str:
     """Writes a bundle to `folder`, which must not exist yet, all or nothing. Gives its digest.
 
+    `graph` is what `forecaster.runtime.export` gives for the predictor, if it shall be executed by ONNX Runtime too.
     BundleError where it exists; what the file system refuses is an OSError.
     """
     if folder.exists():
@@ -121,7 +126,9 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts) -> 
         save_file(calibration_tensors(predictor), draft / CALIBRATION)
         save_file(record_golden(predictor), draft / GOLDEN)
         (draft / CONFIG).write_text(config_of(predictor).model_dump_json(indent=2))
-        files = {name: _digest_file(draft / name) for name in _DATA_FILES}
+        if graph is not None:
+            (draft / NETWORK).write_bytes(graph)
+        files = {path.name: _digest_file(path) for path in sorted(draft.iterdir())}
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
         _open_to_others(draft)
         manifest = Manifest(libraries=libraries, training=training, files=files)
@@ -139,9 +146,11 @@ def _open_to_others(draft: Path) -> None:
         (draft / name).chmod((draft / CONFIG).stat().st_mode)
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, runtime: Runtime = "eager", num_threads: int = 1) -> Bundle:
     """Loads and verifies a bundle: digests first, then the network, then its golden forecast.
 
+    What executes it is torch ('eager': to the last digit what the trainer had), ONNX Runtime on `num_threads` threads
+    ('onnx'), or the faster of the two on this machine ('auto'); the golden forecast is replayed on what will be used.
     Raises BundleError for a malformed folder, IntegrityError for changed, missing or extra files and
     GoldenError when the network answers its golden contexts differently from when it was saved.
     """
@@ -153,12 +162,13 @@ def load_bundle(folder: Path) -> Bundle:
     try:
         config = _parse(BundleConfig, folder / CONFIG)
         predictor = predictor_of(config, load_file(folder / WEIGHTS), load_file(folder / CALIBRATION))
-        replay_golden(predictor, load_file(folder / GOLDEN))
+        graph = None if runtime == "eager" else _read_graph(folder, manifest)
+        predictor, choice = chosen(predictor, load_file(folder / GOLDEN), graph, runtime, num_threads)
     except BundleError:
         raise
     except (ForecasterError, SafetensorError, RuntimeError, ValueError, OSError) as error:
         raise BundleError(f"bundle {folder.name} cannot be loaded: {error}") from error
-    return Bundle(predictor, config, manifest, _digest_manifest(folder))
+    return Bundle(predictor, config, manifest, _digest_manifest(folder), choice)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -196,7 +206,7 @@ def _verify_files(folder: Path, manifest: Manifest) -> None:
     found = {path.name for path in folder.iterdir()} - {MANIFEST}
     if found != set(manifest.files):
         raise IntegrityError(f"bundle holds {sorted(found)}, its manifest names {sorted(manifest.files)}")
-    if found != set(_DATA_FILES):
+    if found - {NETWORK} != set(_DATA_FILES):
         raise BundleError(f"bundle holds {sorted(found)}, this version of the library wants {sorted(_DATA_FILES)}")
     for name, expected in manifest.files.items():
         path = folder / name
@@ -204,6 +214,16 @@ def _verify_files(folder: Path, manifest: Manifest) -> None:
             raise IntegrityError(f"{name} of the bundle is not a plain file")
         if _digest_file(path) != expected:
             raise IntegrityError(f"{name} of the bundle differs from the SHA-256 in its manifest")
+
+
+def _read_graph(folder: Path, manifest: Manifest) -> bytes | None:
+    """Gives the graph, if there is one: the very bytes that the manifest names, whatever the file holds by now."""
+    if NETWORK not in manifest.files:
+        return None
+    graph = (folder / NETWORK).read_bytes()
+    if hashlib.sha256(graph).hexdigest() != manifest.files[NETWORK].sha256:
+        raise IntegrityError(f"{NETWORK} of the bundle differs from the SHA-256 in its manifest")
+    return graph
 
 
 def _digest_file(path: Path) -> FileDigest:
@@ -228,6 +248,12 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "head": config.model.head,
         "calibrated": config.calibration is not None,
         "num_parameters": sum(p.numel() for network in bundle.predictor.networks for p in network.parameters()),
+        "runtime": {"name": bundle.runtime.name, "milliseconds": _by_text(bundle.runtime.milliseconds)},
         "libraries": bundle.manifest.libraries,
         "training": bundle.manifest.training.model_dump(exclude={"split", "used_up", "start", "correction_share"}),
     }
+
+
+def _by_text(timings: Timings) -> dict[str, dict[str, float]]:
+    """Gives timings with batch sizes as texts, which is what keys in JSON are."""
+    return {name: {str(size): value for size, value in found.items()} for name, found in timings.items()}

@@ -64,7 +64,7 @@ class Calibration:
         raw = quantiles_at(joint)
         middle = raw[..., joint.index(self.anchor), None]
         wider = middle + torch.from_numpy(self.factors).to(raw)[:, None] * (raw - middle)
-        return wider[..., [joint.index(level) for level in levels]]
+        return wider if joint == list(levels) else wider[..., [joint.index(level) for level in levels]]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ ForecasterError
 ├── BundleError             a bundle folder is incomplete, malformed or of another schema
 │   ├── IntegrityError      a file differs from the digest in the manifest
 │   └── GoldenError         the model no longer reproduces its golden forecast
+├── ExportError             a network cannot be written as a graph for another runtime
 ├── LeakageError            an evaluation would look at data that a model was trained on
 └── TrainingError           fitting could not start or did not end in usable weights
 
@@ -97,6 +98,12 @@ class GoldenError(BundleError):
     """The loaded model does not reproduce the golden forecast it was saved with."""
 
     code = "golden-mismatch"
+
+
+class ExportError(ForecasterError):
+    """A network cannot be written as a graph for another runtime."""
+
+    code = "not-exported"
 
 
 class LeakageError(ForecasterError):

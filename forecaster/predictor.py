@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import FrequencyError, RequestError
 from forecaster.known_ahead import refuse_unknown_ahead
-from forecaster.model.ensemble import Ensemble
+from forecaster.model.ensemble import Ensemble, Executor
 from forecaster.model.network import Network
 from forecaster.model.scaling import unscale
 from forecaster.question import Question
@@ -39,9 +40,15 @@ class Predictor:
     def __init__(
         self, network: Network | Sequence[Network], frequency: Frequency, calibration: Calibration | None = None
     ) -> None:
-        self.ensemble = Ensemble(network)
+        self.ensemble: Executor = Ensemble(network)
         self.frequency = frequency
         self.calibration = calibration
+
+    def executed_by(self, executor: Executor) -> Predictor:
+        """Gives the same predictor, whose networks another executor computes."""
+        other = copy.copy(self)
+        other.ensemble = executor
+        return other
 
     @property
     def networks(self) -> tuple[Network, ...]:

@@ -81,6 +81,7 @@ class PipelineConfig(Config):
     split: SplitConfig = SplitConfig()
     start: StartConfig = StartConfig()
     promotion: PromotionConfig = PromotionConfig()
+    export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @property
     def num_folds(self) -> int:

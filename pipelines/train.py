@@ -20,6 +20,7 @@ from forecaster.calibration import Calibration
 from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation, evaluate
 from forecaster.predictor import Predictor
+from forecaster.runtime.export import try_export
 from forecaster.training.callbacks import ReportMetrics
 from forecaster.training.fit import FitResult, fit, fit_key, resolve
 from forecaster.training.memory import memory_estimate
@@ -90,7 +91,8 @@ def _register(
 ) -> Training:
     """Evaluates what was fitted, logs it, and registers its bundle."""
     folder = outcome.folder / "bundle"
-    save_bundle(folder, result.predictor, result.facts)
+    graph = try_export(result.predictor) if config.export else None
+    save_bundle(folder, result.predictor, result.facts, graph)
     bundle = load_bundle(folder)
     raw = Predictor(result.predictor.networks, result.predictor.frequency)
     validation = evaluate(raw, panel, result.split.validation, raw.levels)  # calibration was learned on these folds

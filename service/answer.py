@@ -63,7 +63,9 @@ class Answer(RequestResponseCycle):
         except Exception:
             log.exception("application_failed")
         if not self.response_started:
-            await self._send(problem_of(dict(self.scope), ServiceError("an unexpected error occurred; it has been logged")))
+            await self._send(
+                problem_of(dict(self.scope), ServiceError("an unexpected error occurred; it has been logged"))
+            )
         elif not self.response_complete and not self.disconnected:
             self.transport.close()
 

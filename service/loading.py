@@ -12,7 +12,7 @@ from forecaster.bundle import Bundle
 from forecaster.errors import IntegrityError
 from service.cache import BundleCache
 from service.registry import ReadsRegistry, RegistryUnavailable, VersionRef
-from service.verified import check_reference, verified_bundle
+from service.verified import EAGER, Execution, check_reference, verified_bundle
 
 log = logging.getLogger("service.loading")
 
@@ -28,7 +28,14 @@ class Loaded:
 class Loader:
     """Loads verified bundles. Raises BundleError for what is refused, RegistryUnavailable for what cannot be had."""
 
-    def __init__(self, registry: ReadsRegistry, cache: BundleCache, warm: Callable[[Bundle, Path], None]) -> None:
+    def __init__(
+        self,
+        registry: ReadsRegistry,
+        cache: BundleCache,
+        warm: Callable[[Bundle, Path], None],
+        execution: Execution = EAGER,
+    ) -> None:
+        self._execution = execution
         self._registry = registry
         self._cache = cache
         self._warm = warm
@@ -72,6 +79,6 @@ class Loader:
             yield self._registry.download(reference, elsewhere)
 
     def _ready(self, folder: Path, reference: VersionRef) -> Bundle:
-        bundle = verified_bundle(folder, reference)
+        bundle = verified_bundle(folder, reference, self._execution)
         self._warm(bundle, folder)
         return bundle

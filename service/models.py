@@ -24,7 +24,7 @@ from service.loading import Loaded, Loader
 from service.registry import ReadsRegistry, RegistryUnavailable, VersionRef
 from service.settings import Settings
 from service.specs import ModelSpec
-from service.verified import contract_changes, differing_libraries, warm_up
+from service.verified import Execution, contract_changes, differing_libraries, warm_up
 from service.view import ModelsState, ServedModel, SpecState, View
 
 log = logging.getLogger("service.models")
@@ -45,7 +45,7 @@ class Models:
         self._num_threads = settings.num_threads
         self._registry = registry
         self._cache = BundleCache(settings.home)
-        self._loader = Loader(registry, self._cache, warm)
+        self._loader = Loader(registry, self._cache, warm, Execution(settings.runtime, settings.num_threads))
         self._clock = clock
         self._pauses = Pauses(settings.refresh_seconds, settings.retry_refused_seconds, random.Random())  # noqa: S311
         self._view = View(self._followed, {spec: Following() for spec in self._specs})

@@ -222,6 +222,9 @@ class ModelDescription(Schema):
     calibrated: bool
     covariates: dict[str, list[str]] = Field(description="What it reads beside the target: names by kind.")
     num_parameters: int
+    runtime: dict[str, object] = Field(
+        description="What executes it, and the milliseconds that were measured by batch."
+    )
     libraries: dict[str, str]
     training: dict[str, str | int | float | None]
 

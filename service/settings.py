@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -67,7 +67,10 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(5, ge=1, description="How long a connection may be idle between requests.")
     drain_grace_seconds: float = Field(0.0, ge=0, description="How long all is still served once it is to end.")
     drain_seconds: float = Field(8.0, gt=0, description="How long it then finishes what was begun.")
-    num_threads: int = Field(1, ge=1, description="Threads of torch. More than one is slower on shared cores.")
+    runtime: Literal["auto", "eager", "onnx"] = Field(
+        "auto", description="What executes models: PyTorch (eager), ONNX Runtime, or the faster of the two when loaded."
+    )
+    num_threads: int = Field(1, ge=1, description="Threads of a forward pass. More than one is slower on shared cores.")
 
     @field_validator("models", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from importlib.metadata import version as running_version
 from pathlib import Path
 
@@ -12,12 +13,24 @@ from safetensors.torch import load_file
 from forecaster.bundle import GOLDEN, MANIFEST, Bundle, load_bundle
 from forecaster.errors import BundleError, IntegrityError
 from forecaster.golden import replay_golden
+from forecaster.runtime.choose import Runtime
 from service.registry import VersionRef
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _VERSION = re.compile(r"[0-9]{1,9}")
 # A change of these may change numbers; the others only read files.
 _COMPUTING_LIBRARIES = ("forecaster", "torch")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How bundles are executed: by what, and on how many threads."""
+
+    runtime: Runtime = "eager"
+    num_threads: int = 1
+
+
+EAGER = Execution()
 
 
 def check_reference(reference: VersionRef) -> None:
@@ -28,14 +41,14 @@ def check_reference(reference: VersionRef) -> None:
         )
 
 
-def verified_bundle(folder: Path, reference: VersionRef) -> Bundle:
+def verified_bundle(folder: Path, reference: VersionRef, execution: Execution = EAGER) -> Bundle:
     """Loads the bundle of a version: its manifest has the digest that the registry names, its files those of the
     manifest, and it gives its golden forecast. BundleError otherwise, in words without a path of this machine.
     """
     check_reference(reference)
     try:
         _check_manifest(folder, reference.digest)
-        bundle = load_bundle(folder)
+        bundle = load_bundle(folder, execution.runtime, execution.num_threads)
     except OSError as error:
         raise BundleError(f"the bundle cannot be read: {error.strerror}") from error
     except BundleError as error:

@@ -26,6 +26,7 @@ TINY = {
     "model": ModelConfig(horizon=12, context_length=48, d_model=16, num_heads=2, num_layers=1, d_ff=16),
     "training": TrainingConfig(max_steps=60, steps_per_validation=20, batch_size=64, learning_rate=5e-3),
     "split": SplitConfig(num_validation_folds=1, num_test_folds=2),
+    "export": False,  # takes seconds
 }
 
 

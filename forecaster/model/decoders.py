@@ -37,7 +37,7 @@ class QueryDecoder(nn.Module):
     def forward(self, encodings: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Gives parameters [B H K] of encodings [B N D], the last tokens of which are those of the future."""
         parameters: torch.Tensor = self.linear(encodings[:, -self.num_future :])
-        return parameters.reshape(len(parameters), -1, self.num_parameters)[:, : self.horizon]
+        return parameters.reshape(parameters.shape[0], -1, self.num_parameters)[:, : self.horizon]
 
 
 Decoder = FlattenedDecoder | QueryDecoder

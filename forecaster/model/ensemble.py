@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -30,6 +31,27 @@ class EnsembleOutput:
         """Gives the scaled quantiles [B H Q] at ascending levels; those of a single network are exactly its own."""
         members = [self.head.quantiles(parameters, levels, self.scale) for parameters in self.parameters]
         return members[0] if len(members) == 1 else torch.stack(members).mean(dim=0)
+
+
+class Executor(Protocol):
+    """Whatever computes what an ensemble says: torch itself, or another runtime in its place."""
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The members."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs are wanted."""
+
+    def __call__(
+        self,
+        context: torch.Tensor,
+        observed: torch.Tensor,
+        covariates: CovariateBatch | None = None,
+        groups: torch.Tensor | None = None,
+    ) -> EnsembleOutput:
+        """Gives what all members say of context [B L], observed [B L] and what else is known of these windows."""
 
 
 class Ensemble:

@@ -146,5 +146,5 @@ def scale_covariate(numbers: Masked) -> Masked:
     num_steps = numbers.values.shape[1]
     rows = numbers.values.transpose(1, 2).reshape(-1, num_steps)
     observed = numbers.observed.transpose(1, 2).reshape(-1, num_steps)
-    scaled = scale_context(rows, observed).values.reshape(len(numbers.values), -1, num_steps)
+    scaled = scale_context(rows, observed).values.reshape(numbers.values.shape[0], -1, num_steps)
     return Masked(scaled.transpose(1, 2), numbers.observed)

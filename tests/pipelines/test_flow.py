@@ -25,6 +25,7 @@ FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds
 TINY_FLAGS = [
     *("--horizon", "12", "--set", "model.context_length=48", "--set", "model.d_model=16", "--set", "model.num_heads=2"),
     *("--set", "model.num_layers=1", "--set", "model.d_ff=16", "--set", "training.batch_size=16"),
+    *("--set", "export=false"),  # takes seconds
     *FOLDS,
 ]
 
@@ -65,6 +66,21 @@ def shell(
     monkeypatch.setenv("FORECASTER_HOME", str(home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return Shell(home, capsys)
+
+
+@pytest.mark.slow
+def test_a_registered_version_has_a_graph_unless_told_otherwise(shell: Shell) -> None:
+    flags = ("--max-steps", "1", "--no-promote", *TINY_FLAGS, "--set", "export=true")
+    code, _ = shell("train", "--data", str(shell.data), *flags)
+    assert code == 0
+    folders = [_folder(shell, number) for number in ("1", "2")]
+    assert [(folder / "network.onnx").exists() for folder in folders] == [False, True]
+    assert load_bundle(folders[1], "onnx").runtime.name == "onnx"
+
+
+def _folder(shell: Shell, number: str) -> Path:
+    """Gives where the registry keeps the bundle of a version."""
+    return Path(shell.client.get_model_version_download_uri("waves", number).removeprefix("file://")) / VERSION_PATH
 
 
 def test_a_challenger_without_the_wanted_gain_is_registered_and_not_promoted(shell: Shell) -> None:

@@ -63,8 +63,11 @@ class QuantileHead:
         refuse_levels(
             [level for level in levels if not low <= level <= high], f"{low} to {high}, the range of this model"
         )
-        trained = self.trained_quantiles(parameters).unbind(-1)
-        return torch.stack([self._interpolated(trained, level) for level in levels], dim=-1)
+        trained = self.trained_quantiles(parameters)
+        if tuple(levels) == self.levels:
+            return trained
+        columns = trained.unbind(-1)
+        return torch.stack([self._interpolated(columns, level) for level in levels], dim=-1)
 
     def trained_quantiles(self, parameters: torch.Tensor) -> torch.Tensor:
         """Gives the quantiles [B H K] at the trained levels, never descending."""

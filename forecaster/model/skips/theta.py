@@ -62,9 +62,7 @@ class ThetaSkip(nn.Module):
         weight = torch.einsum("bj,ajt->bat", observed.to(rest.dtype), self.decays)
         levels = total / weight.clamp(min=torch.finfo(rest.dtype).tiny)  # [B A L]
         # A missing value leaves the level; computed anew, it would be lost where all weights have decayed to 0.
-        steps = torch.arange(rest.shape[1], device=rest.device)
-        latest = torch.where(observed, steps, 0).cummax(dim=1).values
-        levels = levels.gather(2, latest.unsqueeze(1).expand_as(levels))
+        levels = levels.gather(2, latest_observed(observed).unsqueeze(1).expand_as(levels))
         known = observed[:, 1:] & (observed.cumsum(dim=1)[:, :-1] > 0)
         errors = torch.where(known.unsqueeze(1), (rest[:, None, 1:] - levels[:, :, :-1]).square(), 0.0).sum(dim=2)
         best = errors.argmin(dim=1, keepdim=True)  # [B 1]
@@ -74,6 +72,20 @@ class ThetaSkip(nn.Module):
 def theta_bytes(context_length: int) -> int:
     """Gives how much memory the weights of all ages take that one such skip holds."""
     return 8 * len(ALPHAS) * context_length**2
+
+
+def latest_observed(observed: torch.Tensor) -> torch.Tensor:
+    """Gives for each step the last one up to it that is observed [B L] int64; 0 before the first.
+
+    A running maximum in log2(L) passes over whole rows: an export to ONNX knows no `cummax`.
+    """
+    length = observed.shape[1]
+    latest = torch.where(observed, torch.arange(length, device=observed.device), 0)
+    reach = 1
+    while reach < length:
+        latest = torch.maximum(latest, F.pad(latest, (reach, 0))[:, :length])
+        reach *= 2
+    return latest
 
 
 def slope(values: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
@@ -92,12 +104,12 @@ def seasonal_profile(values: torch.Tensor, observed: torch.Tensor, season_length
     """
     m = season_length
     if not 2 <= m <= values.shape[1] // 2:
-        return torch.zeros(len(values), max(1, m), dtype=values.dtype, device=values.device)
+        return torch.zeros(values.shape[0], max(1, m), dtype=values.dtype, device=values.device)
     missing = -values.shape[1] % m
     values, observed = F.pad(torch.where(observed, values, 0.0), (missing, 0)), F.pad(observed, (missing, 0))
     trend, whole = _moving_average(values, observed, m)
     differs = whole & observed
-    seasons = len(values), -1, m
+    seasons = values.shape[0], -1, m
     total = torch.where(differs, values - trend, 0.0).reshape(seasons).sum(dim=1)
     profile = total / differs.reshape(seasons).sum(dim=1).clamp(min=1)
     profile = profile - profile.mean(dim=1, keepdim=True)

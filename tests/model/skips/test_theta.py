@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from forecaster.model.skips.theta import ALPHAS, ThetaSkip, is_seasonal, seasonal_profile, slope
+from forecaster.model.skips.theta import ALPHAS, ThetaSkip, is_seasonal, latest_observed, seasonal_profile, slope
 from tests.model.factories import awake_network, batch_of, forecast, random_context
 
 Array = NDArray[np.float64]
@@ -126,3 +126,11 @@ def test_the_level_outlasts_a_gap_of_any_length(gap: int) -> None:
     observed = torch.arange(60 + gap).unsqueeze(0) < 60
     given = ThetaSkip(60 + gap, 1, 1)(values, observed)
     torch.testing.assert_close(given, ThetaSkip(60, 1, 1)(row(walk), all_observed(row(walk))), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 64, 100])
+def test_the_latest_observed_step_is_a_running_maximum(length: int) -> None:
+    observed = torch.rand(6, length, generator=torch.Generator().manual_seed(0)) < 0.3
+    observed[0], observed[1] = False, True
+    expected = torch.where(observed, torch.arange(length), 0).cummax(dim=1).values
+    assert torch.equal(latest_observed(observed), expected)

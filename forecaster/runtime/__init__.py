@@ -1,0 +1,1 @@
+"""How a bundle's networks are executed: by torch as they are, or as one graph by ONNX Runtime."""
