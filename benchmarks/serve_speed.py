@@ -1,6 +1,6 @@
 """Speed of the service beside `mlflow models serve`, LitServe and the bare forward, with the same random model.
 
-    python -m benchmarks.serve_speed [--save] [--repeats 3] [--seconds 8] [--variants]
+    python -m benchmarks.serve_speed [--save] [--repeats 3] [--seconds 6] [--variants]
 
 Each server runs alone, in processes of its own, with the same setting of threads; wrk asks it in a closed loop for
 forecasts of 64 series in turn, a series of 512 values in each request, for 96 steps at 9 levels, over 1, 8, 32 and 64
@@ -23,6 +23,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -55,6 +57,8 @@ TOLERANCE = 1e-4  # of the spread of a series, between servers
 MLFLOW, LITSERVE = VARIANTS["mlflow"][0], VARIANTS["litserve"][0]
 
 _WARM_UP_SHARE = 0.25  # of the seconds that are measured
+_ANSWERS_PER_CONNECTION = 10
+_LONGEST = 5  # times the seconds asked for
 _NUM_CHECKED = 4
 _FRAMEWORK_CONCURRENCY = 8
 _VARIANTS_CONCURRENCY = 32
@@ -78,6 +82,7 @@ Round = Mapping[str, Mapping[int, Speed]]  # by server and concurrency
 def main() -> None:
     """Runs the rounds and prints the record."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that servers end with it
     with tempfile.TemporaryDirectory(prefix="serve-speed-") as name:
         folder = Path(name)
         bench = Bench(register_model(folder), folder, given.seconds)
@@ -127,6 +132,15 @@ def median_speeds(rounds: Sequence[Round]) -> Round:
         server: {concurrency: _median_speed([one[server][concurrency] for one in rounds]) for concurrency in speeds}
         for server, speeds in rounds[0].items()
     }
+
+
+def long_enough(seconds: float, concurrency: int, requests_per_second: float) -> float:
+    """Gives the seconds to measure for: more than asked for where each connection would be answered a few times only.
+
+    What is under way at the end is not counted, and these are the slowest.
+    """
+    wanted = _ANSWERS_PER_CONNECTION * concurrency / max(requests_per_second, 1.0)
+    return min(max(seconds, wanted), _LONGEST * seconds)
 
 
 def windows_per_second(forward: Mapping[int, float]) -> dict[str, float]:
@@ -181,10 +195,10 @@ class Bench:
         }
 
     def _speed(self, server: Server, concurrency: int) -> Speed:
-        self._load(server, concurrency, _WARM_UP_SHARE * self._seconds)
+        warm_up = self._load(server, concurrency, _WARM_UP_SHARE * self._seconds)
         server.settle()
         before = server.cpu_seconds()
-        load = self._load(server, concurrency, self._seconds)
+        load = self._load(server, concurrency, long_enough(self._seconds, concurrency, warm_up.requests_per_second))
         used = server.cpu_seconds() - before
         server.settle()
         name = server.contender.name
@@ -237,7 +251,7 @@ def _shown(speeds: Round) -> dict[str, dict[str, dict[str, float]]]:
 def _arguments() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--repeats", type=int, default=3)
-    arguments.add_argument("--seconds", type=float, default=8.0, help="of each measurement, after a quarter to warm up")
+    arguments.add_argument("--seconds", type=float, default=6.0, help="of each measurement, after a quarter to warm up")
     arguments.add_argument("--variants", action="store_true", help="measure the other settings of the peers too")
     arguments.add_argument("--save", action="store_true", help="write docs/results/serve_speed.json")
     return arguments.parse_args()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.serve_speed import Round, Speed, figures, median_speeds, windows_per_second
+from benchmarks.serve_speed import Round, Speed, figures, long_enough, median_speeds, windows_per_second
 
 
 def speed(rate: float, p50: float = 10.0, p99: float = 20.0, cpu: float = 1.0) -> Speed:
@@ -41,3 +41,9 @@ def test_numbers_are_medians_over_rounds() -> None:
 
 def test_a_forward_of_many_windows_counts_each() -> None:
     assert windows_per_second({1: 0.005, 64: 0.064}) == {"1": pytest.approx(200), "64": pytest.approx(1000)}
+
+
+def test_slow_servers_are_measured_longer_within_bounds() -> None:
+    assert long_enough(6, concurrency=32, requests_per_second=500) == 6
+    assert long_enough(6, concurrency=32, requests_per_second=20) == pytest.approx(16)
+    assert long_enough(6, concurrency=64, requests_per_second=0) == 30
