@@ -97,12 +97,14 @@ def main() -> None:
     setup = machine_setup(["mlflow", "litserve", "uvicorn", "orjson"]) | {
         "client": client_name(),
         "threads": THREADS,
+        "commands": {one.name: one.shown_command() for one in (OURS, MLFLOW, LITSERVE, NULL_MODEL, FLOOR)},
         "runtime": bench.runtime,
         "repeats": given.repeats,
         "seconds": given.seconds,
         "model": MODEL.model_dump(include={"context_length", "horizon", "d_model", "num_layers", "d_ff", "levels"}),
         "median": _shown(speeds),
         "rounds": [_shown(one) for one in rounds],
+        "forward_seconds": [{str(size): seconds for size, seconds in one.items()} for one in forwards],
         "forward_windows_per_second": {"service": windows_per_second(forward), **others},
         "variants": _shown(variants),
     }

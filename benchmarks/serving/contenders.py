@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -43,7 +43,11 @@ class Contender:
     path: str
     body: Callable[[FloatArray], bytes]  # a context [L] -> the body that asks for its forecast
     quantiles: Callable[[bytes], FloatArray]  # the body of a reply -> [H Q]
-    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def shown_command(self) -> str:
+        """Gives how it is started, without this machine's folders and port."""
+        program, *arguments = self.command(Home(Path("HOME"), Path("BUNDLE")), 0)
+        return " ".join([Path(program).name, *arguments])
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,6 @@ def served(contender: Contender, home: Home, folder: Path) -> Iterator[Server]:
         MLFLOW_TRACKING_URI=home.registry_uri,
         MLFLOW_DISABLE_TELEMETRY="true",
         **THREADS,
-        **contender.environment,
     )
 
     def ready() -> bool:

@@ -79,3 +79,9 @@ def test_the_floor_refuses_what_is_no_json() -> None:
 
     with pytest.raises(orjson.JSONDecodeError, match=r"EOF|unexpected end"):
         asyncio.run(floor.application()({"type": "http", "method": "POST"}, receive, send))
+
+
+def test_commands_are_shown_without_folders_and_ports() -> None:
+    shown = contenders.VARIANTS["mlflow"][0].shown_command()
+    assert shown == "mlflow models serve --model-uri models:/speed@champion --env-manager local --port 0 --workers 2"
+    assert contenders.OURS.shown_command().startswith("python -m forecaster serve --home HOME --port 0")
