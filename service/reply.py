@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pandas as pd
 
 from forecaster.arrays import FloatArray
 from forecaster.time.frequency import TimeAxis
+from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, level_name
 from service.schemas import ForecastRequest, ModelRef
 from service.translate import Warnings
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+_UTC = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,13 @@ def forecasts(request: ForecastRequest, answer: Answer) -> Iterator[dict[str, An
     forecast = answer.forecast
     values = np.ascontiguousarray(forecast.values.transpose(0, 2, 1))  # [S Q H]
     columns = {level: column for column, level in enumerate(forecast.levels)}
+    shown = [(level_name(level), columns[level]) for level in answer.levels]
     for position, series_id in enumerate(forecast.series_ids):
         own = values[position]
         found: dict[str, Any] = {
             "id": series_id,
             "timestamps": timestamps(forecast.axis, forecast.starts[position], forecast.horizon),
-            "quantiles": {level_name(level): own[columns[level]] for level in answer.levels},
+            "quantiles": {name: own[column] for name, column in shown},
         }
         if request.intervals:
             found["intervals"] = _intervals(request.intervals, own, columns)
@@ -81,7 +83,7 @@ def _intervals(percents: Sequence[float], own: FloatArray, columns: dict[float, 
 
 def encoded(request: ForecastRequest, answer: Answer) -> bytes:
     """Gives the whole reply as JSON."""
-    return orjson.dumps({**head(answer), "forecasts": list(forecasts(request, answer))}, option=_OPTIONS)
+    return orjson.dumps({**head(answer), "forecasts": list(forecasts(request, answer))}, option=_options(answer))
 
 
 def first_line(answer: Answer) -> bytes:
@@ -91,25 +93,23 @@ def first_line(answer: Answer) -> bytes:
 
 def lines(request: ForecastRequest, answer: Answer) -> bytes:
     """Gives a line of JSON for each series."""
-    return b"".join(
-        orjson.dumps(one, option=_OPTIONS | orjson.OPT_APPEND_NEWLINE) for one in forecasts(request, answer)
-    )
+    option = _options(answer) | orjson.OPT_APPEND_NEWLINE
+    return b"".join(orjson.dumps(one, option=option) for one in forecasts(request, answer))
 
 
-def timestamps(axis: TimeAxis, start: Any, num: int) -> list[str] | list[int]:
-    """Gives the timestamps from a stored one on, as ISO 8601 texts with the offset of the axis' zone, or integers."""
-    if axis.frequency.is_step:
-        return [int(step) for step in axis.frequency.range(start, num)]
-    if axis.timezone not in (None, "UTC"):
-        return [stamp.isoformat().replace("+00:00", "Z") for stamp in axis.show(start, num)]
-    stored = axis.frequency.range(start, num)
-    whole = not (stored.astype(np.int64) % 1_000_000).any()
-    texts: list[str] = np.datetime_as_string(stored, unit="s").tolist() if whole else _isoformat(stored)
-    return texts if axis.timezone is None else [f"{text}Z" for text in texts]
+def timestamps(axis: TimeAxis, start: Any, num: int) -> StoredTimes | list[str]:
+    """Gives the timestamps from a stored one on, as what is written as ISO 8601 with the offset of the axis' zone.
+
+    Integers, naive times and UTC are written as they are stored, the last with a Z by `_options`.
+    """
+    if axis.frequency.is_step or axis.timezone in (None, "UTC"):
+        return axis.frequency.range(start, num)
+    return [stamp.isoformat().replace("+00:00", "Z") for stamp in axis.show(start, num)]
 
 
-def _isoformat(stored: Any) -> list[str]:
-    return [stamp.isoformat() for stamp in pd.DatetimeIndex(stored)]
+def _options(answer: Answer) -> int:
+    """Gives how orjson writes an answer: arrays as they are, stored times of UTC with a Z."""
+    return _OPTIONS | (_UTC if answer.forecast.axis.timezone == "UTC" else 0)
 
 
 def _ends(percent: float) -> tuple[float, float]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 
 from forecaster.data.timestamps import Times
-from forecaster.time.grid import StoredTimes
-from forecaster.time.stored import EARLIEST, LATEST
 
 _PLAIN = re.compile(r"(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?)(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _DATE = 10
+# A day within the range of `parse_times`, so that no offset leads out of it; what lies beyond is rare.
+_EARLIEST, _LATEST = datetime(1678, 1, 2), datetime(2261, 12, 30)  # noqa: DTZ001 - naive, as stored time is
 
 
 def parse_plain(texts: Sequence[str]) -> Times | None:
@@ -24,17 +25,18 @@ def parse_plain(texts: Sequence[str]) -> Times | None:
     if not found or None in found:
         return None
     suffixes = {match[2] for match in found if match}
-    times = [match[1] for match in found if match]
+    texts = [match[1] for match in found if match]
     suffix = suffixes.pop()
-    if suffixes or len({len(time) > _DATE for time in times}) > 1 or (suffix and len(times[0]) == _DATE):
+    if suffixes or len({len(text) > _DATE for text in texts}) > 1 or (suffix and len(texts[0]) == _DATE):
         return None
     offset = _minutes(suffix)
     try:
-        local = np.array(times, dtype="datetime64[us]")
+        local = [datetime.fromisoformat(text) for text in texts]
     except ValueError:
         return None
-    if offset is None or not _within(local) or not _within(utc := local - np.timedelta64(offset, "m")):
+    if offset is None or not (min(local) >= _EARLIEST and max(local) <= _LATEST):
         return None
+    utc = np.array(local, dtype="datetime64[us]") - np.timedelta64(offset, "m")
     zone = None if suffix is None else "UTC" if offset == 0 else f"UTC{suffix}"
     return Times(utc, zone)
 
@@ -47,7 +49,3 @@ def _minutes(suffix: str | None) -> int | None:
     if hours > 23 or minutes > 59:
         return None
     return (60 * hours + minutes) * (-1 if suffix[0] == "-" else 1)
-
-
-def _within(utc: StoredTimes) -> bool:
-    return bool(utc.min() >= EARLIEST and utc.max() <= LATEST)

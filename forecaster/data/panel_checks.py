@@ -28,26 +28,39 @@ def beyond_range(values: FloatArray) -> BoolArray:
 
 def refuse_misfit(panel: Panel) -> None:
     """Raises DataError (invalid-panel) where the arrays of a panel do not fit together."""
-    num_series, offsets, groups = len(panel.series_ids), panel.offsets, panel.groups
-    sound = {
-        "there is no series": num_series > 0,
-        "series ids are not unique": len(set(panel.series_ids)) == num_series,
-        "series ids are not texts": all(isinstance(series_id, str) for series_id in panel.series_ids),
-        f"offsets are not {num_series + 1} integers": offsets.dtype == np.int64 and offsets.shape == (num_series + 1,),
-        "values are not a flat array of float64": panel.values.dtype == np.float64 and panel.values.ndim == 1,
-        f"starts are not {num_series} times of type {panel.axis.dtype}": panel.starts.shape == (num_series,)
-        and panel.starts.dtype == panel.axis.dtype,
-        "a start is missing": panel.starts.dtype.kind != "M" or not np.isnat(panel.starts).any(),
-        f"groups are not {num_series} integers": groups.dtype == np.int64 and groups.shape == (num_series,),
-    }
-    for problem, is_sound in sound.items():
-        if not is_sound:
-            raise _invalid(problem)
+    for problem in _misfits(panel):
+        raise _invalid(problem)
+    offsets = panel.offsets
     if offsets[0] != 0 or offsets[-1] != len(panel.values) or (np.diff(offsets) < 1).any():
         raise _invalid("offsets do not ascend from 0 to the values")
     misfit = panel.covariates.misfit(offsets)
     if misfit is not None:
         raise _invalid(misfit)
+
+
+def _misfits(panel: Panel) -> Iterator[str]:
+    """Yields what is wrong with the kinds and sizes of the arrays; written for the case that nothing is."""
+    num_series, starts = len(panel.series_ids), panel.starts
+    yield from _misnamed(panel.series_ids)
+    if panel.offsets.dtype != np.int64 or panel.offsets.shape != (num_series + 1,):
+        yield f"offsets are not {num_series + 1} integers"
+    if panel.values.dtype != np.float64 or panel.values.ndim != 1:
+        yield "values are not a flat array of float64"
+    if starts.shape != (num_series,) or starts.dtype != panel.axis.dtype:
+        yield f"starts are not {num_series} times of type {panel.axis.dtype}"
+    if starts.dtype.kind == "M" and np.isnat(starts).any():
+        yield "a start is missing"
+    if panel.groups.dtype != np.int64 or panel.groups.shape != (num_series,):
+        yield f"groups are not {num_series} integers"
+
+
+def _misnamed(series_ids: tuple[str, ...]) -> Iterator[str]:
+    if not series_ids:
+        yield "there is no series"
+    if len(set(series_ids)) != len(series_ids):
+        yield "series ids are not unique"
+    if not all(isinstance(series_id, str) for series_id in series_ids):
+        yield "series ids are not texts"
 
 
 def refuse_values(panel: Panel) -> None:

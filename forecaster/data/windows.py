@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from forecaster.arrays import IntArray
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.config import CovariateConfig, ModelConfig
 from forecaster.data.covariate_windows import CovariateWindows
 from forecaster.data.cutting import cut, leading
@@ -162,7 +162,7 @@ class Windows:
         values, now = self.panel.values, begins + cutoffs
         exists = ~leading(self.context_length - cutoffs, self.context_length)
         context, observed = cut(values, now - self.context_length, exists)
-        target, target_observed = cut(values, now, leading(lengths - cutoffs, self.horizon))
+        target, target_observed = self._cut_target(now, lengths - cutoffs)
         covariates = self._covariate_windows
         return WindowBatch(
             torch.from_numpy(context),
@@ -173,11 +173,17 @@ class Windows:
             self._groups(addresses) if self.panel.is_grouped else None,
         )
 
+    def _cut_target(self, begins: IntArray, left: IntArray) -> tuple[FloatArray, BoolArray]:
+        """Gives the targets [B H] from flat positions [B] on, where so many steps [B] are left of the series."""
+        if self.horizon == 0:
+            return np.empty((len(begins), 0)), np.empty((len(begins), 0), dtype=np.bool_)
+        return cut(self.panel.values, begins, leading(left, self.horizon))
+
     @cached_property
     def _covariate_windows(self) -> CovariateWindows | None:
-        config = self.covariates or CovariateConfig()
-        if config.is_empty and not self.reads_elapsed:
+        if (self.covariates is None or self.covariates.is_empty) and not self.reads_elapsed:
             return None
+        config = self.covariates or CovariateConfig()
         ahead = self.horizon if self.covariate_horizon is None else self.covariate_horizon
         return CovariateWindows(self.panel, config, self.context_length, ahead, reads_elapsed=self.reads_elapsed)
 

@@ -9,7 +9,7 @@ import pytest
 
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.types import Forecast
-from service.reply import Answer, encoded, first_line, levels_of, lines, timestamps
+from service.reply import Answer, encoded, first_line, levels_of, lines
 from service.schemas import DataWarning, ForecastReply, ForecastRequest, ModelRef
 from tests.service.requests import valid
 
@@ -57,6 +57,15 @@ def test_lines_hold_the_same_as_the_whole() -> None:
     assert [orjson.loads(line) for line in rest] == whole["forecasts"]
 
 
+def written(axis: TimeAxis, start: np.generic, num: int) -> list[str] | list[int]:
+    """The timestamps of a reply as a client reads them."""
+    forecast = Forecast(("a",), axis, np.array([start]), (0.5,), np.zeros((1, num, 1)))
+    request = ForecastRequest.model_validate(valid())
+    content = encoded(request, Answer(MODEL, forecast, (0.5,), {}))
+    found: list[str] | list[int] = orjson.loads(content)["forecasts"][0]["timestamps"]
+    return found
+
+
 @pytest.mark.parametrize("frequency", ["h", "D", "MS", "B", "30s"])
 @pytest.mark.parametrize("timezone", [None, "UTC", "Europe/London", "UTC+05:30", "America/Sao_Paulo"])
 @pytest.mark.parametrize("start", ["2024-03-01T00:00:00", "1999-11-01T00:00:00"])
@@ -64,17 +73,17 @@ def test_timestamps_are_written_as_pandas_writes_them(frequency: str, timezone: 
     axis = TimeAxis(Frequency(frequency), timezone)
     stored = np.datetime64(start, "us")
     expected = [stamp.isoformat().replace("+00:00", "Z") for stamp in axis.show(stored, 60)]
-    assert timestamps(axis, stored, 60) == expected
+    assert written(axis, stored, 60) == expected
 
 
 def test_fractions_of_a_second_are_kept() -> None:
     axis = TimeAxis(Frequency("h"), "UTC")
-    assert timestamps(axis, np.datetime64("2024-01-01T00:00:00.25", "us"), 1) == ["2024-01-01T00:00:00.250000Z"]
+    assert written(axis, np.datetime64("2024-01-01T00:00:00.25", "us"), 1) == ["2024-01-01T00:00:00.250000Z"]
     assert pd.Timestamp("2024-01-01T00:00:00.250000Z").microsecond == 250_000
 
 
 def test_integer_steps_are_integers() -> None:
-    assert timestamps(TimeAxis(Frequency("step")), np.int64(5), 3) == [5, 6, 7]
+    assert written(TimeAxis(Frequency("step")), np.int64(5), 3) == [5, 6, 7]
 
 
 @pytest.mark.parametrize(
