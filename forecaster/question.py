@@ -47,6 +47,8 @@ class Question:
     def refuse_blind(self) -> None:
         """Raises SeriesError for a series without a value in the steps that the model looks at."""
         panel, ends = self.panel, self.panel.offsets[1:]
+        if not np.isnan(panel.values[ends - 1]).any():
+            return
         observed = np.append(np.flatnonzero(~np.isnan(panel.values)), -1)  # the last place: before all values
         latest = observed[np.searchsorted(observed[:-1], ends) - 1]
         blind = np.flatnonzero(latest < np.maximum(ends - (self.model.context_length or 0), panel.offsets[:-1]))

@@ -20,6 +20,7 @@ from service.registry import Registry
 from service.routes import forecast, health, models
 from service.security import Security
 from service.settings import Settings
+from service.shadow import Shadow
 from service.telemetry import Telemetry
 
 log = logging.getLogger("service.app")
@@ -61,15 +62,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _service(settings: Settings) -> Service:
+    models, telemetry = Models(settings, Registry(settings)), Telemetry()
     batcher = Batcher(settings.max_batch, settings.num_threads)
-    return Service(
-        settings,
-        Models(settings, Registry(settings)),
-        batcher,
-        Engine(batcher),
-        Admission(settings, batcher),
-        Telemetry(),
-    )
+    engine = Engine(batcher)
+    shadow = Shadow(settings, models, engine, telemetry.forecasts)
+    return Service(settings, models, batcher, engine, Admission(settings, batcher), telemetry, shadow)
 
 
 async def _follow(service: Service) -> None:

@@ -11,6 +11,7 @@ from service.batcher import Batcher
 from service.engine import Engine
 from service.models import Models
 from service.settings import Settings
+from service.shadow import Shadow
 from service.telemetry import Telemetry
 
 
@@ -24,6 +25,7 @@ class Service:
     engine: Engine
     admission: Admission
     telemetry: Telemetry
+    shadow: Shadow
 
 
 def service_of(scope: Scope) -> Service:

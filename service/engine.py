@@ -67,6 +67,11 @@ class Engine:
     def __init__(self, batcher: Batcher) -> None:
         self._batcher = batcher
 
+    @property
+    def is_idle(self) -> bool:
+        """True where nothing is computed or waits."""
+        return self._batcher.backlog_seconds == 0
+
     async def forecast(
         self, predictor: Predictor, question: Question, expires: float, *, may_degrade: bool = False
     ) -> Given:

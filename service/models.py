@@ -67,6 +67,10 @@ class Models:
         """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady."""
         return self._view.find(text)
 
+    def challenger_of(self, model: ServedModel) -> ServedModel | None:
+        """Gives the challenger that is served beside a model, None where there is none."""
+        return self._view.challenger_of(model)
+
     def state(self) -> ModelsState:
         """Gives what is wanted, what serves and why the two differ, for every spec that is known."""
         view = self._view

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 << 20, ge=1024)
     max_series: int = Field(1024, ge=1, description="Series in one request.")
     max_points: int = Field(1_000_000, ge=1, description="Points in one request, over all series.")
+    shadow_share: float = Field(
+        0.0, ge=0, le=1, description="Share of requests that also go to NAME@challenger, where `models` lists it too."
+    )
     max_requests: int = Field(512, ge=1, description="Requests under way at once; more are refused with 503.")
     max_batch: int = Field(32, ge=1, description="Series in one forward pass.")
     max_queue_seconds: float = Field(

@@ -11,22 +11,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.engine import Given
 from service.following import Refresh
+from service.forecast_metrics import ForecastMetrics
 from service.request_id import HEADER, assign_request_id, current_request_id
 from service.view import ModelsState, ServedModel
 
 # Labels come from here and from the routes, never from a request: a scanner must not make new series.
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-_STAGES = {
-    "queue": "Time that a request's series waited for the inference thread.",
-    "compute": "Time of the forward passes that answered a request.",
-    "serialise": "Time to write a reply.",
-}
-_STAGE_BUCKETS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-
 
 # True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
 # and what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
@@ -50,30 +42,6 @@ class Telemetry:
             ["code"],
             registry=self._registry,
         )
-        self._series = Counter("forecaster_series", "Series forecast.", ["model", "version"], registry=self._registry)
-        self._degraded = Counter(
-            "forecaster_series_degraded",
-            "Series that a fallback answered.",
-            ["model", "version", "reason"],
-            registry=self._registry,
-        )
-        self._stages = {
-            stage: Histogram(
-                f"forecaster_{stage}_seconds",
-                meaning,
-                ["model", "version"],
-                buckets=_STAGE_BUCKETS,
-                registry=self._registry,
-            )
-            for stage, meaning in _STAGES.items()
-        }
-        self._batch_rows = Histogram(
-            "forecaster_batch_rows",
-            "Series in a forward pass.",
-            ["model", "version"],
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
-            registry=self._registry,
-        )
         self._models = Gauge(
             "forecaster_model_loaded",
             "1 for each model version in service.",
@@ -82,7 +50,9 @@ class Telemetry:
             multiprocess_mode="livemax",
         )
         self._following = _FollowingMetrics(self._registry)
+        self.forecasts = ForecastMetrics(self._registry)
         self._shown: set[tuple[str, str]] = set()
+        self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # looked up once each
 
     def count_refusal(self, code: str) -> None:
         """Counts a request that was refused at the edge, by the code of its problem."""
@@ -92,17 +62,6 @@ class Telemetry:
         """Counts what a refresh of the models did, and shows what they are like after it."""
         self._following.count(refresh)
         self._following.show(state)
-
-    def count_forecast(self, model: ServedModel, num_series: int, given: Given, serialise_seconds: float) -> None:
-        """Counts series that were forecast, and where the time went."""
-        labels = model.reference.name, model.reference.version
-        self._series.labels(*labels).inc(num_series)
-        if given.degraded is not None:
-            self._degraded.labels(*labels, given.degraded).inc(num_series)
-        self._stages["queue"].labels(*labels).observe(given.stages.queue)
-        self._stages["compute"].labels(*labels).observe(given.stages.compute)
-        self._stages["serialise"].labels(*labels).observe(serialise_seconds)
-        self._batch_rows.labels(*labels).observe(given.stages.batch_rows)
 
     def show_models(self, models: Iterable[ServedModel]) -> None:
         """Shows which versions are in service."""
@@ -144,12 +103,19 @@ class Telemetry:
             try:
                 await app(scope, receive, watch)
             finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                self._requests.labels(route, method, str(status)).inc()
-                self._seconds.labels(route).observe(time.perf_counter() - begin)
+                self._count(scope, status, time.perf_counter() - begin)
 
         return measured
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        key = route, method, status
+        if key not in self._by_route:
+            self._by_route[key] = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+        requests, times = self._by_route[key]
+        requests.inc()
+        times.observe(seconds)
 
 
 class _FollowingMetrics:

@@ -11,6 +11,8 @@ from service.following import Following, RegistryContact
 from service.registry import VersionRef
 from service.specs import ModelSpec
 
+CHALLENGER = "challenger"
+
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -64,6 +66,11 @@ class View:
         if not self.served or self._is_known(text):
             raise NotReady("no verified version is loaded yet; train and promote one, or wait for the registry")
         raise UnknownModel(f"no model of that name is served; there are {self._names(self.served)}")
+
+    def challenger_of(self, model: ServedModel) -> ServedModel | None:
+        """Gives what serves the alias `challenger` of the same model, None where nothing or the same version does."""
+        found = self.served.get(ModelSpec(model.reference.name, alias=CHALLENGER))
+        return None if found is None or found.reference == model.reference else found
 
     def with_following(self, spec: ModelSpec, following: Following) -> View:
         """Gives the view once more is known of a spec."""

@@ -22,4 +22,4 @@ class CovariateConfig(Config):
     @property
     def is_empty(self) -> bool:
         """True where there is no covariate at all."""
-        return self == CovariateConfig()
+        return not (self.past or self.known or self.calendar or self.holidays or self.static or self.categories)

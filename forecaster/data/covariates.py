@@ -160,6 +160,9 @@ class PanelCovariates:
         return f"known covariates end before the target of series number {short[0]}" if len(short) else None
 
 
+NO_COVARIATES = PanelCovariates()
+
+
 def covariate_config(panel: Panel, calendar: Sequence[str] = (), holidays: str | None = None) -> CovariateConfig:
     """Gives what a network fitted on this panel reads: its covariates, and the calendar features named.
 

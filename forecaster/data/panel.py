@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 
 import numpy as np
 import pandas as pd
 
 from forecaster.arrays import FloatArray, IntArray
-from forecaster.data.covariates import PanelCovariates
+from forecaster.data.covariates import NO_COVARIATES, PanelCovariates
 from forecaster.data.panel_checks import Target, refuse_misfit, refuse_starts, refuse_values, target_numbers
 from forecaster.data.spans import Spans, canonical_bytes
 from forecaster.errors import DataError, SeriesError
@@ -40,7 +40,7 @@ class Panel:
     values: FloatArray  # [total] NaN where missing
     starts: StoredTimes  # [S] stored time of the first step
     axis: TimeAxis
-    covariates: PanelCovariates = field(default_factory=PanelCovariates)
+    covariates: PanelCovariates = NO_COVARIATES
     groups: IntArray = field(default_factory=_every_series_its_own)  # [S] equal where series share a group
 
     def __post_init__(self) -> None:
@@ -74,14 +74,13 @@ class Panel:
             found = f"{len(series_ids)} ids, {len(starts)} starts and {len(targets)} targets"
             raise DataError(f"every series has one id, start and target, got {found}", code="invalid-panel")
         arrays = [target_numbers(target, series_id) for series_id, target in zip(series_ids, targets, strict=True)]
-        offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays], dtype=np.int64)])
         panel = cls(
             tuple(series_ids),
-            offsets.astype(np.int64),
-            np.concatenate([*arrays, np.empty(0)]),
+            np.array([0, *accumulate(map(len, arrays))], dtype=np.int64),
+            arrays[0] if len(arrays) == 1 else np.concatenate([*arrays, np.empty(0)]),
             np.asarray(starts),
             axis,
-            covariates or PanelCovariates(),
+            NO_COVARIATES if covariates is None else covariates,
             np.asarray(groups, dtype=np.int64),
         )
         refuse_values(panel)

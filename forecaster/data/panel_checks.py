@@ -33,7 +33,7 @@ def refuse_misfit(panel: Panel) -> None:
     offsets = panel.offsets
     if offsets[0] != 0 or offsets[-1] != len(panel.values) or (np.diff(offsets) < 1).any():
         raise _invalid("offsets do not ascend from 0 to the values")
-    misfit = panel.covariates.misfit(offsets)
+    misfit = None if panel.covariates.is_empty else panel.covariates.misfit(offsets)
     if misfit is not None:
         raise _invalid(misfit)
 
@@ -67,6 +67,8 @@ def refuse_values(panel: Panel) -> None:
     """Raises ValueTypeError where a value or covariate is infinite or beyond MAX_VALUE."""
     infinite = "infinite", "an infinite value: give a number, or null where it is missing"
     too_large = "value-out-of-range", f"a value beyond +/- {MAX_VALUE:g}"
+    if panel.covariates.is_empty and not (np.abs(panel.values) > MAX_VALUE).any():
+        return
     for column in _columns(panel):
         if not (np.abs(column.values) > MAX_VALUE).any():  # one pass that nearly always does; NaN is not beyond
             continue

@@ -160,7 +160,7 @@ class Windows:
         begins, lengths = self._bounds(addresses)
         cutoffs = addresses.cutoffs
         values, now = self.panel.values, begins + cutoffs
-        exists = ~leading(self.context_length - cutoffs, self.context_length)
+        exists = self._exists(cutoffs)
         context, observed = cut(values, now - self.context_length, exists)
         target, target_observed = self._cut_target(now, lengths - cutoffs)
         covariates = self._covariate_windows
@@ -172,6 +172,12 @@ class Windows:
             covariates.gather(addresses.series, cutoffs) if covariates is not None else None,
             self._groups(addresses) if self.panel.is_grouped else None,
         )
+
+    def _exists(self, cutoffs: IntArray) -> BoolArray:
+        """Says which steps of the contexts [B L] their series has: the last ones, as many as are visible."""
+        if (cutoffs >= self.context_length).all():
+            return np.ones((len(cutoffs), self.context_length), dtype=np.bool_)
+        return ~leading(self.context_length - cutoffs, self.context_length)
 
     def _cut_target(self, begins: IntArray, left: IntArray) -> tuple[FloatArray, BoolArray]:
         """Gives the targets [B H] from flat positions [B] on, where so many steps [B] are left of the series."""

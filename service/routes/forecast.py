@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import orjson
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
@@ -57,7 +57,16 @@ class ForecastEndpoint:
         await response(scope, receive, send)
 
 
-ROUTE = Route(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), methods=["POST"])
+class _NamedRoute(Route):
+    """A route that says which one it is, as FastAPI's do: requests are counted by it."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Says whether a request is for this route."""
+        match, found = super().matches(scope)
+        return match, ({**found, "route": self} if match is not Match.NONE else found)
+
+
+ROUTE = _NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), methods=["POST"])
 
 
 def _charge(scope: Scope, asked: Asked) -> None:
@@ -77,7 +86,9 @@ async def _response(service: Service, asked: Asked) -> Response:
     began = time.perf_counter()
     content = await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer)
     serialise = time.perf_counter() - began
-    service.telemetry.count_forecast(asked.model, len(asked.panel.panel), given, serialise)
+    service.telemetry.forecasts.count(asked.model, len(asked.panel.panel), given, serialise)
+    if given.degraded is None:
+        service.shadow.follow(asked, given.forecast)
     return Response(content, media_type=JSON, headers={"Server-Timing": _timing(given.stages, serialise)})
 
 
@@ -100,7 +111,7 @@ async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) 
                 has_begun, lines = True, reply.first_line(answer) + lines
             await send({"type": "http.response.body", "body": lines, "more_body": True})
             given = Given(answer.forecast, Stages().then(piece.answered))
-            service.telemetry.count_forecast(asked.model, len(piece.places), given, 0.0)
+            service.telemetry.forecasts.count(asked.model, len(piece.places), given, 0.0)
     except ForecasterError as error:
         if not has_begun:
             raise

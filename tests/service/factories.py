@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +13,9 @@ from fastapi import FastAPI
 
 from forecaster.bundle import load_bundle, save_bundle
 from forecaster.predictor import Predictor
-from service.admission import Admission
 from service.app import create_app
-from service.app_state import Service
-from service.batcher import Batcher
-from service.engine import Engine
 from service.settings import Settings
-from service.telemetry import Telemetry
+from service.shadow import Shadow
 from tests.pipelines.factories import FACTS
 from tests.service.fake_models import OneModel
 
@@ -31,15 +28,9 @@ def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
     save_bundle(folder, predictor, FACTS.model_copy(update={"frequency": predictor.frequency.alias}))
     chosen = Settings(home=home, registry_uri="http://127.0.0.1:1", **{"authentication": False, **settings})
     app = create_app(chosen)
-    batcher = Batcher(chosen.max_batch, chosen.num_threads)
-    app.state.service = Service(
-        chosen,
-        OneModel(load_bundle(folder)),  # type: ignore[arg-type]
-        batcher,
-        Engine(batcher),
-        Admission(chosen, batcher),
-        Telemetry(),
-    )
+    service, models = app.state.service, OneModel(load_bundle(folder))
+    shadow = Shadow(chosen, models, service.engine, service.telemetry.forecasts)  # type: ignore[arg-type]
+    app.state.service = replace(service, models=models, shadow=shadow)
     return app
 
 
