@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
+from forecaster.arrays import FloatArray
 from forecaster.predictor import Predictor
 from forecaster.question import Question
 from forecaster.types import Forecast
 from service import reply, translate
 from service.body import forecast_request
 from service.reply import Answer
-from service.schemas import ForecastRequest, ModelRef
+from service.schemas import ForecastRequest
 from service.settings import Settings
 from service.translate import PanelIn
 from service.view import ServedModel
@@ -42,17 +43,11 @@ class Asked:
         samples = 0 if self.request.samples is None else self.request.samples.number
         return len(self.panel.panel) * self.question.horizon * (len(self.question.levels) + samples)
 
-    def answer(self, forecast: Forecast) -> Answer:
+    def answer(self, forecast: Forecast, *, samples: FloatArray | None = None, degraded: str | None = None) -> Answer:
         """Gives what is said of a forecast that answers the request, or part of it."""
-        reference, quantiles = self.model.reference, self.request.quantiles
-        model = ModelRef(
-            name=reference.name,
-            version=reference.version,
-            digest=self.model.bundle.digest,
-            generation=self.model.generation,
-        )
+        quantiles = self.request.quantiles
         shown = tuple(sorted(quantiles)) if quantiles else self.predictor.levels
-        return Answer(model, forecast, shown, self.panel.warnings)
+        return Answer(self.model, forecast, shown, self.panel.warnings, samples, degraded)
 
 
 def understood(headers: Headers, body: bytes, expires: float, settings: Settings, find: FindModel) -> Asked:

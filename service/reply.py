@@ -13,8 +13,9 @@ from forecaster.arrays import FloatArray
 from forecaster.time.frequency import TimeAxis
 from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, level_name
-from service.schemas import ForecastRequest, ModelRef
+from service.schemas import ForecastRequest
 from service.translate import Warnings
+from service.view import ServedModel
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 _UTC = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
@@ -24,7 +25,7 @@ _UTC = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 class Answer:
     """All that the reply to a request says."""
 
-    model: ModelRef
+    model: ServedModel
     forecast: Forecast
     levels: tuple[float, ...]  # of the forecast's, those to show as quantiles
     warnings: Warnings
@@ -48,7 +49,15 @@ def levels_of(request: ForecastRequest, levels: tuple[float, ...]) -> list[float
 
 def head(answer: Answer) -> dict[str, Any]:
     """Gives what a reply says before its forecasts."""
-    found: dict[str, Any] = {"model": answer.model.model_dump()}
+    model = answer.model
+    found: dict[str, Any] = {
+        "model": {
+            "name": model.reference.name,
+            "version": model.reference.version,
+            "digest": model.reference.digest,
+            "generation": model.generation,
+        }
+    }
     if answer.degraded is not None:
         found["degraded"] = answer.degraded
     return found

@@ -76,12 +76,17 @@ class SeriesIn(Schema):
     start: Start | None = Field(None, description="ISO 8601 time of the first value, or its step number.")
     timestamps: Timestamps | None = Field(None, description="One for each value, ascending.")
     target: list[float | None] = Field(min_length=1, fail_fast=True)
-    past: Columns = Field({}, description="Covariates known up to the last value, by name: one number for each value.")
+    past: Columns = Field(
+        default_factory=dict, description="Covariates known up to the last value, by name: one number for each value."
+    )
     known: Columns = Field(
-        {}, description="Covariates known ahead, by name: one number for each value, then one for each step ahead."
+        default_factory=dict,
+        description="Covariates known ahead, by name: one number for each value, then one for each step ahead.",
     )
     static: dict[Name, Attribute] = Field(
-        {}, max_length=_MOST_COLUMNS, description="What holds of the whole series, by name: numbers, or texts."
+        default_factory=dict,
+        max_length=_MOST_COLUMNS,
+        description="What holds of the whole series, by name: numbers, or texts.",
     )
     group: Name | None = Field(None, description="Series of one group see each other, in models that were so trained.")
 
@@ -121,7 +126,9 @@ class ForecastRequest(Schema):
     )
     quantiles: list[Level] | None = Field(None, min_length=1, max_length=99, description="Default: the model's.")
     intervals: list[Percent] = Field(
-        [], max_length=20, description="Central prediction intervals, in percent: 80 is from quantile 0.1 to 0.9."
+        default_factory=list,
+        max_length=20,
+        description="Central prediction intervals, in percent: 80 is from quantile 0.1 to 0.9.",
     )
     samples: SamplesIn | None = Field(None, description="Joint scenarios to draw. Default: none.")
     roll_out: bool = Field(False, description="Allows a horizon beyond the model's: it goes on from its own forecasts.")

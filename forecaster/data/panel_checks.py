@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.errors import DataError, SeriesError, TimestampError, ValueTypeError
-from forecaster.time.grid import OFF_GRID
 
 if TYPE_CHECKING:
     from forecaster.data.panel import Panel
@@ -78,7 +77,7 @@ def refuse_values(panel: Panel) -> None:
 
 def refuse_starts(panel: Panel) -> None:
     """Raises TimestampError for a series that starts off the grid of its frequency."""
-    off = np.flatnonzero(panel.axis.frequency.positions(panel.starts, panel.starts) == OFF_GRID)
+    off = np.flatnonzero(~panel.axis.frequency.holds(panel.starts))
     if len(off):
         raise TimestampError(
             f"series {panel.series_ids[off[0]]!r} starts at {panel.axis.text(panel.starts[off[0]])}, which is no "

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forecaster.arrays import FloatArray, IntArray
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.aliases import STEP, WEEKDAYS, Meaning, meaning, month_unit, tick_alias
-from forecaster.time.grid import DAY, OFF_GRID, MonthGrid, StoredTimes, month_number, split_day
+from forecaster.time.grid import DAY, MonthGrid, StoredTimes, month_number, split_day
 from forecaster.time.stored import clock_message, index_of, microseconds, steps_of, written
 from forecaster.time.zones import shown, utc_from_wall, wall_from_utc, zone
 
@@ -64,16 +64,20 @@ class Frequency:
         """
         return self._meaning.grid.positions(np.asarray(start), np.asarray(timestamps))
 
+    def holds(self, times: StoredTimes) -> BoolArray:
+        """Says at which stored times a series of this frequency may start (not on a Tuesday for 'W-SUN')."""
+        return self._meaning.grid.touches(np.asarray(times))
+
     def advance(self, starts: StoredTimes, num: int | IntArray) -> StoredTimes:
         """Gives the stored times `num` steps after `starts`; the two broadcast.
 
         TimestampError where a start is off the grid (a Tuesday for 'W-SUN').
         """
         starts = np.asarray(starts)
-        off = self.positions(starts, starts) == OFF_GRID
-        if off.any():
+        on = self.holds(starts)
+        if not on.all():
             raise TimestampError(
-                f"{written(starts[off][0])} is no timestamp of frequency {self.alias!r}", code="off-grid"
+                f"{written(starts[~on][0])} is no timestamp of frequency {self.alias!r}", code="off-grid"
             )
         return self._meaning.grid.advance(starts, np.asarray(num, dtype=np.int64))
 

@@ -39,6 +39,10 @@ class Grid(Protocol):
         """Gives the steps from `starts` to `times`; OFF_GRID where there is no whole, non-negative number."""
         ...
 
+    def touches(self, times: StoredTimes) -> BoolArray:
+        """Says which times a series may start at."""
+        ...
+
 
 @dataclass(frozen=True)
 class FixedGrid:
@@ -59,11 +63,12 @@ class FixedGrid:
     def positions(self, starts: StoredTimes, times: StoredTimes) -> IntArray:
         """Gives the steps from `starts` to `times`, or OFF_GRID."""
         steps, rest = np.divmod(times.astype(np.int64) - starts.astype(np.int64), self.period)
-        return np.where((rest == 0) & (steps >= 0) & self._anchored(starts), steps, OFF_GRID)
+        return np.where((rest == 0) & (steps >= 0) & self.touches(starts), steps, OFF_GRID)
 
-    def _anchored(self, times: StoredTimes) -> BoolArray | bool:
+    def touches(self, times: StoredTimes) -> BoolArray:
+        """Says which times fall on the weekday that this grid asks for, if it asks for one."""
         if self.weekday is None:
-            return True
+            return np.ones(times.shape, dtype=np.bool_)
         return np.asarray((times.astype(np.int64) // DAY + 3) % 7 == self.weekday)  # day 0 was a Thursday
 
 
@@ -89,6 +94,10 @@ class BusinessGrid:
         steps, rest = np.divmod(np.busday_count(first, day), self.days)
         fits = np.is_busday(first) & np.is_busday(day) & (first_time == time_of_day)
         return np.where(fits & (rest == 0) & (steps >= 0), steps, OFF_GRID).astype(np.int64)
+
+    def touches(self, times: StoredTimes) -> BoolArray:
+        """Says which times fall on business days."""
+        return np.asarray(np.is_busday(split_day(times)[0]))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from asyncio import to_thread
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -79,10 +78,10 @@ async def _response(service: Service, asked: Asked) -> Response:
     """Answers at once."""
     may_degrade = asked.request.fallback != "none"
     given = await service.engine.forecast(asked.predictor, asked.question, asked.expires, may_degrade=may_degrade)
-    answer = replace(asked.answer(given.forecast), degraded=given.degraded)
-    wanted = asked.request.samples
+    samples, wanted = None, asked.request.samples
     if wanted is not None and given.degraded is None:
-        answer = replace(answer, samples=await service.engine.samples(asked, wanted, given.forecast))
+        samples = await service.engine.samples(asked, wanted, given.forecast)
+    answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded)
     began = time.perf_counter()
     content = await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer)
     serialise = time.perf_counter() - began

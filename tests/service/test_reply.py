@@ -9,11 +9,14 @@ import pytest
 
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.types import Forecast
+from service.registry import VersionRef
 from service.reply import Answer, encoded, first_line, levels_of, lines
 from service.schemas import DataWarning, ForecastReply, ForecastRequest, ModelRef
+from service.specs import ModelSpec
+from service.view import ServedModel
 from tests.service.requests import valid
 
-MODEL = ModelRef(name="waves", version="3", digest="sha256:0", generation=2)
+MODEL = ServedModel(ModelSpec("waves", "champion"), VersionRef("waves", "3", "sha256:0"), None, 2)  # type: ignore[arg-type]
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -30,7 +33,7 @@ def test_a_reply_is_what_its_schema_says() -> None:
     samples = np.arange(24.0).reshape(2, 3, 4)
     content = orjson.loads(encoded(request, answer(samples=samples, degraded="deadline-exceeded")))
     reply = ForecastReply.model_validate(content)
-    assert reply.model == MODEL
+    assert reply.model == ModelRef(name="waves", version="3", digest="sha256:0", generation=2)
     assert reply.degraded == "deadline-exceeded"
     first, second = reply.forecasts
     assert (first.id, second.id) == ("a", "b")
