@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -26,14 +26,17 @@ from service.telemetry import Telemetry
 log = logging.getLogger("service.app")
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Builds the application. It begins to load models when it starts, and is ready once one is verified."""
+def create_app(settings: Settings | None = None, settled: Callable[[], None] = lambda: None) -> FastAPI:
+    """Builds the application. It begins to load models when it starts, and is ready once one is verified.
+
+    `settled` is called when it has loaded what there is, and looked at the registry, for the first time.
+    """
     settings = settings or Settings()
     service = _service(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(_follow(service))
+        following = asyncio.create_task(_follow(service, settled))
         try:
             yield
         finally:
@@ -54,8 +57,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.draining = False  # the server's to set
     errors.install(app)
     app.router.routes.append(forecast.ROUTE)
-    for module in (models, health):
-        app.include_router(module.router)
+    for router in (models.router, models.admin, health.router):
+        app.include_router(router)
     openapi.install(app)
     app.add_middleware(service.telemetry.middleware)
     return app
@@ -69,19 +72,26 @@ def _service(settings: Settings) -> Service:
     return Service(settings, models, batcher, engine, Admission(settings, batcher), telemetry, shadow)
 
 
-async def _follow(service: Service) -> None:
+async def _follow(service: Service, settled: Callable[[], None]) -> None:
     """Loads what served last from the disk, then follows the registry, whatever happens to it."""
     models = service.models
     try:
         await asyncio.to_thread(models.restore)
     except Exception:
         log.exception("restore_failed")
+    service.telemetry.show_models(models.served)
+    await _refresh(service)
+    settled()
     while True:
-        service.telemetry.show_models(models.served)
-        try:
-            refresh = await asyncio.to_thread(models.refresh)
-            service.telemetry.show_refresh(refresh, models.state())
-        except Exception:
-            log.exception("refresh_failed")
-        service.telemetry.show_models(models.served)
         await asyncio.sleep(models.pause_seconds())
+        await _refresh(service)
+
+
+async def _refresh(service: Service) -> None:
+    models = service.models
+    try:
+        refresh = await asyncio.to_thread(models.refresh)
+        service.telemetry.show_refresh(refresh, models.state())
+    except Exception:
+        log.exception("refresh_failed")
+    service.telemetry.show_models(models.served)

@@ -244,6 +244,14 @@ class WaitingModel(Schema):
     refused: Refusal | None
 
 
+class Refreshed(Schema):
+    """What a look at the registry came to."""
+
+    registry: Literal["up", "down", "never-seen"]
+    swapped: list[str] = Field(description="Specs that another version serves now.")
+    failed: dict[str, str] = Field(description="Specs whose version was refused or could not be had, with the code.")
+
+
 class RegistryState(Schema):
     """Whether the registry answers. While it does not, what serves goes on serving."""
 

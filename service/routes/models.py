@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
+
 from fastapi import APIRouter, Request
 
 from forecaster.bundle import describe
 from service import openapi
+from service.app_state import service_of
 from service.covariates import covariate_names
 from service.following import Following
-from service.schemas import ModelDescription, ModelList, Refusal, RegistryState, WaitingModel
+from service.schemas import ModelDescription, ModelList, Refreshed, Refusal, RegistryState, WaitingModel
 from service.security import Scope, requires
 from service.view import ModelsState, ServedModel
 
@@ -17,6 +20,10 @@ router = APIRouter(
     tags=["models"],
     dependencies=[requires(Scope.FORECAST)],
     responses=openapi.problems(401, 403, 429),
+)
+
+admin = APIRouter(
+    prefix="/v1", tags=["models"], dependencies=[requires(Scope.ADMIN)], responses=openapi.problems(401, 403, 429)
 )
 
 
@@ -43,6 +50,20 @@ async def models(request: Request) -> ModelList:
         registry=RegistryState(
             status=state.registry.status, seconds_since_success=None if last is None else state.at - last
         ),
+    )
+
+
+@admin.post("/models/refresh")
+async def refresh(request: Request) -> Refreshed:
+    """Looks at the registry now rather than in a while: what a pipeline calls after a promotion."""
+    service = service_of(request.scope)
+    done = await to_thread(service.models.refresh)
+    service.telemetry.show_refresh(done, service.models.state())
+    service.telemetry.show_models(service.models.served)
+    return Refreshed(
+        registry=done.registry,
+        swapped=[str(spec) for spec in done.swapped],
+        failed={str(spec): code for spec, code in done.failed},
     )
 
 

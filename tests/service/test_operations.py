@@ -85,3 +85,7 @@ def test_the_documentation_loads_nothing_from_elsewhere(service: httpx.Client, p
     for source in sources:
         assert source.startswith("/")
         assert service.get(source).status_code == 200
+
+
+def test_a_look_at_the_registry_can_be_asked_for(service: httpx.Client) -> None:
+    assert service.post("/v1/models/refresh").json() == {"registry": "up", "swapped": [], "failed": {}}
