@@ -78,12 +78,13 @@ def serving(folder: Path) -> Iterator[Serving]:
             yield Serving(stack, url, table, pd.read_parquet(output))
 
 
-def test_forecast_over_http_is_exactly_what_predict_writes(serving: Serving) -> None:
+def test_forecast_over_http_is_what_predict_writes(serving: Serving) -> None:
     reply = serving.post()
     assert reply["model"]["name"] == MODEL
     answered = pd.concat([frame_of(forecast) for forecast in reply["forecasts"]], ignore_index=True)
     assert len(answered) == 3 * 24
-    pd.testing.assert_frame_equal(answered, serving.predicted, check_exact=True, check_dtype=False)
+    # ONNX Runtime may serve, and PyTorch predicts: they agree to 1e-5 of the spread, which is about 1 here.
+    pd.testing.assert_frame_equal(answered, serving.predicted, check_exact=False, rtol=0, atol=1e-5, check_dtype=False)
 
 
 def test_mlflow_client_loads_the_champion_and_gets_the_same_numbers(serving: Serving, folder: Path) -> None:
