@@ -16,6 +16,10 @@ from service.settings import Settings
 
 DEADLINE_HEADER = "x-request-deadline-ms"
 
+# Of the time that a request has left, what may pass before its turn. The rest is for its own batch, and for others
+# that take the processor meanwhile: what is let in and then answered too late was computed for nobody.
+_QUEUE_SHARE = 0.5
+
 
 class Admission:
     """Bounds the requests that are under way, and the time that they wait."""
@@ -48,7 +52,7 @@ class Admission:
     def admitted(self, expires: float) -> Iterator[None]:
         """Holds a place while a request is answered; Overloaded where its turn would come too late."""
         backlog = self._batcher.backlog_seconds
-        allowed = min(self._settings.max_queue_seconds, expires - time.monotonic())
+        allowed = min(self._settings.max_queue_seconds, _QUEUE_SHARE * (expires - time.monotonic()))
         if backlog > allowed or self._num_requests >= self._settings.max_requests:
             raise Overloaded("more requests wait than can be answered in time", _retry_after(backlog))
         self._num_requests += 1

@@ -244,6 +244,7 @@ class EdgeProtocol(HttpToolsProtocol):
         begun = self._awaited == _BODY and self.cycle.response_started
         if self._awaited == _BODY:
             self.cycle.drop()
+            self.cycle.scope["state"]["refused"] = not begun  # which is counted here, and not by the application too
             if self.pipeline and self.pipeline[0][0] is self.cycle:
                 self.pipeline.popleft()
         if begun:

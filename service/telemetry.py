@@ -103,7 +103,8 @@ class Telemetry:
             try:
                 await app(scope, receive, watch)
             finally:
-                self._count(scope, status, time.perf_counter() - begin)
+                if not scope.get("state", {}).get("refused"):  # by the edge, within the body
+                    self._count(scope, status, time.perf_counter() - begin)
 
         return measured
 

@@ -98,14 +98,17 @@ def serving(
 ) -> Iterator[Serving]:
     """Runs `forecaster serve` on `home` as a process group with the given settings, and ends all of it.
 
-    `settings` are named as in `Settings` (max_body_bytes=...). `command` replaces the program, as a negative control
-    does; it has to listen on FORECASTER_PORT.
+    `settings` are named as in `Settings` (max_body_bytes=...); keys are not asked for unless they say so. `command`
+    replaces the program, as a negative control does; it has to listen on FORECASTER_PORT.
     """
     port = port or free_port()
     log = home / f"service-{port}.log"
     program = [*(command or (sys.executable, "-m", "forecaster", "serve")), *flags]
     environment = clean_environment(
-        PYTHONPATH=str(ROOT), FORECASTER_HOME=str(home), FORECASTER_PORT=str(port), **_variables(settings)
+        PYTHONPATH=str(ROOT),
+        FORECASTER_HOME=str(home),
+        FORECASTER_PORT=str(port),
+        **_variables({"authentication": False, **settings}),
     )
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
-from benchmarks.reliability import abuse, drain, slowloris, worker_kills
+from benchmarks.reliability import abuse, drain, metrics_truth, overload, slowloris, soak, worker_kills
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -43,3 +44,35 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> 
     assert found["lost_beyond_the_killed"] == 0
     assert found["median_until_healthy_seconds"] <= 3
     assert not found["control_is_back"]
+
+
+def test_overload_is_turned_away_properly_and_what_is_let_in_is_answered_in_time() -> None:
+    found: Any = overload.measure(overload.SHORT)
+    assert found["is_valid"]
+    assert found["sheds"] > found["accepted"] > 0
+    assert (found["resets"], found["timeouts"], found["other_5xx"]) == (0, 0, 0)
+    assert found["sheds_without_retry_after_or_problem_json"] == 0
+    assert found["accepted_p99_ms"] <= 1000 * overload.DEADLINE_SECONDS
+    assert found["goodput_over_capacity"] >= 0.6  # cores are shared, and so vary from one part to the next
+    assert found["back_to_idle_seconds"] is not None
+    assert found["rss_growth_percent"] <= 5
+    assert found["control"]["accepted_p99_ms"] > 2000 * overload.DEADLINE_SECONDS
+
+
+def test_metrics_count_what_clients_see() -> None:
+    found: Any = metrics_truth.measure(metrics_truth.SHORT)
+    assert found["differences"] == {}
+    assert found["series_constant"]
+    assert found["requests"] >= metrics_truth.SHORT.num_blocks * metrics_truth.SHORT.block_size
+    assert {"200", "400", "401", "403", "404", "405", "413", "415", "422", "499", "edge"} <= found["statuses"].keys()
+    assert found["control"]["differing_counts"]
+
+
+def test_a_soak_holds_on_to_nothing_and_one_that_leaks_is_found() -> None:
+    found: Any = soak.measure(soak.SHORT, soak.SHORT, threading.Event())
+    assert found["outcomes"].keys() == {"answered", "refused"}
+    assert found["left"] > 0
+    assert found["swaps"] >= 3
+    assert (found["more_fds"], found["more_threads"]) == (0, 0)
+    assert found["is_steady"]
+    assert not found["control"]["is_steady"]

@@ -24,6 +24,7 @@ from service import errors
 from service.routes import health
 from service.server import Server, listen
 from service.settings import Settings
+from service.telemetry import Telemetry
 from tests.service.fake_models import served_as_waves
 
 GET = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -35,12 +36,18 @@ BIG = 8 << 20
 class Counts:
     def __init__(self) -> None:
         self.refused: list[str] = []
+        self.telemetry = Telemetry()
         self.disconnected = threading.Event()
         self.began = threading.Event()
         self.release = threading.Event()
 
     def count_refusal(self, code: str) -> None:
         self.refused.append(code)
+
+    def answered(self) -> list[str]:
+        """What the application has counted: a line of metrics for each route, method and status."""
+        shown = self.telemetry.exposition().decode()
+        return re.findall(r"^forecaster_requests_total.*$", shown, re.MULTILINE)
 
 
 def small_app(counts: Counts) -> FastAPI:
@@ -51,6 +58,7 @@ def small_app(counts: Counts) -> FastAPI:
     app.state.draining = False
     errors.install(app)
     app.include_router(health.router)
+    app.add_middleware(counts.telemetry.middleware)
 
     @app.get("/quick")
     async def quick() -> str:
@@ -188,6 +196,19 @@ def test_a_body_that_does_not_end_gets_408_and_the_application_sees_a_disconnect
     with running(counts, body_seconds=0.2) as server, connected(server, HALF_BODY) as connection:
         assert_problem(rest(connection), 408, "request-too-slow")
         assert counts.disconnected.wait(5)
+
+
+def test_a_request_that_is_refused_within_its_body_is_counted_once() -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    counts = Counts()
+    with running(counts) as server:
+        with connected(server, head + b"no number of a chunk\r\n") as connection:
+            assert_problem(rest(connection), 400, "invalid-http")
+        until(counts.disconnected.is_set)
+        with connected(server, GET % b"quick") as connection:
+            reply(connection)
+        assert counts.refused == ["invalid-http"]
+        assert counts.answered() == ['forecaster_requests_total{method="GET",route="/quick",status="200"} 1.0']
 
 
 def test_a_request_that_comes_in_pieces_in_time_is_answered() -> None:
