@@ -173,11 +173,12 @@ def carry_out(service: Serving, found: Registered, plan: Plan, draw: random.Rand
 def wait_until_followed(service: Serving, version: str) -> float:
     """Waits until the service serves or has refused a version; gives the seconds. AssertionError if it never does."""
     begin = time.monotonic()
-    while time.monotonic() < begin + _PATIENCE_SECONDS:
-        (model,) = httpx.get(f"{service.url}/v1/models", timeout=30).json()["models"]
-        if model["version"] == version or (model["refused"] and model["refused"]["version"] == version):
-            return time.monotonic() - begin
-        time.sleep(_POLL_SECONDS)
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        while time.monotonic() < begin + _PATIENCE_SECONDS:
+            (model,) = client.get("/v1/models").json()["models"]
+            if version in (model["version"], (model["refused"] or {}).get("version")):
+                return time.monotonic() - begin
+            time.sleep(_POLL_SECONDS)
     raise AssertionError(f"version {version} is not followed:\n{service.log.read_text()[-4000:]}")
 
 
