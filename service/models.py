@@ -21,6 +21,7 @@ from forecaster.errors import BundleError, IntegrityError
 from service.cache import BundleCache
 from service.following import Following, Pauses, Refresh, RegistryContact, Trouble
 from service.loading import Loaded, Loader
+from service.memory import give_back_memory
 from service.registry import ReadsRegistry, RegistryUnavailable, VersionRef
 from service.settings import Settings
 from service.specs import ModelSpec
@@ -39,6 +40,7 @@ class Models:
         registry: ReadsRegistry,
         warm: Callable[[Bundle, Path], None] = warm_up,
         clock: Callable[[], float] = time.monotonic,
+        give_back: Callable[[], None] = give_back_memory,
     ) -> None:
         self._specs = settings.model_specs()
         self._followed = settings.alias
@@ -47,6 +49,7 @@ class Models:
         self._cache = BundleCache(settings.home)
         self._loader = Loader(registry, self._cache, warm, Execution(settings.runtime, settings.num_threads))
         self._clock = clock
+        self._give_back = give_back
         self._pauses = Pauses(settings.refresh_seconds, settings.retry_refused_seconds, random.Random())  # noqa: S311
         self._view = View(self._followed, {spec: Following() for spec in self._specs})
         self._contact = RegistryContact()
@@ -102,17 +105,22 @@ class Models:
         if not self._refreshing.acquire(blocking=False):
             return Refresh(self._contact.status)
         try:
-            return self._refresh()
+            done = self._refresh()
+            if done.swapped or done.failed:
+                self._give_back()
+            return done
         finally:
             self._refreshing.release()
 
     def _refresh(self) -> Refresh:
         torch.set_num_threads(self._num_threads)  # of this thread: loading must not take the cores of forecasts
+        begin = self._clock()
         try:
             found = self._registry.look_up(self._specs)
         except RegistryUnavailable as error:
             self._contact = replace(self._contact, num_failures=self._contact.num_failures + 1)
-            log.warning("registry_unavailable", extra={"fields": {"reason": str(error)}})
+            fields = {"reason": str(error), "seconds": round(self._clock() - begin, 3)}
+            log.warning("registry_unavailable", extra={"fields": fields})
             return Refresh(self._contact.status)
         self._contact = RegistryContact(last_success=self._clock())
         specs = sorted({*found, *self._view.followings}, key=str)

@@ -83,13 +83,24 @@ def register_untrained(home: Path, name: str = MODEL, config: ModelConfig = TINY
     client = tracking.connect(Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}"))
     with tempfile.TemporaryDirectory(dir=home) as draft:
         folder = Path(draft) / "bundle"
-        digest = save_bundle(folder, _untrained(config, seed), _facts(config))
+        digest = write_untrained(folder, config, seed)
         if mlflow.get_experiment_by_name(name) is None:  # its artifacts lie in the home, not where this process runs
             mlflow.create_experiment(name, artifact_location=(home / "artifacts").as_uri())
         with mlflow.start_run(experiment_id=mlflow.get_experiment_by_name(name).experiment_id):
             version = register(client, name, folder, load_bundle(folder), {})
     move_champion(client, version, "measurement")
     return digest
+
+
+def write_untrained(folder: Path, config: ModelConfig = TINY, seed: int = 0, *, has_graph: bool = False) -> str:
+    """Writes a bundle with random weights, with a graph for ONNX Runtime if wanted; gives its digest."""
+    predictor = _untrained(config, seed)
+    graph = None
+    if has_graph:
+        from forecaster.runtime.export import export_networks
+
+        graph = export_networks(predictor)
+    return save_bundle(folder, predictor, _facts(config), graph)
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS
+from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, NETWORK, WEIGHTS, load_bundle
 from forecaster.errors import BundleError, ForecasterError
+from forecaster.runtime.onnx import OnnxEnsemble
 from forecaster.stored_predictor import BundleConfig, predictor_of
 from service.registry import VersionRef
 from service.verified import verified_bundle
@@ -37,10 +38,15 @@ def flip_and_load(bundle_folder: Path, rng: random.Random) -> bool:
 
 def truncate_and_load(bundle_folder: Path, rng: random.Random) -> bool:
     """Cuts one random file off at a random place, loads, mends it; says whether it was refused."""
-    reference = reference_of(bundle_folder)
     path = rng.choice(sorted(bundle_folder.iterdir()))
-    content = path.read_bytes()
-    path.write_bytes(content[: rng.randrange(len(content))])
+    return truncate_at_and_load(path, rng.randrange(path.stat().st_size))
+
+
+def truncate_at_and_load(path: Path, length: int) -> bool:
+    """Cuts a file of a bundle off after `length` bytes, loads, mends it; says whether it was refused."""
+    bundle_folder, content = path.parent, path.read_bytes()
+    reference = reference_of(bundle_folder)
+    path.write_bytes(content[:length])
     try:
         verified_bundle(bundle_folder, reference)
     except BundleError:
@@ -57,6 +63,17 @@ def flip_and_load_without_digests(bundle_folder: Path, rng: random.Random) -> bo
             config = BundleConfig.model_validate(json.loads((bundle_folder / CONFIG).read_bytes()))
             predictor_of(config, load_file(bundle_folder / WEIGHTS), load_file(bundle_folder / CALIBRATION))
         except (ForecasterError, SafetensorError, RuntimeError, ValueError):
+            return True
+    return False
+
+
+def flip_and_open_graph(bundle_folder: Path, rng: random.Random) -> bool:
+    """The negative control of the graph: flips a bit of it and opens it without its digest; says if it was refused."""
+    networks = load_bundle(bundle_folder).predictor.networks
+    with _flipped(bundle_folder / NETWORK, rng):
+        try:
+            OnnxEnsemble((bundle_folder / NETWORK).read_bytes(), networks)
+        except BundleError:
             return True
     return False
 

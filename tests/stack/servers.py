@@ -56,11 +56,14 @@ def clean_environment(**variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def stack(folder: Path) -> Iterator[Stack]:
-    """Starts Postgres, S3 with its bucket, and MLflow on both; ends them in reverse order."""
+def stack(folder: Path, mlflow_port: int | None = None) -> Iterator[Stack]:
+    """Starts Postgres, S3 with its bucket, and MLflow on both; ends them in reverse order.
+
+    What Postgres holds outlives it in `folder`, what S3 holds does not.
+    """
     with postgres(folder) as postgres_url, s3(folder) as s3_environment:
         variables = {**s3_environment, "MLFLOW_BACKEND_STORE_URI": postgres_url}
-        port = free_port()
+        port = mlflow_port or free_port()
         command, environment = _composed_mlflow(port, variables)
         with running("mlflow", command, environment, folder, _answers(port, "/health")) as process:
             yield Stack(postgres_url, s3_environment, f"http://127.0.0.1:{port}", process)

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import nbinom
 from torch.nn import functional as F
 
 from forecaster.errors import ConfigError
@@ -64,8 +63,11 @@ class NegativeBinomialHead:
     def quantiles(self, parameters: torch.Tensor, levels: Sequence[float], scale: Scale | None = None) -> torch.Tensor:
         """Gives scaled quantiles [B H Q] in float64; RequestError for a level that is not between 0 and 1.
 
-        Computed on the CPU, whatever the device of the parameters; the result comes back to that device.
+        Computed on the CPU, whatever the device of the parameters; the result comes back to that device. The
+        statistics of scipy are imported by whoever asks for these quantiles: that takes most of a second.
         """
+        from scipy.stats import nbinom
+
         refuse_no_levels(levels)
         scale = _given(scale)
         log_mean, num_failures = _distribution(parameters.detach(), scale)

@@ -1,0 +1,83 @@
+"""The negative controls: the same service with one care taken out, `python -m benchmarks.reliability.careless CARE`.
+
+unverified    what was downloaded serves, whatever it is
+unpinned      an answer names the version that is current when it is written, not the one it was computed by
+hoarding      versions that were replaced are kept
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from safetensors.torch import load_file
+
+from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS, Bundle, Manifest
+from forecaster.runtime.choose import RuntimeChoice
+from forecaster.stored_predictor import BundleConfig, predictor_of
+from service import asked, loading, models
+from service.registry import VersionRef
+from service.routes import forecast
+
+
+def leave_unverified() -> None:
+    """Takes out every check between download and service."""
+
+    def ready(_: loading.Loader, folder: Path, reference: VersionRef) -> Bundle:
+        config = BundleConfig.model_validate(json.loads((folder / CONFIG).read_bytes()))
+        manifest = Manifest.model_validate(json.loads((folder / MANIFEST).read_bytes()))
+        predictor = predictor_of(config, load_file(folder / WEIGHTS), load_file(folder / CALIBRATION))
+        return Bundle(predictor, config, manifest, reference.digest, RuntimeChoice("eager"))
+
+    loading.Loader._ready = ready  # type: ignore[method-assign]
+
+
+def leave_unpinned() -> None:
+    """Makes an answer name the model that is current when it is written."""
+    find: list[asked.FindModel] = []
+    understand, answer = forecast.understood, asked.Asked.answer
+
+    def understood(*arguments: Any) -> asked.Asked:
+        find[:] = [arguments[-1]]
+        return understand(*arguments)
+
+    def answer_as_now(self: asked.Asked, given: Any) -> Any:
+        return answer(replace(self, model=find[0](self.request.model)), given)
+
+    forecast.understood = understood
+    asked.Asked.answer = answer_as_now  # type: ignore[method-assign]
+
+
+def hoard() -> None:
+    """Keeps every model that ever served."""
+    kept, swap = [], models.Models._swap
+
+    def swap_and_keep(self: models.Models, *arguments: Any) -> None:
+        kept.extend(self.served)
+        swap(self, *arguments)
+
+    models.Models._swap = swap_and_keep  # type: ignore[method-assign]
+
+
+CARES: Mapping[str, Callable[[], None]] = MappingProxyType(
+    {"unverified": leave_unverified, "unpinned": leave_unpinned, "hoarding": hoard}
+)
+
+
+def main() -> None:
+    """Takes one care out and serves; the settings are those of the environment."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("care", choices=sorted(CARES))
+    CARES[parser.parse_args().care]()
+    from forecaster.cli import main as command
+
+    command(["serve"])
+
+
+if __name__ == "__main__":
+    main()
