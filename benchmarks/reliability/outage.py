@@ -150,6 +150,7 @@ def outages(service: Serving, stack: Stack, plan: Plan) -> dict[str, object]:
         "registry_while_down_and_frozen": [status_while_down, status_while_frozen],
         "requests": steady.num_requests,
         "serving_errors": steady.num_errors,
+        "shed": steady.num_shed,
         "errors": steady.errors,
         "p99_ms": steady.percentile_ms(99),
         "failed_looks": len(calls),

@@ -26,13 +26,14 @@ class Steady(Generic[SeenT]):
     """What has become of the requests so far: the latency of each, faults, and what was read of the answers."""
 
     num_requests: int = 0
+    num_shed: int = 0  # 503 with Retry-After: the machine was too busy, and said so in time
     errors: dict[str, int] = field(default_factory=dict)  # by status or fault
     latencies: list[float] = field(default_factory=list)  # seconds of those answered with 200
     seen: list[SeenT] = field(default_factory=list)
 
     @property
     def num_errors(self) -> int:
-        """Requests without a 200."""
+        """Requests that were neither answered with 200 nor shed."""
         return sum(self.errors.values())
 
     def percentile_ms(self, percent: float) -> float:
@@ -67,6 +68,9 @@ def steady_load(
 
 def _note(steady: Steady[SeenT], one: Sent, read: Callable[[Sent], SeenT] | None) -> None:
     steady.num_requests += 1
+    if one.status == 503 and "retry-after" in one.headers:
+        steady.num_shed += 1
+        return
     if one.status != 200:
         how = str(one.status or one.fault)
         steady.errors[how] = steady.errors.get(how, 0) + 1
