@@ -30,6 +30,14 @@ def test_a_zstd_frame_that_does_not_declare_its_size_is_read() -> None:
     assert inflated(stream.compress(TEXT) + stream.flush(), "zstd", 1 << 20) == TEXT
 
 
+def test_zstd_frames_one_after_another_are_read() -> None:
+    assert inflated(zstandard.compress(TEXT) + zstandard.compress(TEXT), "zstd", 1 << 20) == 2 * TEXT
+
+
+def test_a_zstd_body_without_a_frame_holds_nothing() -> None:
+    assert inflated(b"", "zstd", 1 << 20) == b""
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 @pytest.mark.parametrize(("limit", "fits"), [(1400, True), (1399, False)])
 def test_the_limit_is_that_of_the_inflated_body(encoding: str, limit: int, fits: bool) -> None:
@@ -62,6 +70,10 @@ def test_a_bomb_is_refused_without_inflating_it(encoding: str) -> None:
         (gzip.compress(TEXT) + b"more", "gzip"),
         (b"", "gzip"),
         (zlib.compress(TEXT), "gzip"),
+        (zstandard.compress(TEXT)[:-5], "zstd"),
+        (zstandard.ZstdCompressor(write_checksum=True).compress(TEXT)[:-4], "zstd"),
+        (zstandard.compress(TEXT)[:4], "zstd"),
+        (zstandard.compress(TEXT) + b"\x28", "zstd"),
         (zstandard.compress(TEXT)[:-5] + b"\0\0\0\0\0", "zstd"),
     ],
 )
