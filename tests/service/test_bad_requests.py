@@ -101,6 +101,7 @@ def assert_problem(status: int, code: str, media_type: str, body: bytes) -> None
     problem = json.loads(body)
     assert (problem["type"], problem["status"], problem["code"]) == (f"urn:forecaster:problem:{code}", status, code)
     assert problem["detail"]
+    assert re.fullmatch("[0-9a-f]{16}", problem["request_id"])
     assert not [leak for leak in LEAKS if leak in body.decode()]
 
 
