@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 from benchmarks.reliability.sabotage import SABOTAGES
 
@@ -67,7 +67,7 @@ class Watch:
         path, mode, flags = (*arguments, None, None)[:3]
         if not isinstance(path, str | bytes | os.PathLike):
             return False
-        name = os.path.abspath(os.fsdecode(path))
+        name = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - links are not followed, and nothing is raised
         writes = (isinstance(mode, str) and any(letter in mode for letter in "wax+")) or (
             isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
         )
@@ -110,10 +110,14 @@ def main() -> None:
     sys.argv = ["forecaster", "serve", *rest]
     from forecaster.cli import main as run
 
-    try:
-        run()
-    finally:
+    leave = os._exit
+
+    def write_and_leave(status: int) -> NoReturn:
         watch.write(home / REPORT)
+        leave(status)
+
+    os._exit = write_and_leave  # the service ends by it
+    run()
 
 
 if __name__ == "__main__":

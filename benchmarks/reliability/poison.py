@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,12 @@ def services(found: Mapping[str, Path], command: tuple[str, ...] = ()) -> Iterat
 
 
 def _service(home: Path, name: str, command: tuple[str, ...]) -> AbstractContextManager[Serving]:
-    limits = {"max_series": 8, "max_points": 20_000, "max_body_bytes": 1 << 20, "max_auth_failures": 1_000_000}
+    limits: dict[str, Any] = {
+        "max_series": 8,
+        "max_points": 20_000,
+        "max_body_bytes": 1 << 20,
+        "max_auth_failures": 1_000_000,
+    }
     return serving(home, command=command, authentication=name == LOCKED, **limits)
 
 
@@ -85,8 +91,8 @@ def misanswered(row: Row, found: Exchange) -> str | None:
     """Says how an answer differs from what the table says of its row; None where it does not."""
     reply = found.first
     if reply is None or row.status is None:
-        got = None if reply is None else reply.status
-        return None if got == row.status else f"{row.what}: {got} for {row.status}"
+        status = None if reply is None else reply.status
+        return None if status == row.status else f"{row.what}: {status} for {row.status}"
     wanted = (row.status, row.code)
     problem = json.loads(reply.body) if reply.headers.get("content-type") == MEDIA_TYPE and reply.body else {}
     is_head = isinstance(row, BadRequest) and row.method == "HEAD"

@@ -14,7 +14,8 @@ def crash() -> None:
     """Makes requests with an id that begins with an omega fail as no error on purpose does."""
     from service.routes import forecast
 
-    understood = forecast.understood
+    module: Any = forecast
+    understood = module.understood
 
     def broken(*arguments: Any) -> Any:
         asked = understood(*arguments)
@@ -22,21 +23,22 @@ def crash() -> None:
             raise KeyError(CRASHING_ID)
         return asked
 
-    forecast.understood = broken
+    module.understood = broken
 
 
 def run_program() -> None:
     """Makes each request with a time zone start a program."""
     from service import translate
 
-    to_panel = translate.to_panel
+    module: Any = translate
+    to_panel = module.to_panel
 
     def broken(request: Any, *arguments: Any) -> Any:
         if request.timezone is not None:
             subprocess.run([sys.executable, "-c", ""], check=False)
         return to_panel(request, *arguments)
 
-    translate.to_panel = broken
+    module.to_panel = broken
 
 
 def echo() -> None:
@@ -53,7 +55,7 @@ def echo() -> None:
 
 
 def not_finite() -> None:
-    """Makes forecasts of series with a spike NaN, and nobody look at it."""
+    """Makes forecasts of series with large values NaN, and nobody look at it."""
     from forecaster.predictor import Predictor
     from service import engine
 
@@ -61,11 +63,12 @@ def not_finite() -> None:
 
     def broken(self: Predictor, windows: Any, levels: tuple[float, ...]) -> Any:
         values = answer(self, windows, levels)
-        values[windows.context.abs().nan_to_num().amax(dim=1).numpy() > 1e20] = float("nan")
+        values[windows.context.abs().nan_to_num().amax(dim=1).numpy() > 1e3] = float("nan")
         return values
 
     Predictor.answer = broken  # type: ignore[method-assign]
-    engine._refuse_not_finite = lambda values: None
+    module: Any = engine
+    module._refuse_not_finite = lambda _: None
 
 
 def undeclared() -> None:

@@ -122,7 +122,7 @@ def key(number: int, secret: str = _SECRET) -> str:
 
 
 def write_keys(home: Path) -> None:
-    """Writes the keys that the table knows: good, expired, revoked, without the scope, poor."""
+    """Writes the keys that the table knows: good, expired, revoked, without the scope, poor, wide."""
     digest = digest_of(_PEPPER, _SECRET)
     changes = (
         {},
@@ -130,6 +130,7 @@ def write_keys(home: Path) -> None:
         {"revoked": _MADE},
         {"scopes": (Scope.METRICS,)},
         {"rate": Rate(per_minute=10, burst=10)},
+        {"scopes": (Scope.FORECAST, Scope.METRICS)},
     )
     records = [
         KeyRecord(**{"id": f"{number:012x}", "digest": digest, "scopes": (Scope.FORECAST,), "created": _MADE} | change)
@@ -139,7 +140,7 @@ def write_keys(home: Path) -> None:
     write_secret(home / "pepper", _PEPPER)
 
 
-GOOD, EXPIRED, REVOKED, NARROW, POOR = map(key, range(5))
+GOOD, EXPIRED, REVOKED, NARROW, POOR, WIDE = map(key, range(6))
 
 
 def locked(what: str, *authorizations: str, status: int = 401, code: str = "unauthorized", **more: str) -> BadRequest:

@@ -131,7 +131,7 @@ COVARIATES = (
             refused(
                 "a column beyond +/- 1e30 ahead", "value-out-of-range", priced(known={"price": [*PRICE[:-1], -1e308]})
             ),
-            refused("an attribute beyond +/- 1e30", "value-out-of-range", priced(static=STATIC | {"size": 1e308})),
+            fields("an attribute beyond +/- 1e15", priced(static=STATIC | {"size": -1e16}), "series.0.static.size"),
             refused(
                 "timestamps that do not ascend, with covariates",
                 "unsorted",
@@ -215,6 +215,8 @@ ACCEPTED = (
             accepted("a missing number ahead", encoded(priced(known={"price": [*PRICE[:61], None, *PRICE[62:]]}))),
             accepted("a number as category", encoded(priced(static=STATIC | {"kind": 1.0}))),
             accepted("an attribute that is `null`", encoded(priced(static=STATIC | {"size": None}))),
+            accepted("an attribute of 1e15", encoded(priced(static=STATIC | {"size": 1e15}))),
+            accepted("a column at the bounds, +/- 1e30", encoded(priced(known={"price": [1e30, -1e30] * 32}))),
             accepted("a category that the model has not seen", encoded(priced(static=STATIC | {"kind": "huge"}))),
         ),
     ),
