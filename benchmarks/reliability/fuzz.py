@@ -80,7 +80,7 @@ class Amount:
 
 FULL = Amount(20_000, 5_000, 11_000)
 SHORT = Amount(1_500, 500, 100)
-CONTROL = Amount(300, 0, 0)
+CONTROL = Amount(600, 0, 0)
 
 
 @dataclass
