@@ -11,6 +11,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service.errors import ServiceError, problem_of
+from service.request_id import HEADER, new_request_id
 
 if TYPE_CHECKING:
     from service.protocol import EdgeProtocol
@@ -82,6 +83,8 @@ class Answer(RequestResponseCycle):
 
 def last_words(error: ServiceError) -> bytes:
     """Gives a problem as the bytes of a whole answer after which the connection ends."""
-    reply = problem_of({}, error)
-    lines = [name + b": " + value for name, value in (*reply.raw_headers, (b"connection", b"close"))]
+    request_id = new_request_id()
+    reply = problem_of({"request_id": request_id.decode("ascii")}, error)
+    headers = (*reply.raw_headers, (HEADER, request_id), (b"connection", b"close"))
+    lines = [name + b": " + value for name, value in headers]
     return STATUS_LINE[reply.status_code] + b"\r\n".join([*lines, b"", bytes(reply.body)])

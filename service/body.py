@@ -16,18 +16,18 @@ JSON = "application/json"
 
 def refuse_media_type(headers: Headers) -> None:
     """Refuses a body that is declared as anything but JSON in UTF-8, plain or in an encoding that is known."""
-    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    media_type, _, parameters = _declared(headers, "content-type").partition(";")
     charset = parameters.strip().lower().replace('"', "")
     if media_type.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
         raise UnsupportedMediaType("send application/json in UTF-8")
-    encoding = headers.get("content-encoding", "identity").lower()
+    encoding = _declared(headers, "content-encoding", "identity").lower()
     if encoding not in ENCODINGS:
         raise UnsupportedMediaType(f"content encodings are {', '.join(sorted(ENCODINGS))}, one at a time")
 
 
 def forecast_request(headers: Headers, body: bytes, settings: Settings) -> ForecastRequest:
     """Gives the forecast request that a body holds."""
-    encoding = headers.get("content-encoding", "identity").lower()
+    encoding = _declared(headers, "content-encoding", "identity").lower()
     content = inflated(body, encoding, settings.max_body_bytes)
     try:
         document = orjson.loads(content)
@@ -38,6 +38,11 @@ def forecast_request(headers: Headers, body: bytes, settings: Settings) -> Forec
         return ForecastRequest.model_validate(document)
     except ValidationError as error:
         raise InvalidFields.from_validation(error) from error
+
+
+def _declared(headers: Headers, name: str, default: str = "") -> str:
+    """Gives the value of a header; of several, which nobody may choose from, all of them, as HTTP joins them."""
+    return ", ".join(headers.getlist(name)) if name in headers else default
 
 
 def _check_num_series(document: object, limit: int) -> None:

@@ -13,6 +13,9 @@ from service.errors import InvalidFields, MissingCovariate
 from service.rows import Rows
 from service.schemas import SeriesIn
 
+# Numbers of a whole series reach the network unscaled, which squares them in 32 bits.
+_MAX_STATIC = 1e15
+
 
 def covariate_names(wanted: CovariateConfig) -> dict[str, list[str]]:
     """Gives the covariates that a model reads from the data, by their kind."""
@@ -91,8 +94,11 @@ def _refuse_misfit(one: SeriesIn, position: int, wanted: CovariateConfig) -> Non
                 "as many in every column",
             )
     for name in wanted.static:
-        if isinstance(one.static[name], str):
+        value = one.static[name]
+        if isinstance(value, str):
             raise _field(f"series.{position}.static.{name}", "must be a number")
+        if value is not None and abs(value) > _MAX_STATIC:
+            raise _field(f"series.{position}.static.{name}", f"is beyond +/- {_MAX_STATIC:g}")
 
 
 def _refuse_names(position: int, kind: str, given: Mapping[str, object], wanted: Sequence[str]) -> None:

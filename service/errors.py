@@ -296,4 +296,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, __: Exception) -> Response:
-        return _response(_body(request.scope, 500, "internal", "an unexpected error occurred; it has been logged"))
+        body = _body(request.scope, 500, "internal", "an unexpected error occurred; it has been logged")
+        return _response(body, {"X-Request-Id": body["request_id"] or ""})  # no middleware adds it any more

@@ -14,6 +14,10 @@ _CHUNK = 1 << 16
 # zlib's own limit is 1,032; JSON numbers shrink by 2 to 20.
 _MAX_RATIO = 100
 
+# Read after a body, it shows that the body's own frames are whole.
+_SEAL = b"the end of the body"
+_SEALING_FRAME = zstandard.ZstdCompressor(write_checksum=True).compress(_SEAL)
+
 ENCODINGS = frozenset({"identity", "gzip", "zstd"})
 
 
@@ -46,12 +50,14 @@ def _gunzipped(body: bytes, allowed: int) -> bytes:
 def _unzstd(body: bytes, allowed: int) -> bytes:
     """Reads one frame after another, as streaming clients write them, without trusting the size that they declare."""
     reader = zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(
-        io.BytesIO(body), read_across_frames=True
+        io.BytesIO(body + _SEALING_FRAME), read_across_frames=True
     )
     content = bytearray()
     try:
-        while len(content) <= allowed and (chunk := reader.read(_CHUNK)):
+        while len(content) <= allowed + len(_SEAL) and (chunk := reader.read(_CHUNK)):
             content += chunk
     except zstandard.ZstdError as error:
         raise InvalidEncoding("the body is not zstd, or is damaged") from error
-    return bytes(content)
+    if len(content) <= allowed + len(_SEAL) and not content.endswith(_SEAL):
+        raise InvalidEncoding("the body is cut off")
+    return bytes(content.removesuffix(_SEAL))

@@ -14,6 +14,14 @@ from service.schemas import ForecastReply, ForecastRequest, Problem
 FORECAST, LINES = "/v1/forecast", "application/x-ndjson"
 
 _REFERENCE = "#/components/schemas/{model}"
+_EDGE = (400, 408, 414, 431, 503)  # what any request may get before a route sees it
+_REQUEST_ID = {"schema": {"type": "string"}, "description": "The id of the request, which logs name too."}
+_TIMING = {"schema": {"type": "string"}, "description": "Milliseconds by stage; not of replies in lines."}
+_EXAMPLE = {
+    "horizon": 3,
+    "quantiles": [0.1, 0.5, 0.9],
+    "series": [{"id": "shop 1", "start": "2024-01-01T00:00:00", "target": [12.0, 15.5, None, 14.0, 13.5, 16.0]}],
+}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -30,13 +38,14 @@ def _forecast_operation() -> dict[str, Any]:
         LINES: {"schema": {"type": "string", "description": "The head of the reply, then a line for each series."}}
     }
     seconds = {"schema": {"type": "integer"}, "description": "Seconds after which to come again."}
-    for status in ("429", "503"):
-        answers[status] = {**answers.pop(int(status)), "headers": {"Retry-After": seconds}}
+    for status in (429, 503):
+        answers[status] = {**answers[status], "headers": {"Retry-After": seconds}}
     return {
         "tags": ["forecast"],
         "summary": "Forecast",
         "description": "Forecasts each series of the request from its own history.",
         "operationId": "forecast",
+        "security": [{"key": []}],
         "parameters": [
             {
                 "name": "X-Request-Deadline-Ms",
@@ -44,14 +53,38 @@ def _forecast_operation() -> dict[str, Any]:
                 "required": False,
                 "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
                 "description": "After this time nobody waits for the answer any more.",
-            }
+            },
+            {
+                "name": "X-Request-Id",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "Comes back if it has at most 64 letters, digits, dots, dashes and underscores.",
+            },
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ForecastRequest")}}},
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": _REFERENCE.format(model="ForecastRequest")},
+                    "examples": {"hourly": {"summary": "One series of an hourly model", "value": _EXAMPLE}},
+                }
+            },
         },
-        "responses": {"200": {"description": "Forecasts", "content": {**whole, **lines}}, **answers},
+        "responses": {
+            200: {"description": "Forecasts", "content": {**whole, **lines}, "headers": {"Server-Timing": _TIMING}},
+            **answers,
+        },
     }
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    """Adds what holds of every answer: problems of the edge, and the id of the request."""
+    responses = {str(status): dict(response) for status, response in operation["responses"].items()}
+    edge = {str(status): response for status, response in problems(*_EDGE).items()}
+    operation["responses"] = {**edge, **responses}
+    for response in operation["responses"].values():
+        response["headers"] = {**response.get("headers", {}), "X-Request-Id": _REQUEST_ID}
 
 
 def install(app: FastAPI) -> None:
@@ -67,6 +100,9 @@ def install(app: FastAPI) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(extra["$defs"])
             document["paths"][FORECAST] = {"post": _forecast_operation()}
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _complete(operation)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -17,11 +17,16 @@ _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 def assign_request_id(scope: Scope) -> bytes:
     """Gives the id of a request that begins, and keeps it in the scope and for the logs of its task."""
     sent = next((value for name, value in scope["headers"] if name == HEADER), b"")
-    found = sent if _USABLE.fullmatch(sent) else secrets.token_hex(8).encode()
+    found = sent if _USABLE.fullmatch(sent) else new_request_id()
     text = found.decode("ascii")
     scope["request_id"] = text
     _current.set(text)
     return found
+
+
+def new_request_id() -> bytes:
+    """Gives a random id."""
+    return secrets.token_hex(8).encode()
 
 
 def request_id_of(scope: Scope) -> str | None:

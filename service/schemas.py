@@ -52,8 +52,8 @@ _TIME, _STEP = "<time>", "<step>"
 TIME_KINDS = frozenset({_TIME, _STEP})
 
 Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_printable)]
-# Year first, as in ISO 8601: any other order of day and month could be read in two ways.
-Time = Annotated[StrictStr, Field(max_length=40, pattern="^[0-9]{4}")]
+# Year first, as in ISO 8601: any other order of day and month could be read in two ways. Printable ASCII alone.
+Time = Annotated[StrictStr, Field(max_length=40, pattern="^[0-9]{4}[ -~]*$")]
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
 Percent = Annotated[float, Field(gt=0.0, lt=100.0)]
 Start = Annotated[Annotated[Time, Tag(_TIME)] | Annotated[StrictInt, Tag(_STEP)], Discriminator(_time_kind)]

@@ -9,9 +9,10 @@ from pathlib import Path
 from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings, bad_starts, bad_surroundings
 from tests.pipelines.bad_commands import BadCommand
 from tests.pipelines.bad_files import DATA, BadFile
-from tests.service import bad_protocol, bad_requests
+from tests.service import bad_choices, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
 from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import BadRequest
+from tests.service.bad_table import ACCEPTED
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "bad-inputs.md"
 _BLOCK = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -39,8 +40,13 @@ def tables() -> dict[str, str]:
         "The document": bad_requests.DOCUMENTS,
         "Values of a request": bad_requests.VALUES,
         "Series of a request": bad_requests.SERIES,
-        "Times of a request": bad_requests.TIMES,
-        "Choices of a request": bad_requests.CHOICES,
+        "Times of a request": bad_times.TIMES,
+        "Choices of a request": bad_choices.CHOICES,
+        "Covariates of a request": bad_options.COVARIATES,
+        "Options of a request": bad_options.OPTIONS,
+        "Encodings": bad_headers.ENCODINGS,
+        "Deadlines": bad_headers.DEADLINES,
+        "Keys": bad_headers.KEYS,
         "Media types": bad_protocol.MEDIA,
         "Routes": bad_protocol.ROUTES,
     }
@@ -51,7 +57,7 @@ def tables() -> dict[str, str]:
         **{name: _of_commands(cases) for name, cases in commands.items()},
         **{name: _of_requests(cases) for name, cases in requests.items()},
         "Connections": _of_bytes(bad_protocol.BYTES),
-        "Requests that are answered": _table(("Input",), ((case.what,) for case in bad_requests.ACCEPTED)),
+        "Requests that are answered": _table(("Input",), ((case.what,) for case in ACCEPTED)),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from tests.factories import sine_panel
 
 if TYPE_CHECKING:
     from service.server import Server
+    from service.settings import Settings
 
 torch.set_num_threads(1)  # tests are small, and cores are shared
 
@@ -69,8 +71,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 @pytest.fixture(scope="session")
 def service(registry: Registry) -> Iterator[httpx.Client]:
     """A client of a real server on a real socket."""
-    from service.app import create_app
-    from service.server import Server
     from service.settings import Settings
 
     settings = Settings(
@@ -82,12 +82,22 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
         max_points=20_000,
         port=0,
     )
+    with running_service(settings, {"waves", "days"}) as client:
+        yield client
+
+
+@contextmanager
+def running_service(settings: Settings, models: set[str]) -> Iterator[httpx.Client]:
+    """Serves in a thread until the end of the block, which begins once these models are served."""
+    from service.app import create_app
+    from service.server import Server
+
     server = Server(create_app(settings), settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         with httpx.Client(base_url=_address(server), timeout=30) as client:
-            _wait_for_models(client, {"waves", "days"})
+            _wait_for_models(client, models)
             yield client
     finally:
         server.should_exit = True

@@ -22,6 +22,12 @@ MEDIA = (
     media_type("a form", "application/x-www-form-urlencoded"),
     media_type("a multipart form", "multipart/form-data; boundary=x"),
     media_type("JSON in latin-1", "application/json; charset=latin-1"),
+    media_type("JSON with a parameter that it does not have", "application/json; version=1"),
+    media_type("two charsets", "application/json; charset=utf-8; charset=latin-1"),
+    media_type("JSON in lines", "application/x-ndjson"),
+    media_type("a kind of JSON, `application/problem+json`", "application/problem+json"),
+    media_type("a name without a slash, `json`", "json"),
+    media_type("`*/*`", "*/*"),
     media_type("two media types", "application/json, text/plain"),
     *(
         media_type(f"Content-Encoding `{name}`", "application/json", content_encoding=name)
@@ -39,6 +45,38 @@ ROUTES = (
     BadRequest("an unknown path", 404, "not-found", method="GET", path=f"/{MARKER}"),
     BadRequest("a slash too many at the end", 404, "not-found", BODY, path="/v1/forecast/"),
     BadRequest("a slash too many within", 404, "not-found", BODY, path="//v1/forecast"),
+    BadRequest("a blank after a path", 404, "not-found", BODY, path="/v1/forecast%20"),
+    BadRequest("NUL after a path", 404, "not-found", BODY, path="/v1/forecast%00"),
+    BadRequest("parameters within a path", 404, "not-found", BODY, path="/v1/forecast;x=1"),
+    BadRequest("a path in capitals", 404, "not-found", BODY, path="/V1/FORECAST"),
+    BadRequest("a slash that is encoded", 404, "not-found", BODY, path="/v1%2fforecast/x"),
+    BadRequest("a backslash in a path", 404, "not-found", method="GET", path="/v1%5cmodel"),
+    BadRequest("another version of the interface", 404, "not-found", BODY, path="/v9/forecast"),
+    BadRequest("a file of the machine", 404, "not-found", method="GET", path="/etc/passwd"),
+    BadRequest(
+        "a file of the machine, by way of the documentation",
+        404,
+        "not-found",
+        method="GET",
+        path="/static-offline-docs/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    ),
+    BadRequest(
+        "a file of the machine, by its whole path",
+        404,
+        "not-found",
+        method="GET",
+        path="/static-offline-docs//etc/passwd",
+    ),
+    BadRequest("NUL in a file of the documentation", 404, "not-found", method="GET", path="/static-offline-docs/a%00b"),
+    BadRequest("POST of the metrics", 405, "method-not-allowed", path="/metrics"),
+    BadRequest("POST of the document of the interface", 405, "method-not-allowed", path="/openapi.json"),
+    BadRequest("DELETE of readiness", 405, "method-not-allowed", method="DELETE", path="/readyz"),
+    BadRequest("`/v1/model` of a path", 404, "unknown-model", method="GET", path="/v1/model?name=../../etc/passwd"),
+    BadRequest("`/v1/model` of NUL", 404, "unknown-model", method="GET", path="/v1/model?name=%00"),
+    BadRequest("`/v1/model` of an empty name", 404, "unknown-model", method="GET", path="/v1/model?name="),
+    BadRequest(
+        "`/v1/model` of 7,000 letters", 404, "unknown-model", method="GET", path="/v1/model?name=" + "x" * 7_000
+    ),
     BadRequest("dots in a path, encoded", 404, "not-found", method="GET", path="/v1/%2e%2e/livez"),
     BadRequest("a path that is not UTF-8", 404, "not-found", method="GET", path="/%ff"),
     BadRequest("a path of 8,000 bytes", 404, "not-found", method="GET", path="/" + "x" * 8_000),
@@ -146,4 +184,42 @@ HEADS = (
     ),
 )
 
-BYTES = (*LENGTHS, *HEADS)
+MANY = get(b"/livez").replace(b"Connection: close\r\n", b"")
+
+ORDERS = (
+    BadBytes("dots in a path", get(b"/v1/../livez"), 404, "not-found"),
+    BadBytes("a blank line before the request", b"\r\n" + get(b"/livez"), 200),
+    BadBytes("a thousand requests at once", MANY * 1000, 200),
+    BadBytes("a body that was not announced, then a request", MANY + BODY, 200),
+    BadBytes("a body for a route without one", get(b"/livez", LENGTH) + BODY, 200),
+    BadBytes("a request that expects what HTTP does not know", get(b"/livez", b"Expect: the-unexpected"), 200),
+    BadBytes("nothing at all", b"", None, hangs_up=True),
+    BadBytes("line breaks alone", b"\r\n" * 100, None, hangs_up=True),
+    BadBytes("NUL bytes alone", b"\x00" * 1000, 400, "invalid-http"),
+    BadBytes("a request line without a version", b"GET /livez\r\nHost: x\r\n\r\n", 400, "invalid-http"),
+    BadBytes("a version that there is not, HTTP/3.7", get(b"/livez").replace(b"1.1", b"3.7"), 400, "invalid-http"),
+    BadBytes("a name of a protocol that is not HTTP", get(b"/livez").replace(b"HTTP", b"HTPP"), 400, "invalid-http"),
+    BadBytes("a tab for a blank in the request line", b"GET\t/livez\tHTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid-http"),
+    BadBytes("a method in small letters", get(b"/livez").replace(b"GET", b"get"), 400, "invalid-http"),
+    BadBytes("a header without a name", get(b"/livez", b": x"), 400, "invalid-http"),
+    BadBytes("a header without a colon", get(b"/livez", b"what"), 400, "invalid-http"),
+    BadBytes("a header whose name holds a bracket", get(b"/livez", b"a[b]: c"), 400, "invalid-http"),
+    BadBytes("NUL in a header", get(b"/livez", b"A: b\x00c"), 400, "invalid-http"),
+    BadBytes("a carriage return alone within a header", get(b"/livez", b"A: b\rX-C: d"), 400, "invalid-http"),
+    BadBytes("a blank before the first header", b"GET /livez HTTP/1.1\r\n Host: x\r\n\r\n", 400, "invalid-http"),
+    BadBytes("an empty Host", get(b"/livez", host=b""), 200),
+    BadBytes("a port that is no number in the Host", get(b"/livez", host=b"x:http"), 400, "invalid-host"),
+    BadBytes("an address in brackets that are not closed", get(b"/livez", host=b"[::1"), 400, "invalid-host"),
+    BadBytes("a fragment in the path: left out", get(b"/livez#x"), 200),
+    BadBytes("a chunk that is longer than it says", post(CHUNKED) + b"2\r\n[1,2]\r\n0\r\n\r\n", 400, "invalid-http"),
+    BadBytes("a chunk of a negative length", post(CHUNKED) + b"-5\r\n", 400, "invalid-http"),
+    BadBytes("a chunk of 2^64 bytes", post(CHUNKED) + b"10000000000000000\r\n", 400, "invalid-http"),
+    BadBytes(
+        "an extension of 200,000 bytes in each chunk",
+        post(CHUNKED) + (b"1;" + b"x" * 200_000 + b"\r\n \r\n") * 60,
+        413,
+        "body-too-large",
+    ),
+)
+
+BYTES = (*LENGTHS, *HEADS, *ORDERS)

@@ -6,6 +6,7 @@ docs/bad-inputs.md is written from here (tests/bad_inputs.py).
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from tests.service.requests import HISTORY, series, timestamps, valid
 
 MARKER = "b7e2-must-not-come-back"  # part of many inputs, and of no answer
 JSON = (("content-type", "application/json"),)
+
+# The services that requests are sent to: of two models; of one that reads covariates; of one model, asking for keys.
+PLAIN, PRICED, LOCKED = "plain", "priced", "locked"
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class BadRequest:
     method: str = "POST"
     path: str = "/v1/forecast"
     headers: tuple[tuple[str, str], ...] = JSON
+    service: str = PLAIN  # which of the services it is sent to
 
 
 def encoded(document: object) -> bytes:
@@ -74,6 +79,39 @@ DOCUMENTS = (
     not_json("UTF-16", json.dumps(valid()).encode("utf-16")),
     not_json("UTF-32", json.dumps(valid()).encode("utf-32")),
     not_json("a byte order mark", b"\xef\xbb\xbf" + BODY),
+    *(
+        not_json(f"{what}", target(text))
+        for what, text in (
+            ("a number with a leading zero, `01`", "01"),
+            ("a number that begins with a point, `.5`", ".5"),
+            ("a number that ends with a point, `1.`", "1."),
+            ("a number with a plus, `+1`", "+1"),
+            ("a hexadecimal number, `0x10`", "0x10"),
+            ("a number with an underscore, `1_000`", "1_000"),
+            ("a decimal comma, `1;5`", "1;5"),
+            ("an exponent without digits, `1e`", "1e"),
+            ("a bare word, `undefined`", "undefined"),
+            ("Python's `None`", "None"),
+            ("`True` with a capital", "True"),
+            ("nothing between two commas", ""),
+        )
+    ),
+    not_json("a comma at the end of a list", BODY.replace(b"0.9]", b"0.9,]")),
+    not_json("a comma at the end of an object", BODY[:-1] + b",}"),
+    not_json("single quotes", BODY.replace(b'"', b"'")),
+    not_json("names without quotes", BODY.replace(b'"model"', b"model")),
+    not_json("a line break as it is within a text", with_id('"a\nb"')),
+    not_json("an escape that JSON does not know, `\\x41`", with_id('"\\x41"')),
+    not_json("an escape that ends early, `\\u12`", with_id('"\\u12"')),
+    not_json("the second half of a surrogate pair alone", with_id('"\\udc00"')),
+    not_json("two documents, one a line", BODY + b"\n" + BODY),
+    not_json("NUL after the document", BODY + b"\x00"),
+    not_json("NUL alone", b"\x00"),
+    not_json("lists that are opened and never closed", b"[" * 1000),
+    not_json("a key without a value", b'{"model"}'),
+    not_json("a number as key", b"{1: 2}"),
+    not_json("a pickle", pickle.dumps({"model": "waves"})),
+    not_json("a form in the body of JSON", b"model=waves&horizon=4"),
     not_json("100,000 nested lists", b"[" * 100_000 + b"]" * 100_000),
     not_json("100,000 nested objects", b'{"a":' * 100_000),
     fields("`{}`", {}, "series"),
@@ -95,6 +133,16 @@ VALUES = (
     not_json("`-Infinity` as a value", target("-Infinity")),
     not_json("`1e400` as a value", target("1e400")),
     not_json("an integer of 5,000 digits", target("9" * 5000)),
+    not_json("`-1e400` as a value", target("-1e400")),
+    not_json("an integer of 400 digits", target("9" * 400)),
+    refused("`1e308` and `-1e308`, whose difference overflows", "value-out-of-range", series(target=[1e308, -1e308])),
+    refused("an integer beyond 1e30", "value-out-of-range", series(target=[10**31, 1])),
+    fields("an object as a value", series(target=[{"value": 1.0}]), "series.0.target.0"),
+    fields("a number with a decimal comma as text", series(target=["1,5"]), "series.0.target.0"),
+    fields("an empty text as a value", series(target=[1.0, ""]), "series.0.target.1"),
+    fields("a bare number for the values", series(target=1.0), "series.0.target"),
+    fields("values left out", series(target=...), "series.0.target"),
+    refused("one missing value alone", "no-observed-value", series(target=[None])),
     refused("`1e308`", "value-out-of-range", series(target=[1e308, 1.0])),
     refused("`-1e308`", "value-out-of-range", series(target=[-1e308, 1.0])),
     refused("a value beyond +/- 1e30", "value-out-of-range", series(target=[1.0, 1.1e30])),
@@ -123,97 +171,21 @@ SERIES = (
     fields("an empty id", series(id=""), "series.0.id"),
     fields("an id of 257 characters", series(id=(MARKER * 20)[:257]), "series.0.id"),
     fields("a number as id", series(id=1), "series.0.id"),
+    fields("an id of half a megabyte", series(id="x" * 500_000), "series.0.id"),
+    fields("`null` as an id", series(id=None), "series.0.id"),
+    fields("a list as an id", series(id=[MARKER]), "series.0.id"),
+    fields("a control character of Latin-1 in an id, U+0085", series(id=f"{MARKER}\x85"), "series.0.id"),
+    fields("DEL in an id", series(id=f"{MARKER}\x7f"), "series.0.id"),
+    fields("a second series that is a number", valid(series=[ONE, 1]), "series.1"),
+    fields("a list as a series", valid(series=[[ONE]]), "series.0"),
+    fields("an empty series", valid(series=[{}]), "series.0.id"),
+    fields("a number for the series", valid(series=1), "series"),
+    fields("51 fields in a series", series(**{f"field{n}": 1 for n in range(51)}), "series.0"),
+    fields("the fields of a series beside it", valid(**ONE, series=...), "series"),
     fields("NUL in an id", series(id=f"{MARKER}\x00"), "series.0.id"),
     fields("a line break in an id", series(id=f"{MARKER}\n"), "series.0.id"),
     fields("a terminal escape in an id", series(id=f"\x1b[31m{MARKER}"), "series.0.id"),
     not_json("a lone surrogate in an id", with_id('"\\ud800"')),
-)
-
-TIMES = (
-    fields("both start and timestamps", series(timestamps=HOURS), "series.0"),
-    fields("neither start nor timestamps", series(start=...), "series.0"),
-    fields("fewer timestamps than values", timestamps(*HOURS[:3], target=[1.0, 2.0]), "series.0"),
-    fields("no timestamps", timestamps(target=[1.0]), "series.0"),
-    refused("timestamps that do not ascend", "unsorted", timestamps(HOURS[0], HOURS[2], HOURS[1])),
-    refused("a timestamp twice", "duplicate-timestamp", timestamps(HOURS[0], HOURS[1], HOURS[1])),
-    refused("a timestamp one second off the grid", "off-grid", timestamps(*HOURS[:2], "2024-01-01T02:00:01")),
-    refused("some timestamps with an offset", "mixed-offsets", timestamps(f"{HOURS[0]}Z", HOURS[1])),
-    refused("300 years between two rows", "too-many-gaps", timestamps("1900-01-01", "2200-01-01")),
-    fields("a timestamp that cannot be read", timestamps(HOURS[0], MARKER), "series.0.timestamps.1"),
-    fields("`null` as a timestamp", timestamps(HOURS[0], None), "series.0.timestamps.1"),
-    fields("an epoch as text", timestamps("1700000000", "1700003600"), "series.0.timestamps.0"),
-    fields("epochs as integers", timestamps(1_700_000_000, 1_700_003_600), "series.0"),
-    fields("fractions as timestamps", timestamps(1.5, 2.5), "series.0.timestamps.0"),
-    fields("booleans as timestamps", timestamps(True, False), "series.0.timestamps.0"),
-    fields("texts and integers mixed", timestamps(1, HOURS[1]), "series.0.timestamps.1"),
-    fields("an integer start, hours as frequency", series(start=1), "series.0"),
-    fields("a time as start, steps as frequency", valid(frequency="step"), "series.0"),
-    fields("a day that is not there", series(start="2024-02-30"), "series.0.start"),
-    fields("a leap second", series(start="2016-12-31T23:59:60"), "series.0.start"),
-    fields("hour 24", series(start="2024-01-01T24:00:00"), "series.0.start"),
-    fields("`now`", series(start="now"), "series.0.start"),
-    fields("day before month, `13.02.2024`", series(start="13.02.2024"), "series.0.start"),
-    fields("a start of 41 characters", series(start="2024-01-01T00:00:00.".ljust(41, "0")), "series.0.start"),
-    fields("a boolean as start", series(start=True), "series.0.start"),
-    refused("year 1", "timestamp-out-of-range", series(start="0001-01-01")),
-    refused("year 9999", "timestamp-out-of-range", series(start="9999-12-31")),
-    refused("half a microsecond", "timestamp-too-fine", series(start="2024-01-01T00:00:00.0000005")),
-    refused("a step beyond 10^15", "timestamp-out-of-range", series(start=10**16)),
-    refused(
-        "local hour that comes twice",
-        "ambiguous-timestamp",
-        series(start="2024-10-27T02:30:00") | {"timezone": "Europe/Berlin"},
-    ),
-    refused(
-        "local hour that is left out",
-        "ambiguous-timestamp",
-        series(start="2024-03-31T02:30:00") | {"timezone": "Europe/Berlin"},
-    ),
-    fields(
-        "offsets in some series only", valid(series=[ONE, ONE | {"id": "b", "start": "2024-01-01T00:00Z"}]), "series"
-    ),
-)
-
-CHOICES = (
-    *(
-        fields(f"horizon `{text}`", json.loads(literal(valid(horizon="@"), text)), "horizon")
-        for text in ("0", "-1", "10000000", "true", '"24"', "24.0", "1e2", "[]")
-    ),
-    refused("a horizon beyond the model's", "horizon-out-of-range", valid(horizon=13)),
-    not_json("a horizon of 5,000 digits", literal(valid(horizon="@"), "9" * 5000)),
-    *(
-        fields(f"quantiles `{text}`", json.loads(literal(valid(quantiles="@"), text)), f"quantiles{where}")
-        for text, where in (("[]", ""), ("[0]", ".0"), ("[1]", ".0"), ("[true]", ".0"), ('["0.5"]', ".0"), ("0.5", ""))
-    ),
-    fields("100 quantiles", valid(quantiles=[number / 1000 for number in range(1, 101)]), "quantiles"),
-    refused("a quantile outside the model's", "level-out-of-range", valid(quantiles=[0.05])),
-    refused("a quantile twice", "invalid-levels", valid(quantiles=[0.5, 0.5])),
-    refused("a frequency that is none", "unknown-frequency", valid(frequency="fortnight")),
-    refused("frequency `0h`", "invalid-frequency", valid(frequency="0h")),
-    refused("frequency `-1h`", "unknown-frequency", valid(frequency="-1h")),
-    refused("frequency `1.5h`", "unknown-frequency", valid(frequency="1.5h")),
-    refused("a step longer than ten years", "frequency-too-long", valid(frequency="11YS")),
-    fields("an empty frequency", valid(frequency=""), "frequency"),
-    fields("a number as frequency", valid(frequency=1), "frequency"),
-    refused("another frequency than the model's", "frequency-mismatch", valid(frequency="D")),
-    refused(
-        "days for a model of hours, frequency not given",
-        "frequency-mismatch",
-        timestamps("2024-01-01", "2024-01-02", "2024-01-03", frequency=...),
-    ),
-    refused("a start off the grid of its frequency", "off-grid", valid(frequency="W-SUN")),
-    refused("an unknown time zone", "unknown-timezone", valid(timezone="Mars/Olympus")),
-    refused("a path as time zone", "unknown-timezone", valid(timezone="../../etc/passwd")),
-    refused("the server's own time zone, `localtime`", "unknown-timezone", valid(timezone="localtime")),
-    refused(
-        "a time zone for integer steps", "timezone-of-steps", series(start=1) | {"frequency": "step", "timezone": "UTC"}
-    ),
-    fields("a time zone of 65 characters", valid(timezone="x" * 65), "timezone"),
-    BadRequest("a model that is not served", 404, "unknown-model", encoded(valid(model=MARKER))),
-    BadRequest("no model named while several are served", 404, "model-missing", encoded(valid(model=...))),
-    fields("an empty model", valid(model=""), "model"),
-    fields("a number as model", valid(model=1), "model"),
-    fields("a line break in the model", valid(model="waves\n"), "model"),
 )
 
 
@@ -237,5 +209,36 @@ ACCEPTED = (
     ),
     accepted("only a year as start: its first moment", encoded(series(start="2024"))),
     accepted("retired spellings of a frequency, `H`", encoded(valid(frequency="H"))),
+    accepted("`5e-324` and `-0.0`", encoded(series(target=[5e-324, -0.0, *HISTORY]))),
+    accepted("a number too small for 64 bits, `1e-400`: 0", target("1e-400")),
+    accepted("values at the bounds, +/- 1e30", encoded(series(target=[1e30, -1e30] * 24))),
+    accepted("one spike of 1e29", encoded(series(target=[*HISTORY, 1e29]))),
+    accepted("a constant", encoded(series(target=[7.0] * 60))),
+    accepted("zeros alone", encoded(series(target=[0] * 60))),
+    accepted("as many values as the model looks at", encoded(series(target=HISTORY[:48]))),
+    accepted("one value more than the model looks at", encoded(series(target=HISTORY[:49]))),
+    accepted("one value among nulls", encoded(series(target=[None] * 40 + [1.0] + [None] * 7))),
+    accepted("an integer beyond 2^53: rounded", encoded(series(target=[2**53 + 1, 1]))),
+    accepted("an id of 256 characters", encoded(series(id="x" * 256))),
+    accepted("a line separator (U+2028) in an id", encoded(series(id="a\u2028b"))),
+    accepted(
+        "two ids that look the same and are not",
+        encoded(valid(series=[ONE | {"id": "\u00e9"}, ONE | {"id": "e\u0301"}])),
+    ),
+    accepted("the 29th of February in a leap year", encoded(series(start="2024-02-29"))),
+    accepted("a history that ends where the calendar does", encoded(series(start="2199-12-31T00:00:00", target=[1.0]))),
+    accepted(
+        "hours, then days: what lies between is missing",
+        encoded(timestamps("2024-01-01T00:00", "2024-01-01T01:00", "2024-01-02T01:00")),
+    ),
+    accepted("a blank around the frequency", encoded(valid(frequency=" h "))),
+    accepted("an offset as time zone", encoded(valid(timezone="+02:00"))),
+    accepted("a model by its alias", encoded(valid(model="waves@champion"))),
+    accepted(
+        "`null` for all that may be left out",
+        encoded(valid(horizon=None, frequency=None, timezone=None, quantiles=None, samples=None)),
+    ),
+    accepted("blanks and line breaks around the document", b" \r\n\t" + BODY + b"\n\n"),
+    accepted("escaped letters in names, `\\u006dodel`", BODY.replace(b'"model"', b'"\\u006dodel"')),
     BadRequest("unknown parameters in the query of the URL: ignored", 200, "", BODY, path="/v1/forecast?x=1"),
 )

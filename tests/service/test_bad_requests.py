@@ -11,24 +11,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from service.app import create_app
 from service.errors import MEDIA_TYPE
 from service.settings import Settings
-from tests.service import bad_protocol, bad_requests
-from tests.service.bad_protocol import BYTES, BadBytes
-from tests.service.bad_requests import ACCEPTED, MARKER, BadRequest
+from tests.conftest import Registry, running_service
+from tests.pipelines.factories import priced_predictor
+from tests.service.bad_headers import write_keys
+from tests.service.bad_protocol import BadBytes
+from tests.service.bad_requests import LOCKED, MARKER, PLAIN, PRICED, BadRequest
+from tests.service.bad_table import ACCEPTED, BYTES, REFUSED, ROWS
+from tests.service.factories import app_of
 from tests.service.requests import series, valid
 
-REFUSED = (
-    *bad_requests.DOCUMENTS,
-    *bad_requests.VALUES,
-    *bad_requests.SERIES,
-    *bad_requests.TIMES,
-    *bad_requests.CHOICES,
-    *bad_protocol.MEDIA,
-    *bad_protocol.ROUTES,
-)
 LEAKS = ("Traceback", 'File "', "site-packages", ".py", MARKER)
 
 
@@ -41,13 +37,62 @@ def unharmed(service: httpx.Client) -> Iterator[None]:
     assert service.post("/v1/forecast", json=valid()).status_code == 200
 
 
+@pytest.fixture(scope="module")
+def locked(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service that asks for the keys of the table."""
+    home = tmp_path_factory.mktemp("locked")
+    write_keys(home)
+    settings = Settings(home=home, registry_uri=registry.uri, max_auth_failures=1000, port=0)
+    with running_service(settings, {"waves", "days"}) as client:
+        yield client
+
+
+class InProcess(httpx.BaseTransport):
+    """Answers by an application of this process."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def answer() -> httpx.Response:
+            reply = await self._transport.handle_async_request(
+                httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+            )
+            return httpx.Response(reply.status_code, headers=reply.headers, content=await reply.aread())
+
+        return asyncio.run(answer())
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service of a model that reads covariates."""
+    app = app_of(priced_predictor(), tmp_path_factory.mktemp("priced"))
+    with httpx.Client(transport=InProcess(app), base_url="http://test") as client:
+        yield client
+    app.state.service.batcher.close()
+
+
+@pytest.fixture(scope="module")
+def services(service: httpx.Client, priced: httpx.Client, locked: httpx.Client) -> dict[str, httpx.Client]:
+    """The services that rows of the table are sent to."""
+    return {PLAIN: service, PRICED: priced, LOCKED: locked}
+
+
 def faults(service: httpx.Client) -> list[str]:
     return re.findall(r'^forecaster_requests_total\{.*status="5.*$', service.get("/metrics").text, re.MULTILINE)
 
 
-def sent(service: httpx.Client, case: BadRequest) -> httpx.Response:
-    secrets = [("authorization", f"Bearer {MARKER}"), ("cookie", MARKER)]
-    return service.request(case.method, case.path, content=case.body, headers=[*case.headers, *secrets])
+def sent(services: dict[str, httpx.Client], case: BadRequest) -> httpx.Response:
+    secrets = [("authorization", f"Bearer {MARKER}"), ("cookie", MARKER)] if case.service != LOCKED else []
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in (*case.headers, *secrets)]
+    return services[case.service].request(case.method, case.path, content=case.body, headers=headers)
+
+
+def test_the_table_has_rows_enough_and_none_twice() -> None:
+    assert len(ROWS) >= 250
+    assert len({(row.what, row.status) for row in ROWS}) == len(ROWS)
+    requests = [row for row in ROWS if isinstance(row, BadRequest)]
+    assert len({(row.method, row.path, row.headers, row.body, row.service) for row in requests}) == len(requests)
 
 
 def assert_problem(status: int, code: str, media_type: str, body: bytes) -> None:
@@ -56,12 +101,13 @@ def assert_problem(status: int, code: str, media_type: str, body: bytes) -> None
     problem = json.loads(body)
     assert (problem["type"], problem["status"], problem["code"]) == (f"urn:forecaster:problem:{code}", status, code)
     assert problem["detail"]
+    assert re.fullmatch("[0-9a-f]{16}", problem["request_id"])
     assert not [leak for leak in LEAKS if leak in body.decode()]
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.what)
-def test_a_bad_request_is_refused_as_documented(service: httpx.Client, case: BadRequest) -> None:
-    reply = sent(service, case)
+def test_a_bad_request_is_refused_as_documented(services: dict[str, httpx.Client], case: BadRequest) -> None:
+    reply = sent(services, case)
     assert (reply.status_code, reply.is_success) == (case.status, False)
     if case.method == "HEAD":
         return
@@ -71,18 +117,21 @@ def test_a_bad_request_is_refused_as_documented(service: httpx.Client, case: Bad
 
 
 @pytest.mark.parametrize("case", [case for case in REFUSED if case.status == 405], ids=lambda case: case.what)
-def test_a_refused_method_names_those_that_are_allowed(service: httpx.Client, case: BadRequest) -> None:
-    assert sent(service, case).headers["allow"] == ("POST" if case.path == "/v1/forecast" else "GET")
+def test_a_refused_method_names_those_that_are_allowed(services: dict[str, httpx.Client], case: BadRequest) -> None:
+    allowed = set(sent(services, case).headers["allow"].split(", "))
+    assert allowed == {"POST"} if case.path == "/v1/forecast" else allowed in ({"GET"}, {"GET", "HEAD"})
 
 
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.what)
-def test_a_strange_request_is_answered_as_documented(service: httpx.Client, case: BadRequest) -> None:
-    assert sent(service, case).status_code == 200
+def test_a_strange_request_is_answered_as_documented(services: dict[str, httpx.Client], case: BadRequest) -> None:
+    reply = sent(services, case)
+    assert reply.status_code == 200
+    assert MARKER not in str(reply.headers)
 
 
-def test_the_last_of_two_equal_fields_counts(service: httpx.Client) -> None:
+def test_the_last_of_two_equal_fields_counts(services: dict[str, httpx.Client]) -> None:
     (case,) = (case for case in ACCEPTED if case.what.startswith("a field twice"))
-    assert len(sent(service, case).json()["forecasts"][0]["timestamps"]) == 2
+    assert len(sent(services, case).json()["forecasts"][0]["timestamps"]) == 2
 
 
 def test_an_id_with_invisible_characters_comes_back_as_it_is_and_is_escaped_in_messages(service: httpx.Client) -> None:

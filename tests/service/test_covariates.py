@@ -192,3 +192,11 @@ def test_what_the_data_lacks_is_the_callers_and_what_the_installation_lacks_is_o
     error: ForecasterError, status: int
 ) -> None:
     assert status_of(error) == status
+
+
+def test_a_number_of_the_whole_series_that_would_overflow_in_the_model_is_refused(priced: FastAPI) -> None:
+    sizes = (1e15, -1e15, 1.1e15, -1e30)
+    bodies = [priced_request(static={"size": size, "kind": "big"}) for size in sizes]
+    replies = post_each(priced, bodies)
+    assert [reply.status_code for reply in replies] == [200, 200, 422, 422]
+    assert replies[2].json()["errors"] == [{"field": "series.0.static.size", "message": "is beyond +/- 1e+15"}]

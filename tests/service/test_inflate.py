@@ -13,6 +13,7 @@ from service.errors import BodyTooLarge, InvalidEncoding
 from service.inflate import inflated
 
 TEXT = b'{"horizon": 4, "series": []}' * 50
+CHECKED = zstandard.ZstdCompressor(write_checksum=True).compress(TEXT)
 
 
 def packed(content: bytes, encoding: str) -> bytes:
@@ -28,6 +29,14 @@ def test_a_body_comes_back_as_it_was(encoding: str) -> None:
 def test_a_zstd_frame_that_does_not_declare_its_size_is_read() -> None:
     stream = zstandard.ZstdCompressor().compressobj()
     assert inflated(stream.compress(TEXT) + stream.flush(), "zstd", 1 << 20) == TEXT
+
+
+def test_zstd_frames_one_after_another_are_read() -> None:
+    assert inflated(zstandard.compress(TEXT) + zstandard.compress(TEXT), "zstd", 1 << 20) == 2 * TEXT
+
+
+def test_a_zstd_body_without_a_frame_holds_nothing() -> None:
+    assert inflated(b"", "zstd", 1 << 20) == b""
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
@@ -62,6 +71,10 @@ def test_a_bomb_is_refused_without_inflating_it(encoding: str) -> None:
         pytest.param(gzip.compress(TEXT) + b"more", "gzip", id="gzip-and-more"),
         pytest.param(b"", "gzip", id="empty"),
         pytest.param(zlib.compress(TEXT), "gzip", id="zlib"),
+        pytest.param(zstandard.compress(TEXT)[:-5], "zstd", id="zstd-cut-off"),
+        pytest.param(CHECKED[:-4], "zstd", id="zstd-without-its-checksum"),
+        pytest.param(zstandard.compress(TEXT)[:4], "zstd", id="zstd-magic-alone"),
+        pytest.param(zstandard.compress(TEXT) + b"\x28", "zstd", id="zstd-and-more"),
         pytest.param(zstandard.compress(TEXT)[:-5] + bytes(5), "zstd", id="zstd-damaged"),
     ],
 )

@@ -1,0 +1,44 @@
+"""Short forms of random, bad and many requests: the service keeps what it promises, and controls are caught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.reliability import fuzz, isolation, poison
+from benchmarks.reliability.verdicts import MAX_SECONDS
+from tests.service.bad_table import ROWS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def test_random_requests_break_nothing_and_a_broken_service_is_noticed() -> None:
+    found: Any = fuzz.measure(fuzz.SHORT)
+    assert found["faults"] == {}, found["first_of_each_fault"]
+    assert (found["grammar_cases"], found["raw_cases"]) == (fuzz.SHORT.num_grammar, fuzz.SHORT.num_raw)
+    assert found["grammar_slowest_seconds"] <= MAX_SECONDS
+    assert found["grammar_statuses"]["200"] >= 0.2 * fuzz.SHORT.num_grammar
+    assert found["schemathesis"]["exit"] == 0, found["schemathesis"]["output"]
+    assert found["schemathesis"]["cases"] >= 500
+    assert min(found["control_noticed"].values()) > 0, found["control_noticed"]
+
+
+def test_everybody_gets_their_own_answer_whatever_others_do() -> None:
+    found: Any = isolation.measure(3_000)
+    assert found["statuses"] == {"200": 3_000}
+    assert (found["crossed"], found["unexpected_exceptions"]) == (0, 0)
+    assert found["largest_relative_difference"] <= isolation.MAX_DIFFERENCE
+    assert found["gone_clients"] == 900
+    assert found["batches"]["share_in_company"] > 0.2
+    assert found["clean_afterwards"] == 100
+    assert found["control_crossed"] > 0
+
+
+def test_bad_requests_are_refused_in_company_as_alone() -> None:
+    rows = ROWS[::8]
+    found: Any = poison.measure(rows)
+    for position in ("alone", "in_company", "given_away"):
+        assert found[f"{position}_wrong"] == []
+    assert found["alone_sent"] == found["in_company_sent"] == len(rows)
+    assert found["control_given_away"] > 0

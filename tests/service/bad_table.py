@@ -1,0 +1,25 @@
+"""All tables of bad requests as one."""
+
+from __future__ import annotations
+
+from tests.service import bad_choices, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
+from tests.service.bad_protocol import BadBytes
+from tests.service.bad_requests import BadRequest
+
+REFUSED: tuple[BadRequest, ...] = (
+    *bad_requests.DOCUMENTS,
+    *bad_requests.VALUES,
+    *bad_requests.SERIES,
+    *bad_times.TIMES,
+    *bad_choices.CHOICES,
+    *bad_options.COVARIATES,
+    *bad_options.OPTIONS,
+    *bad_headers.ENCODINGS,
+    *bad_headers.DEADLINES,
+    *bad_headers.KEYS,
+    *bad_protocol.MEDIA,
+    *bad_protocol.ROUTES,
+)
+ACCEPTED: tuple[BadRequest, ...] = (*bad_requests.ACCEPTED, *bad_options.ACCEPTED, *bad_headers.ACCEPTED)
+BYTES: tuple[BadBytes, ...] = bad_protocol.BYTES
+ROWS: tuple[BadRequest | BadBytes, ...] = (*REFUSED, *ACCEPTED, *BYTES)

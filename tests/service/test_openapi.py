@@ -1,0 +1,48 @@
+"""The document of the interface says what may be sent and what may come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import errors
+from service.app import create_app
+from service.openapi import FORECAST
+from service.schemas import ForecastRequest
+from service.settings import Settings
+
+# Nobody reads the answer to a client that is gone.
+UNSEEN = {errors.ClientGone}
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home: Path = tmp_path_factory.mktemp("home")
+    return create_app(Settings(home=home, registry_uri="http://127.0.0.1:1", authentication=False)).openapi()
+
+
+def test_every_status_that_a_forecast_may_get_is_declared(document: dict[str, Any]) -> None:
+    possible = {family.status for family in errors.ServiceError.__subclasses__() if family not in UNSEEN}
+    declared = set(document["paths"][FORECAST]["post"]["responses"])
+    assert declared == {"200", *map(str, possible)}
+
+
+def test_every_answer_of_every_route_declares_the_id_of_its_request(document: dict[str, Any]) -> None:
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len(operations) >= 6
+    for operation in operations:
+        assert {"400", "408", "414", "431", "503"} <= set(operation["responses"])
+        assert all("X-Request-Id" in response["headers"] for response in operation["responses"].values())
+
+
+def test_the_example_of_a_request_is_one(document: dict[str, Any]) -> None:
+    content = document["paths"][FORECAST]["post"]["requestBody"]["content"]["application/json"]
+    for example in content["examples"].values():
+        assert ForecastRequest.model_validate(example["value"]).series
+
+
+def test_a_forecast_asks_for_a_key(document: dict[str, Any]) -> None:
+    (required,) = document["paths"][FORECAST]["post"]["security"]
+    assert set(required) <= set(document["components"]["securitySchemes"])
