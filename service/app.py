@@ -11,17 +11,17 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from service import errors, openapi
-from service.admission import Admission
+from service.access.security import Security
 from service.app_state import Service
-from service.batcher import Batcher
-from service.engine import Engine
-from service.models import Models
-from service.registry import Registry
+from service.compute.admission import Admission
+from service.compute.batcher import Batcher
+from service.compute.engine import Engine
+from service.compute.shadow import Shadow
+from service.models.models import Models
+from service.models.registry import Registry
 from service.routes import forecast, health, models
-from service.security import Security
 from service.settings import Settings
-from service.shadow import Shadow
-from service.telemetry import Telemetry
+from service.telemetry.telemetry import Telemetry
 
 log = logging.getLogger("service.app")
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from service.admission import Admission
-from service.batcher import Batcher
-from service.engine import Engine
-from service.models import Models
+from service.compute.admission import Admission
+from service.compute.batcher import Batcher
+from service.compute.engine import Engine
+from service.compute.shadow import Shadow
+from service.models.models import Models
 from service.settings import Settings
-from service.shadow import Shadow
-from service.telemetry import Telemetry
+from service.telemetry.telemetry import Telemetry
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def serve(models: tuple[str, ...], **given: Any) -> None:
 
 def _serve_alone(settings: Settings) -> None:
     from service.app import create_app
-    from service.server import Server
-    from service.telemetry import configure_logging
+    from service.edge.server import Server
+    from service.telemetry.logs import configure_logging
 
     app = create_app(settings, _settle)
     configure_logging()
@@ -58,9 +58,9 @@ def _serve_by_several(settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="forecaster-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when prometheus_client is imported
         from service.app import create_app
-        from service.server import Server, listen
-        from service.telemetry import configure_logging
-        from service.workers import Workers
+        from service.edge.server import Server, listen
+        from service.edge.workers import Workers
+        from service.telemetry.logs import configure_logging
 
         def work(listener: socket.socket, lifeline: int) -> None:
             Server(create_app(settings, _settle), settings, lifeline).run([listener])

@@ -10,7 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from forecaster.errors import ConfigError
-from service.specs import ALIAS, ModelSpec
+from service.models.specs import ALIAS, ModelSpec
 
 _SHORTEST_PEPPER = 32
 

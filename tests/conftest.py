@@ -19,7 +19,7 @@ from forecaster.data.reading import read_panel
 from tests.factories import sine_panel
 
 if TYPE_CHECKING:
-    from service.server import Server
+    from service.edge.server import Server
     from service.settings import Settings
 
 torch.set_num_threads(1)  # tests are small, and cores are shared
@@ -90,7 +90,7 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
 def running_service(settings: Settings, models: set[str]) -> Iterator[httpx.Client]:
     """Serves in a thread until the end of the block, which begins once these models are served."""
     from service.app import create_app
-    from service.server import Server
+    from service.edge.server import Server
 
     server = Server(create_app(settings), settings)
     thread = threading.Thread(target=server.run)

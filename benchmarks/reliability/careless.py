@@ -20,8 +20,9 @@ from safetensors.torch import load_file
 from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS, Bundle, Manifest
 from forecaster.runtime.choose import RuntimeChoice
 from forecaster.stored_predictor import BundleConfig, predictor_of
-from service import asked, loading, models
-from service.registry import VersionRef
+from service.models import loading, models
+from service.models.registry import VersionRef
+from service.requests import asked
 from service.routes import forecast
 
 

@@ -10,7 +10,7 @@ import sys
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forecaster import cli
-from service.telemetry import Telemetry
+from service.telemetry.telemetry import Telemetry
 
 _KEPT: list[bytearray] = []
 

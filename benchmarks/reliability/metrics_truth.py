@@ -25,7 +25,7 @@ from benchmarks.record import machine_setup, record
 from benchmarks.reliability.counting_client import TIMEOUT_SECONDS, Client, Outcome
 from benchmarks.reliability.mixed_requests import MAX_BODY_BYTES, Keys, block, forecast, get
 from benchmarks.reliability.serving import MODEL, forecast_body, home_with_model, serving
-from service.keys import KeyFiles, KeyStore, KeyTerms, Scope
+from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.settings import Settings
 
 CONTROL = (sys.executable, "-m", "benchmarks.reliability.skipping_counter", "serve")

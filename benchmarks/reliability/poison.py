@@ -32,7 +32,7 @@ from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import LOCKED, MARKER, PLAIN, BadRequest
 from tests.service.bad_requests import PRICED as PRICED_SERVICE
 from tests.service.bad_table import ROWS
-from tests.service.requests import HISTORY, valid
+from tests.service.request_bodies import HISTORY, valid
 
 NUM_GOOD = 31
 MAX_DIFFERENCE = 1e-5

@@ -81,7 +81,7 @@ def undeclared() -> None:
 
 def rotate() -> None:
     """Makes the batcher hand each client the rows of its neighbour."""
-    from service.work import Rows
+    from service.compute.work import Rows
 
     compute = Rows.compute
 

@@ -17,16 +17,16 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
-from service import reply
+from service.access.security import Guarded, Security
+from service.access.security import Scope as Permission
 from service.app_state import Service, service_of
-from service.asked import Asked, understood
-from service.body import JSON, refuse_media_type
-from service.connection import read_body, while_connected
-from service.engine import Given, Stages
+from service.compute.engine import Given, Stages
 from service.errors import InvalidFields, problem_body
 from service.openapi import FORECAST, LINES
-from service.security import Guarded, Security
-from service.security import Scope as Permission
+from service.requests import reply
+from service.requests.asked import Asked, understood
+from service.requests.body import JSON, refuse_media_type
+from service.requests.connection import read_body, while_connected
 
 # A request of more bytes is taken apart, and a reply with more numbers put together, beside the event loop.
 _MANY_BYTES, _MANY_NUMBERS = 1 << 16, 1 << 14

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from service import openapi
+from service.access.security import Scope, requires
 from service.app_state import service_of
 from service.errors import Draining, Stuck
-from service.security import Scope, requires
 
 router = APIRouter(tags=["operations"])
 

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 
 from forecaster.bundle import describe
 from service import openapi
+from service.access.security import Scope, requires
 from service.app_state import service_of
-from service.covariates import covariate_names
-from service.following import Following
+from service.models.following import Following
+from service.models.view import ModelsState, ServedModel
+from service.requests.covariates import covariate_names
 from service.schemas import ModelDescription, ModelList, Refreshed, Refusal, RegistryState, WaitingModel
-from service.security import Scope, requires
-from service.view import ModelsState, ServedModel
 
 router = APIRouter(
     prefix="/v1",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from tests.service.bad_requests import MARKER, BadRequest, encoded, fields, literal, not_json, refused
-from tests.service.requests import series, timestamps, valid
+from tests.service.request_bodies import series, timestamps, valid
 
 CHOICES = (
     *(

@@ -23,7 +23,7 @@ from tests.service.bad_requests import (
     not_json,
     refused,
 )
-from tests.service.requests import HISTORY, series, valid
+from tests.service.request_bodies import HISTORY, series, valid
 
 PRICE = [1.0 + step % 5 / 10 for step in range(len(HISTORY) + 4)]
 STATIC = {"size": 1.5, "kind": "big"}

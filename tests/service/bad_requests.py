@@ -10,7 +10,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Any
 
-from tests.service.requests import HISTORY, series, timestamps, valid
+from tests.service.request_bodies import HISTORY, series, timestamps, valid
 
 MARKER = "b7e2-must-not-come-back"  # part of many inputs, and of no answer
 JSON = (("content-type", "application/json"),)

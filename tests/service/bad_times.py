@@ -6,7 +6,7 @@ docs/bad-inputs.md is written from here (tests/bad_inputs.py).
 from __future__ import annotations
 
 from tests.service.bad_requests import HOURS, MARKER, ONE, fields, refused
-from tests.service.requests import series, timestamps, valid
+from tests.service.request_bodies import series, timestamps, valid
 
 TIMES = (
     fields("both start and timestamps", series(timestamps=HOURS), "series.0"),

@@ -11,9 +11,9 @@ import numpy as np
 from forecaster.bundle import Bundle
 from forecaster.predictor import Predictor
 from forecaster.types import WindowBatch
-from service.registry import VersionRef
-from service.specs import ModelSpec
-from service.view import ServedModel
+from service.models.registry import VersionRef
+from service.models.specs import ModelSpec
+from service.models.view import ServedModel
 
 POISON, CRASH = -13.0, -17.0
 

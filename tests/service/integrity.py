@@ -16,8 +16,8 @@ from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, NETWORK, WEIGHTS, l
 from forecaster.errors import BundleError, ForecasterError
 from forecaster.runtime.onnx import OnnxEnsemble
 from forecaster.stored_predictor import BundleConfig, predictor_of
-from service.registry import VersionRef
-from service.verified import verified_bundle
+from service.models.registry import VersionRef
+from service.models.verified import verified_bundle
 
 
 def reference_of(folder: Path, name: str = "waves", version: str = "1") -> VersionRef:

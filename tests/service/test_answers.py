@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from tests.conftest import noisy_waves
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, asking, post
-from tests.service.requests import HISTORY, series, valid
+from tests.service.request_bodies import HISTORY, series, valid
 from tests.service.test_forecast import answer, request_of
 
 

@@ -23,7 +23,7 @@ from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import LOCKED, MARKER, PLAIN, PRICED, BadRequest
 from tests.service.bad_table import ACCEPTED, BYTES, REFUSED, ROWS
 from tests.service.factories import app_of
-from tests.service.requests import series, valid
+from tests.service.request_bodies import series, valid
 
 LEAKS = ("Traceback", 'File "', "site-packages", ".py", MARKER)
 
@@ -101,7 +101,7 @@ def assert_problem(status: int, code: str, media_type: str, body: bytes) -> None
     problem = json.loads(body)
     assert (problem["type"], problem["status"], problem["code"]) == (f"urn:forecaster:problem:{code}", status, code)
     assert problem["detail"]
-    assert re.fullmatch("[0-9a-f]{16}", problem["request_id"])
+    assert re.fullmatch("[0-9a-f]{12}-[0-9]+", problem["request_id"])
     assert not [leak for leak in LEAKS if leak in body.decode()]
 
 

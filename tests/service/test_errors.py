@@ -9,7 +9,7 @@ import pytest
 from service.routes import forecast
 from tests.pipelines.factories import priced_predictor
 from tests.service.factories import app_of, post
-from tests.service.requests import valid
+from tests.service.request_bodies import valid
 
 
 def test_an_unexpected_error_says_nothing_but_the_id_of_its_request(

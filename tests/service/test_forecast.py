@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from forecaster.cli import root
 from tests.conftest import Registry, noisy_waves
-from tests.service.requests import HISTORY, series, timestamps, valid
+from tests.service.request_bodies import HISTORY, series, timestamps, valid
 
 
 def answer(service: httpx.Client, body: object) -> dict:

@@ -10,11 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.work import Alone
+from service.compute.work import Alone
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, asking
 from tests.service.fake_models import Echo
-from tests.service.requests import valid
+from tests.service.request_bodies import valid
 
 
 def test_health(service: httpx.Client) -> None:

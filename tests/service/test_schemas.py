@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.schemas import ForecastRequest
-from tests.service.requests import series
+from tests.service.request_bodies import series
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from benchmarks.reliability.outage import failed_look_seconds
 from benchmarks.reliability.serving import write_untrained
 from benchmarks.reliability.versions import SPOILED, digest_of
 from forecaster.errors import BundleError
-from service.registry import VersionRef
-from service.verified import verified_bundle
+from service.models.registry import VersionRef
+from service.models.verified import verified_bundle
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ import torch
 from benchmarks.serving import contenders, floor, null_model
 from benchmarks.serving.forward import load_predictor
 from benchmarks.serving.model import MODEL, contexts, random_predictor, write_bundle
-from forecaster import bundle, golden
+from forecaster import golden
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor
+from forecaster.runtime import choose
 
 
 def test_the_model_reads_every_part_of_it_and_is_always_the_same(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_the_null_model_answers_the_prepared_quantiles_whatever_it_is_asked(
 ) -> None:
     write_bundle(tmp_path / "bundle")
     monkeypatch.setattr(Predictor, "quantiles", Predictor.quantiles)
-    for module in (bundle, golden):
+    for module in (choose, golden):
         monkeypatch.setattr(module, "replay_golden", golden.replay_golden)
     null_model.remove_forward()
     predictor = load_predictor(tmp_path / "bundle", "eager")

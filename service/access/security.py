@@ -1,0 +1,191 @@
+"""Who may do what: the key of a request -> a principal, or a refusal, before a byte of the body is read.
+
+A FastAPI route declares its scope by `dependencies=[requires(Scope.METRICS)]`, an endpoint that is an ASGI
+application by `Guarded(application, Scope.FORECAST)`. Both leave the principal at `request.state.principal`.
+The principal then pays for what it asks: `request.app.state.security.charge(principal, points, horizon)`.
+A route that reads its body through parameters of FastAPI has it read before any dependency runs: take `Guarded`,
+or read the stream in a dependency, which runs after those of `dependencies`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+from fastapi import Depends, Request
+from fastapi.openapi.models import HTTPBearer
+from fastapi.routing import RouteContext, iter_route_contexts
+from fastapi.security.base import SecurityBase
+from starlette import types as asgi
+from starlette.routing import BaseRoute
+
+from service.access.key_ring import KeyRing, Rejection
+from service.access.keys import KeyFiles, Scope
+from service.access.rate import CostAboveBurst, Rate, RateLimiter
+from service.errors import CostTooHigh, Forbidden, RateLimited, ServiceError, Unauthorized, problem_of
+from service.settings import Settings
+
+__all__ = ["PUBLIC_PATHS", "Guarded", "Principal", "Scope", "Security", "requires", "unguarded"]
+
+log = logging.getLogger("service.access.security")
+
+PUBLIC_PATHS = frozenset(
+    {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/static-offline-docs"}
+)
+_MAX_CLIENTS = 4096  # addresses whose failures are remembered
+_MAX_SPENDERS = 100_000  # keys whose spending is remembered
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks. `rate` None: it may spend without limit."""
+
+    key_id: str
+    scopes: frozenset[Scope]
+    rate: Rate | None = None
+
+
+ANYBODY = Principal("anonymous", frozenset(Scope))
+
+
+class Security:
+    """Knows the keys, who has failed how often, and what each key has spent."""
+
+    def __init__(self, ring: KeyRing | None, default_rate: Rate, failure_rate: Rate) -> None:
+        """Without a ring everybody may do everything."""
+        self._ring = ring
+        self._default_rate = default_rate
+        self._failure_rate = failure_rate
+        self._failures = RateLimiter(_MAX_CLIENTS)
+        self._spending = RateLimiter(_MAX_SPENDERS)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Security:
+        """Builds it as the settings say; ConfigError where files of keys cannot be used."""
+        ring = KeyRing(KeyFiles.of(settings)) if settings.authentication else None
+        failures = Rate(burst=settings.max_auth_failures, per_minute=settings.max_auth_failures)
+        return cls(ring, Rate(burst=settings.rate_burst, per_minute=settings.rate_per_minute), failures)
+
+    def authenticate(self, authorization: str | None, client_host: str | None) -> Principal:
+        """Gives who shows this `Authorization` header. Raises Unauthorized, or RateLimited after many failures.
+
+        A good key is never held back: others may share its address, behind a proxy even everybody.
+        """
+        if self._ring is None:
+            return ANYBODY
+        found = self._ring.check(_bearer(authorization))
+        if isinstance(found, Rejection):
+            raise self._refusal(found, client_host)
+        return Principal(found.id, frozenset(found.scopes), found.rate or self._default_rate)
+
+    def authorize(self, scope: Scope, authorization: str | None, client_host: str | None) -> Principal:
+        """Gives who shows this header if it may do that. Raises Forbidden beside what `authenticate` raises."""
+        principal = self.authenticate(authorization, client_host)
+        if scope not in principal.scopes:
+            log.warning("scope_missing", extra={"fields": {"key_id": principal.key_id, "scope": scope.value}})
+            raise Forbidden(f"this key lacks the scope {scope.value}")
+        return principal
+
+    def charge(self, principal: Principal, points: int, horizon: int) -> None:
+        """Takes the cost of a request from what its key may spend. Raises RateLimited or CostTooHigh."""
+        if principal.rate is None:
+            return
+        cost = points * horizon
+        try:
+            wait = self._spending.take(principal.key_id, cost, principal.rate)
+        except CostAboveBurst as error:
+            raise CostTooHigh(
+                f"{points} points x {horizon} steps cost {cost}, this key may spend {error.burst:.0f} at once: "
+                "ask for fewer series, a shorter history or fewer steps"
+            ) from error
+        if wait > 0:
+            raise RateLimited("this key has spent what it may: points x steps are counted", wait)
+
+    def _refusal(self, rejection: Rejection, client_host: str | None) -> ServiceError:
+        """Gives what the client is told; beyond the limit nothing is logged, or logs could be flooded."""
+        wait = self._failures.take(_network(client_host), 1, self._failure_rate)
+        if wait > 0:
+            return RateLimited("too many requests without a good key", wait, code="too-many-failures")
+        fields = {"reason": rejection.reason, "key_id": rejection.key_id, "client": client_host}
+        log.warning("authentication_failed", extra={"fields": fields})
+        return Unauthorized("send a good API key as Authorization: Bearer fk_...")
+
+
+class Guarded:
+    """An ASGI application that answers only who may; what it wraps finds the principal in `scope["state"]`."""
+
+    def __init__(self, application: asgi.ASGIApp, scope: Scope) -> None:
+        self.scope = scope
+        self._application = application
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Answers a refusal itself, without a look at the body."""
+        try:
+            _admit(scope, self.scope)
+        except ServiceError as error:
+            await problem_of(scope, error)(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
+
+
+class RequiredScope(SecurityBase):
+    """A dependency that lets only keys with a scope pass, and tells OpenAPI so."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.scheme_name = "key"
+        self.model = HTTPBearer(description="An API key: fk_...")
+
+    async def __call__(self, request: Request) -> Principal:
+        """Gives who asks."""
+        return _admit(request.scope, self.scope)
+
+
+def requires(scope: Scope) -> Any:
+    """Gives the dependency by which a route or a router declares its scope."""
+    return Depends(RequiredScope(scope))
+
+
+def unguarded(routes: Sequence[BaseRoute]) -> list[str]:
+    """Names the routes that are neither public nor guarded before their body is read; it should be empty."""
+    found = []
+    for route in iter_route_contexts(routes):
+        reads_early = getattr(route, "body_field", None) is not None
+        if route.path not in PUBLIC_PATHS and (declared_scope(route) is None or reads_early):
+            found.append(str(route.path))
+    return found
+
+
+def declared_scope(route: RouteContext) -> Scope | None:
+    """Gives the scope that a route declares."""
+    if isinstance(route.endpoint, Guarded):
+        return route.endpoint.scope
+    dependencies: Iterable[Any] = getattr(route, "dependencies", None) or ()
+    scopes = [one.dependency.scope for one in dependencies if isinstance(one.dependency, RequiredScope)]
+    return scopes[0] if scopes else None
+
+
+def _admit(scope: asgi.Scope, wanted: Scope) -> Principal:
+    header = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), None)
+    client = scope.get("client")
+    principal: Principal = scope["app"].state.security.authorize(wanted, header, client[0] if client else None)
+    scope.setdefault("state", {})["principal"] = principal
+    return principal
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """Gives the key in a header; None where there is no header of that scheme."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip(" ") if scheme.lower() == "bearer" else None
+
+
+def _network(client_host: str | None) -> str:
+    """Gives the name that failures count under: an IPv4 address, or the 64 bits that one owner of IPv6 has."""
+    try:
+        address = ip_address(client_host or "")
+    except ValueError:
+        return "unknown"
+    return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)

@@ -1,0 +1,67 @@
+"""Who is let in: decided before the body is read, from how long the work that waits is expected to take."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.datastructures import Headers
+
+from service.compute.batcher import Batcher
+from service.errors import InvalidHeader, Overloaded
+from service.settings import Settings
+
+DEADLINE_HEADER = "x-request-deadline-ms"
+
+# Of the time that a request has left, what may pass before its turn. The rest is for its own batch, and for others
+# that take the processor meanwhile: what is let in and then answered too late was computed for nobody.
+_QUEUE_SHARE = 0.5
+
+
+class Admission:
+    """Bounds the requests that are under way, and the time that they wait."""
+
+    def __init__(self, settings: Settings, batcher: Batcher) -> None:
+        self._settings = settings
+        self._batcher = batcher
+        self._num_requests = 0
+
+    @property
+    def num_requests(self) -> int:
+        """Requests that were let in and are not answered yet."""
+        return self._num_requests
+
+    def expires(self, headers: Headers) -> float:
+        """Gives when a request that arrives now has to be answered, in monotonic time.
+
+        That is as its header says, or after `deadline_seconds`, which is also the longest. InvalidHeader for a value
+        that is no whole number of milliseconds, 1 or more.
+        """
+        longest = self._settings.deadline_seconds
+        given = headers.get(DEADLINE_HEADER)
+        if given is None:
+            return time.monotonic() + longest
+        if not (given.isascii() and given.isdigit() and 1 <= len(given) <= 9 and int(given) >= 1):
+            raise InvalidHeader(f"{DEADLINE_HEADER} wants a whole number of milliseconds, 1 or more")
+        return time.monotonic() + min(longest, int(given) / 1000)
+
+    @contextmanager
+    def admitted(self, expires: float) -> Iterator[None]:
+        """Holds a place while a request is answered; Overloaded where its turn would come too late."""
+        backlog = self._batcher.backlog_seconds
+        allowed = min(self._settings.max_queue_seconds, _QUEUE_SHARE * (expires - time.monotonic()))
+        if backlog > allowed or self._num_requests >= self._settings.max_requests:
+            raise Overloaded("more requests wait than can be answered in time", _retry_after(backlog))
+        self._num_requests += 1
+        try:
+            yield
+        finally:
+            self._num_requests -= 1
+
+
+def _retry_after(backlog_seconds: float) -> int:
+    """Gives whole seconds until the backlog is gone, with up to as much again, so that not all come back at once."""
+    return max(1, math.ceil(backlog_seconds * (1 + random.random())))  # noqa: S311 - spreads load, hides nothing

@@ -1,0 +1,139 @@
+"""Answers questions: in pieces that share forward passes with those of other clients, or by what stands in for a model.
+
+Question ── cut ──> pieces of windows ── batcher ──> values ── finite? ──> Forecast
+    └── needs a roll-out: alone          └── late, or not finite, and the caller allows it: seasonal naive
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecaster.arrays import FloatArray, IntArray
+from forecaster.baselines import SeasonalNaive
+from forecaster.predictor import Predictor
+from forecaster.question import Question
+from forecaster.types import Forecast
+from service.compute.batcher import Batcher
+from service.compute.work import Alone, Answered, Rows
+from service.errors import DeadlineExceeded, ModelNotFinite
+from service.requests.asked import Asked
+from service.schemas import SamplesIn
+
+# What a fallback is given of the time that a request allows.
+_FALLBACK_SHARE, _FALLBACK_SECONDS = 0.1, 0.05
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the time of an answer went, in seconds, and how many windows its largest batch had."""
+
+    queue: float = 0.0
+    compute: float = 0.0
+    batch_rows: int = 0
+
+    def then(self, answered: Answered) -> Stages:
+        """Adds the stages of a further piece."""
+        return Stages(
+            self.queue + answered.queue_seconds,
+            self.compute + answered.compute_seconds,
+            max(self.batch_rows, answered.batch_rows),
+        )
+
+
+@dataclass(frozen=True)
+class Given:
+    """A forecast, its stages, and why it is not the model's, if so."""
+
+    forecast: Forecast
+    stages: Stages
+    degraded: str | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Part of an answer: values [n H Q] of the series at some places [n]."""
+
+    places: IntArray
+    answered: Answered
+
+
+class Engine:
+    """Computes forecasts on the inference thread of its batcher."""
+
+    def __init__(self, batcher: Batcher) -> None:
+        self._batcher = batcher
+
+    @property
+    def is_idle(self) -> bool:
+        """True where nothing is computed or waits."""
+        return self._batcher.backlog_seconds == 0
+
+    async def forecast(
+        self, predictor: Predictor, question: Question, expires: float, *, may_degrade: bool = False
+    ) -> Given:
+        """Answers a question until `expires`, in monotonic time.
+
+        Raises DeadlineExceeded, and ModelNotFinite rather than answer NaN or infinity, unless it `may_degrade`: then
+        the seasonal naive answers, and the reason is given.
+        """
+        left = expires - time.monotonic()
+        reserve = min(_FALLBACK_SECONDS, _FALLBACK_SHARE * left) if may_degrade else 0.0
+        try:
+            return await self._by_model(predictor, question, expires - reserve)
+        except (DeadlineExceeded, ModelNotFinite) as error:
+            if not may_degrade:
+                raise
+            return Given(_seasonal_naive(question), Stages(), error.code)
+
+    async def samples(self, asked: Asked, wanted: SamplesIn, forecast: Forecast) -> FloatArray:
+        """Draws the joint scenarios [S N H] that a request asks for, from a forecast that holds the model's levels."""
+        predictor = asked.predictor
+        own = forecast.at(predictor.levels)
+        rows = len(forecast.series_ids)
+        task = Alone(lambda: predictor.paths_of(own, wanted.number, wanted.seed).values, rows)
+        drawn = await self._batcher.answer(task, asked.expires)
+        return np.asarray(drawn.value)
+
+    async def pieces(self, predictor: Predictor, question: Question, expires: float) -> AsyncIterator[Piece]:
+        """Yields the answer piece after piece, so that a large request leaves room for others in between.
+
+        Raises ModelNotFinite for a piece with a value that is not finite.
+        """
+        for places in question.batches(self._batcher.max_rows):
+            task = Rows(predictor, question.levels, question.windows(places))
+            answered = await self._batcher.answer(task, expires)
+            _refuse_not_finite(answered.value)
+            yield Piece(places, answered)
+
+    async def _by_model(self, predictor: Predictor, question: Question, expires: float) -> Given:
+        if question.needs_roll_out:
+            return await self._rolled_out(predictor, question, expires)
+        values, stages = np.empty((len(question.panel), question.model.horizon, len(question.levels))), Stages()
+        async for piece in self.pieces(predictor, question, expires):
+            values[piece.places] = piece.answered.value
+            stages = stages.then(piece.answered)
+        return Given(question.forecast(values), stages)
+
+    async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
+        num_blocks = -(-question.horizon // question.model.horizon)
+        rows = len(question.panel) * (1 + (num_blocks - 1) * len(predictor.levels))
+        answered = await self._batcher.answer(Alone(lambda: predictor.forecast(question), rows), expires)
+        _refuse_not_finite(answered.value.values)
+        return Given(answered.value, Stages().then(answered))
+
+
+def _refuse_not_finite(values: FloatArray) -> None:
+    if not np.isfinite(values).all():
+        raise ModelNotFinite("the model gave a value that is not finite")
+
+
+def _seasonal_naive(question: Question) -> Forecast:
+    panel = question.panel
+    values: FloatArray = SeasonalNaive(panel.axis.frequency.season_length).forecast_windows(
+        panel, np.arange(len(panel)), panel.lengths, question.horizon, question.levels
+    )
+    return question.forecast(values)

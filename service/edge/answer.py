@@ -1,0 +1,90 @@
+"""One request and its answer on a connection: uvicorn's, with the problems and the manners of this service."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from service.errors import ServiceError, problem_of
+from service.request_id import HEADER, new_request_id
+
+if TYPE_CHECKING:
+    from service.edge.protocol import EdgeProtocol
+
+log = logging.getLogger("service.edge.server")
+
+
+class Outgoing:
+    """The transport as an answer sees it: closing it lets the client read first."""
+
+    __slots__ = ("close", "is_closing", "write")
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+        self.close = close
+
+
+class Answer(RequestResponseCycle):
+    """A request that is being answered."""
+
+    def __init__(self, connection: EdgeProtocol, outgoing: Outgoing, keeps_open: bool) -> None:
+        super().__init__(
+            scope=connection.scope,
+            transport=outgoing,  # type: ignore[arg-type]
+            flow=connection.flow,
+            logger=log,
+            access_logger=log,
+            access_log=False,
+            default_headers=connection.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=connection.expect_100_continue,
+            keep_alive=keeps_open,
+            on_response=connection.on_response_complete,
+        )
+        self._connection = connection
+
+    async def send(self, message: Any) -> None:
+        """Sends a part of the answer, and says in its head whether it is the last one of the connection."""
+        if not self.response_started and self._connection.is_last(self):
+            self.keep_alive = False
+        await super().send(message)
+
+    async def run_asgi(self, app: Callable[..., Awaitable[None]]) -> None:
+        """Runs the application; whatever it does, the client gets a whole answer or sees the connection end."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            log.info("request_cancelled")
+        except Exception:
+            log.exception("application_failed")
+        if not self.response_started:
+            await self._send(
+                problem_of(dict(self.scope), ServiceError("an unexpected error occurred; it has been logged"))
+            )
+        elif not self.response_complete and not self.disconnected:
+            self.transport.close()
+
+    def drop(self) -> None:
+        """Tells the application that the client is gone, and drops whatever it still answers."""
+        self.disconnected = True
+        self.message_event.set()
+
+    async def _send(self, reply: Response) -> None:
+        start: MutableMapping[str, Any] = {"type": "http.response.start", "status": reply.status_code}
+        await self.send({**start, "headers": reply.raw_headers})
+        await self.send({"type": "http.response.body", "body": reply.body})
+
+
+def last_words(error: ServiceError) -> bytes:
+    """Gives a problem as the bytes of a whole answer after which the connection ends."""
+    request_id = new_request_id()
+    reply = problem_of({"request_id": request_id.decode("ascii")}, error)
+    headers = (*reply.raw_headers, (HEADER, request_id), (b"connection", b"close"))
+    lines = [name + b": " + value for name, value in headers]
+    return STATUS_LINE[reply.status_code] + b"\r\n".join([*lines, b"", bytes(reply.body)])

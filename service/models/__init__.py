@@ -1,0 +1,1 @@
+"""What is served: versions found in the registry, verified, kept on disk and swapped in."""

@@ -1,0 +1,1 @@
+"""From bytes to a question, and from a forecast to bytes."""

@@ -1,0 +1,62 @@
+"""A request that was understood: who answers it, what exactly it asks, and until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+from forecaster.arrays import FloatArray
+from forecaster.predictor import Predictor
+from forecaster.question import Question
+from forecaster.types import Forecast
+from service.models.view import ServedModel
+from service.requests import reply, translate
+from service.requests.body import forecast_request
+from service.requests.reply import Answer
+from service.requests.translate import PanelIn
+from service.schemas import ForecastRequest
+from service.settings import Settings
+
+FindModel = Callable[[str | None], ServedModel]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request comes to. It keeps the version of the model that it began with."""
+
+    request: ForecastRequest
+    model: ServedModel
+    panel: PanelIn
+    question: Question
+    expires: float  # in monotonic time
+
+    @property
+    def predictor(self) -> Predictor:
+        """What answers."""
+        return self.model.bundle.predictor
+
+    @property
+    def num_numbers(self) -> int:
+        """Numbers in the reply."""
+        samples = 0 if self.request.samples is None else self.request.samples.number
+        return len(self.panel.panel) * self.question.horizon * (len(self.question.levels) + samples)
+
+    def answer(self, forecast: Forecast, *, samples: FloatArray | None = None, degraded: str | None = None) -> Answer:
+        """Gives what is said of a forecast that answers the request, or part of it."""
+        quantiles = self.request.quantiles
+        shown = tuple(sorted(quantiles)) if quantiles else self.predictor.levels
+        return Answer(self.model, forecast, shown, self.panel.warnings, samples, degraded)
+
+
+def understood(headers: Headers, body: bytes, expires: float, settings: Settings, find: FindModel) -> Asked:
+    """Takes a body apart; every problem of the caller's making is found here."""
+    request = forecast_request(headers, body, settings)
+    translate.check_num_points(request, settings.max_points)
+    model = find(request.model)
+    predictor = model.bundle.predictor
+    panel = translate.to_panel(request, predictor.frequency, model.bundle.config.model)
+    levels = reply.levels_of(request, predictor.levels)
+    question = predictor.question(panel.panel, request.horizon, levels, roll_out=request.roll_out)
+    return Asked(request, model, panel, question, expires)

@@ -1,0 +1,52 @@
+"""Bytes of a request -> a validated schema: media type, encoding, JSON and fields are checked in this order."""
+
+from __future__ import annotations
+
+import orjson
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+
+from service.errors import InvalidFields, InvalidJson, UnsupportedMediaType
+from service.requests.inflate import ENCODINGS, inflated
+from service.schemas import ForecastRequest
+from service.settings import Settings
+
+JSON = "application/json"
+
+
+def refuse_media_type(headers: Headers) -> None:
+    """Refuses a body that is declared as anything but JSON in UTF-8, plain or in an encoding that is known."""
+    media_type, _, parameters = _declared(headers, "content-type").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType("send application/json in UTF-8")
+    encoding = _declared(headers, "content-encoding", "identity").lower()
+    if encoding not in ENCODINGS:
+        raise UnsupportedMediaType(f"content encodings are {', '.join(sorted(ENCODINGS))}, one at a time")
+
+
+def forecast_request(headers: Headers, body: bytes, settings: Settings) -> ForecastRequest:
+    """Gives the forecast request that a body holds."""
+    encoding = _declared(headers, "content-encoding", "identity").lower()
+    content = inflated(body, encoding, settings.max_body_bytes)
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+    _check_num_series(document, settings.max_series)
+    try:
+        return ForecastRequest.model_validate(document)
+    except ValidationError as error:
+        raise InvalidFields.from_validation(error) from error
+
+
+def _declared(headers: Headers, name: str, default: str = "") -> str:
+    """Gives the value of a header; of several, which nobody may choose from, all of them, as HTTP joins them."""
+    return ", ".join(headers.getlist(name)) if name in headers else default
+
+
+def _check_num_series(document: object, limit: int) -> None:
+    """Refuses too many series before any of them is looked at."""
+    series = document.get("series") if isinstance(document, dict) else None
+    if isinstance(series, list) and len(series) > limit:
+        raise InvalidFields([{"field": "series", "message": f"{len(series)} series, at most {limit} are allowed"}])

@@ -1,0 +1,118 @@
+"""The metrics of an application, without any label from user input; requests are counted and timed here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.models.following import Refresh
+from service.models.view import ModelsState, ServedModel
+from service.request_id import HEADER, assign_request_id
+from service.telemetry.following_metrics import FollowingMetrics
+from service.telemetry.forecast_metrics import ForecastMetrics
+
+# Labels come from here and from the routes, never from a request: a scanner must not make new series.
+_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+# True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
+# and what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
+_SEVERAL_PROCESSES = values.ValueClass is not values.MutexValue
+
+
+class Telemetry:
+    """The metrics of one application, which may run in several processes."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "forecaster_requests", "HTTP requests.", ["route", "method", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "forecaster_request_seconds", "Time to answer a request.", ["route"], registry=self._registry
+        )
+        self._refusals = Counter(
+            "forecaster_refusals",
+            "Requests refused before the application saw them.",
+            ["code"],
+            registry=self._registry,
+        )
+        self._models = Gauge(
+            "forecaster_model_loaded",
+            "1 for each model version in service.",
+            ["model", "version"],
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._following = FollowingMetrics(self._registry)
+        self.forecasts = ForecastMetrics(self._registry)
+        self._shown: set[tuple[str, str]] = set()
+        self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # looked up once each
+
+    def count_refusal(self, code: str) -> None:
+        """Counts a request that was refused at the edge, by the code of its problem."""
+        self._refusals.labels(code).inc()
+
+    def show_refresh(self, refresh: Refresh, state: ModelsState) -> None:
+        """Counts what a refresh of the models did, and shows what they are like after it."""
+        self._following.count(refresh)
+        self._following.show(state)
+
+    def show_models(self, models: Iterable[ServedModel]) -> None:
+        """Shows which versions are in service."""
+        now = {(model.reference.name, model.reference.version) for model in models}
+        if not _SEVERAL_PROCESSES:
+            self._models.clear()
+        for gone in self._shown - now if _SEVERAL_PROCESSES else ():
+            self._models.labels(*gone).set(0)
+        for shown in now:
+            self._models.labels(*shown).set(1)
+        self._shown |= now
+
+    def exposition(self) -> bytes:
+        """Gives all metrics in Prometheus' text format."""
+        if not _SEVERAL_PROCESSES:
+            return generate_latest(self._registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """Wraps the application so that each request is counted and timed by its route's template."""
+
+        async def measured(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            status = 500
+            begin = time.perf_counter()
+            request_id = assign_request_id(scope)
+
+            async def watch(message: Message) -> None:
+                nonlocal status
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                    message["headers"] = [*message.get("headers", ()), (HEADER, request_id), *_HEADERS]
+                await send(message)
+
+            try:
+                await app(scope, receive, watch)
+            finally:
+                if not scope.get("state", {}).get("refused"):  # by the edge, within the body
+                    self._count(scope, status, time.perf_counter() - begin)
+
+        return measured
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        key = route, method, status
+        if key not in self._by_route:
+            self._by_route[key] = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+        requests, times = self._by_route[key]
+        requests.inc()
+        times.observe(seconds)

@@ -1,0 +1,57 @@
+"""Who is let in, by how long the work that waits is expected to take and how long a request may take."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from service.compute.admission import Admission
+from service.compute.batcher import Batcher
+from service.errors import Overloaded
+from service.settings import Settings
+
+
+class Waiting:
+    """A batcher with so much work."""
+
+    def __init__(self, backlog_seconds: float) -> None:
+        self.backlog_seconds = backlog_seconds
+
+
+def admission(backlog_seconds: float, **settings: Any) -> Admission:
+    chosen = Settings(home=Path("unused"), authentication=False, **settings)
+    return Admission(chosen, cast(Batcher, Waiting(backlog_seconds)))
+
+
+def lets_in(found: Admission, seconds_left: float) -> bool:
+    try:
+        with found.admitted(time.monotonic() + seconds_left):
+            return True
+    except Overloaded:
+        return False
+
+
+@pytest.mark.parametrize(("backlog", "is_let_in"), [(0.0, True), (0.4, True), (0.6, False), (0.99, False)])
+def test_half_of_the_time_that_a_request_has_is_kept_for_its_own_answer(backlog: float, is_let_in: bool) -> None:
+    assert lets_in(admission(backlog), seconds_left=1.0) == is_let_in
+
+
+@pytest.mark.parametrize(("backlog", "is_let_in"), [(0.9, True), (1.1, False)])
+def test_with_much_time_left_the_setting_decides(backlog: float, is_let_in: bool) -> None:
+    assert lets_in(admission(backlog, max_queue_seconds=1.0), seconds_left=30.0) == is_let_in
+
+
+def test_a_place_is_free_again_after_the_request() -> None:
+    found = admission(0.0, max_requests=1)
+    with found.admitted(float("inf")):
+        assert not lets_in(found, 30.0)
+    assert lets_in(found, 30.0)
+
+
+def test_a_refusal_says_when_the_backlog_will_be_gone() -> None:
+    with pytest.raises(Overloaded, match="more requests wait") as refused, admission(3.0).admitted(float("inf")):
+        pass
+    assert 3 <= (refused.value.retry_after_seconds or 0) <= 6
