@@ -126,6 +126,6 @@ def test_flags_go_before_variables(home: Path, tmp_path_factory: pytest.TempPath
 def test_the_commands_are_listed_and_need_neither_web_framework_nor_torch() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["forecaster.commands"]["keys"] == "service.access.cli:keys"
-    code = "import sys, service.keys_cli; print({'fastapi', 'starlette', 'torch', 'mlflow'} & set(sys.modules))"
+    code = "import sys, service.access.cli; print({'fastapi', 'starlette', 'torch', 'mlflow'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "set()\n", done.stderr
