@@ -28,7 +28,7 @@ def crash() -> None:
 
 def run_program() -> None:
     """Makes each request with a time zone start a program."""
-    from service import translate
+    from service.requests import translate
 
     module: Any = translate
     to_panel = module.to_panel
@@ -57,7 +57,7 @@ def echo() -> None:
 def not_finite() -> None:
     """Makes forecasts of series with large values NaN, and nobody look at it."""
     from forecaster.predictor import Predictor
-    from service import engine
+    from service.compute import engine
 
     answer = Predictor.answer
 
@@ -73,7 +73,7 @@ def not_finite() -> None:
 
 def undeclared() -> None:
     """Makes replies lack a field that the document of the interface promises."""
-    from service import reply
+    from service.requests import reply
 
     head = reply.head
     reply.head = lambda answer: {"model": {"name": head(answer)["model"]["name"]}}

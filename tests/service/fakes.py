@@ -27,7 +27,7 @@ class FakeClock:
 
 
 class FakeRegistry:
-    """Versions of models and aliases of them; answers as `service.registry.Registry` does."""
+    """Versions of models and aliases of them; answers as `service.models.registry.Registry` does."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

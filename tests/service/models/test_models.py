@@ -565,7 +565,7 @@ from pathlib import Path
 from service.models.models import Models
 from service.models.registry import Registry
 from service.settings import Settings
-import service.routes.models, service.telemetry
+import service.routes.models, service.telemetry.telemetry
 settings = Settings(home=Path(sys.argv[1]), registry_uri="http://127.0.0.1:1")
 models = Models(settings, Registry(settings))
 models.restore()
