@@ -23,8 +23,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
 	$(BIN)/forecaster demo
 
-test: check ## Everything: `check`, then the slow tests and those that start real servers
-	$(BIN)/python -m pytest -m "slow or stack"
+test: check ## Everything: `check`, then slow tests, those that start real servers, and short attacks on the service
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or stack" --ignore tests/reliability
+	$(BIN)/python -m pytest -m slow tests/reliability
 
 check: $(INSTALLED) ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff format --check $(SOURCES)

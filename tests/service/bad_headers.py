@@ -130,7 +130,7 @@ def write_keys(home: Path) -> None:
         {"revoked": _MADE},
         {"scopes": (Scope.METRICS,)},
         {"rate": Rate(per_minute=10, burst=10)},
-        {"scopes": (Scope.FORECAST, Scope.METRICS)},
+        {"scopes": tuple(Scope)},
     )
     records = [
         KeyRecord(**{"id": f"{number:012x}", "digest": digest, "scopes": (Scope.FORECAST,), "created": _MADE} | change)
