@@ -23,8 +23,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
 	$(BIN)/forecaster demo
 
-test: check ## Everything: `check`, then slow tests, those that start real servers, and short attacks on the service
+test: check ## Everything: `check`, then slow tests, those that start real servers, and random requests to the service
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or stack" --ignore tests/reliability
+	$(BIN)/python -m pytest -m slow tests/reliability/test_requests.py
+
+attack: $(INSTALLED) ## Short forms of all attacks on a running service: kills, floods, slow sockets, outages, bad versions
 	$(BIN)/python -m pytest -m slow tests/reliability
 
 check: $(INSTALLED) ## Format, lint, types, import contracts and the fast tests
@@ -51,4 +54,4 @@ lock: $(INSTALLED) ## Rewrite constraints.txt
 clean: ## Remove what the targets made, runs included
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test check format ui bench lock clean
+.PHONY: help setup demo test attack check format ui bench lock clean
