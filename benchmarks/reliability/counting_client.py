@@ -61,7 +61,7 @@ class Client:
 
 def outcome(reply: Reply, method: str, route: str) -> Outcome:
     """Gives what a client counts for a reply: of the application, or of the edge."""
-    if "x-request-id" not in reply.headers:
+    if "x-content-type-options" not in reply.headers:  # the application adds it to all it answers
         return (str(json.loads(reply.body)["code"]),)
     return route, method if method in _KNOWN_METHODS else "other", str(reply.status)
 
