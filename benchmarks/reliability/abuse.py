@@ -7,7 +7,6 @@ under uvicorn as it comes, with the headers alone: it keeps them for as long as 
 
 from __future__ import annotations
 
-import argparse
 import json
 import socket
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import Serving, forecast_body, home_with_model, serving
 
 CONTROL = (sys.executable, "-m", "benchmarks.reliability.control")
@@ -127,12 +126,7 @@ def _status(service: Serving, request: bytes) -> str:
 
 def main() -> None:
     """Prints the record; --short sends 5 bodies of 100,000 chunks instead of 100 of a million."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("abuse", figures, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    run_command("abuse", __doc__, lambda short: measure(SHORT if short else FULL))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ same application under uvicorn as it comes, with stuck sockets: it does not end.
 
 from __future__ import annotations
 
-import argparse
 import signal
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.record import machine_setup, record
 from benchmarks.reliability.clients import load, stuck_sockets
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import Serving, home_with_model, serving
 
 MAX_EXIT_SECONDS = 10.0
@@ -79,12 +78,7 @@ def measure(num_cycles: int, num_stuck: int) -> dict[str, object]:
 
 def main() -> None:
     """Prints the record; --short runs 3 cycles instead of 100."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(3 if flags.short else 100, 50)
-    record("drain", figures, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    run_command("drain", __doc__, lambda short: measure(3 if short else 100, 50))
 
 
 if __name__ == "__main__":

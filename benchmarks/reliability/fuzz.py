@@ -11,7 +11,6 @@ field: each has to be noticed.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -27,7 +26,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.exchange import Exchange, exchange
 from benchmarks.reliability.grammar import forecast_cases, raw_cases
 from benchmarks.reliability.launcher import ARMED, REPORT
@@ -261,13 +260,12 @@ def _summary(schema: dict[str, Any] | None) -> dict[str, object] | None:
 
 def main() -> None:
     """Prints the record; --short sends 1,500, 500 and about 600 cases instead of 20,000, 5,000 and 20,000."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    libraries = ["schemathesis", "hypothesis", "uvicorn", "httptools", "orjson", "pydantic"]
-    record("fuzz", figures, machine_setup(libraries), save=flags.save)
+    run_command(
+        "fuzz",
+        __doc__,
+        lambda short: measure(SHORT if short else FULL),
+        ["schemathesis", "hypothesis", "uvicorn", "httptools", "orjson", "pydantic"],
+    )
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@ before their end. The controls load weights, and open the graph, as MLflow and O
 
 from __future__ import annotations
 
-import argparse
 import random
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import write_untrained
 from tests.service.integrity import (
     flip_and_load,
@@ -70,12 +69,7 @@ def measure(damage: Damage, seed: int = 0) -> dict[str, object]:
 
 def main() -> None:
     """Prints the record; --short flips 100 bits instead of 1000."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("integrity", figures, machine_setup(["onnxruntime", "safetensors"]), save=flags.save)
+    run_command("integrity", __doc__, lambda short: measure(SHORT if short else FULL), ["onnxruntime", "safetensors"])
 
 
 if __name__ == "__main__":

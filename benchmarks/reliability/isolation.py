@@ -9,7 +9,6 @@ the rows of its neighbour in the batch.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import re
@@ -25,7 +24,7 @@ import httpx
 import numpy as np
 import orjson
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.exchange import exchange, request_bytes
 from benchmarks.reliability.serving import MODEL, Serving, home_with_model, serving
 from benchmarks.serving.connection import Address, Connection, http_request
@@ -223,12 +222,12 @@ def measure(number: int, control: int = 500) -> dict[str, object]:
 
 def main() -> None:
     """Prints the record; --short sends 3,000 requests instead of 100,000."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(3_000 if flags.short else 100_000)
-    record("isolation", figures, machine_setup(["uvicorn", "httptools", "uvloop", "orjson"]), save=flags.save)
+    run_command(
+        "isolation",
+        __doc__,
+        lambda short: measure(3_000 if short else 100_000),
+        ["uvicorn", "httptools", "uvloop", "orjson"],
+    )
 
 
 if __name__ == "__main__":

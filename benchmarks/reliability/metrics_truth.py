@@ -8,7 +8,6 @@ first block, in which each kind of request occurs. In the control the counters l
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import socket
@@ -21,7 +20,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.counting_client import TIMEOUT_SECONDS, Client, Outcome
 from benchmarks.reliability.mixed_requests import MAX_BODY_BYTES, Keys, block, forecast, get
 from benchmarks.reliability.serving import MODEL, forecast_body, home_with_model, serving
@@ -157,12 +156,7 @@ def _keys(home: Path) -> Keys:
 
 def main() -> None:
     """Prints the record; --short sends 500 requests instead of 10,000."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("metrics_truth", figures, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    run_command("metrics_truth", __doc__, lambda short: measure(SHORT if short else FULL))
 
 
 if __name__ == "__main__":

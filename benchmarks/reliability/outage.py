@@ -11,7 +11,6 @@ which answers nothing, and MLflow's own client with its defaults, which still wa
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -29,8 +28,8 @@ from pathlib import Path
 import httpx
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.record import machine_setup, record
 from benchmarks.reliability.clients import forecast_bytes
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import (
     MODEL,
     Serving,
@@ -249,12 +248,7 @@ def _controls(home: Path, settings: dict[str, object], url: str) -> dict[str, ob
 
 def main() -> None:
     """Prints the record; --short takes the stack down for 15 seconds instead of 300."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("outage", figures, machine_setup(["mlflow", "uvicorn"]), save=flags.save)
+    run_command("outage", __doc__, lambda short: measure(SHORT if short else FULL), ["mlflow", "uvicorn"])
 
 
 if __name__ == "__main__":

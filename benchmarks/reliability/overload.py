@@ -13,7 +13,6 @@ control is the same service with admission switched off by settings, and no dead
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Sequence
@@ -23,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import machine_setup, record
 from benchmarks.reliability.capacity import capacity
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import MODEL, home_with_model, serving
 from benchmarks.serving.connection import Address, http_request
 from benchmarks.serving.load import OpenLoop, Sent, evenly, open_load
@@ -171,12 +170,7 @@ def _ms(seconds: float) -> float | None:
 
 def main() -> None:
     """Prints the record; --short overloads for 8 s instead of 60."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    found = measure(SHORT if flags.short else FULL)
-    record("overload", found, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    run_command("overload", __doc__, lambda short: measure(SHORT if short else FULL))
 
 
 if __name__ == "__main__":

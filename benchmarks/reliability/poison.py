@@ -9,7 +9,6 @@ The table is that of the tests and of docs/bad-inputs.md. The control is a servi
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.exchange import Exchange, Reply, exchange, request_bytes
 from benchmarks.reliability.serving import TINY, Serving, home_with_model, register_untrained, serving
 from forecaster.arrays import FloatArray
@@ -202,12 +201,12 @@ def measure(rows: Sequence[Row] = ROWS, control_rows: int = 100) -> dict[str, ob
 
 def main() -> None:
     """Prints the record; --short sends every eighth row."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(ROWS[::8] if flags.short else ROWS)
-    record("poison", figures, machine_setup(["uvicorn", "httptools", "uvloop", "orjson", "pydantic"]), save=flags.save)
+    run_command(
+        "poison",
+        __doc__,
+        lambda short: measure(ROWS[::8] if short else ROWS),
+        ["uvicorn", "httptools", "uvloop", "orjson", "pydantic"],
+    )
 
 
 if __name__ == "__main__":

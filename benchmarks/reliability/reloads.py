@@ -9,7 +9,6 @@ request: both have to be caught.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
@@ -28,7 +27,7 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.history import Claim, judge, nearest, reigns_of
 from benchmarks.reliability.serving import CONTEXT_LENGTH, MODEL, TINY, Serving, serving, write_untrained
 from benchmarks.reliability.steady import Steady, steady_load
@@ -323,12 +322,7 @@ def _refuse_alike(answers: Mapping[str, Sequence[FloatArray]]) -> None:
 
 def main() -> None:
     """Prints the record; --short makes 26 moves instead of 200, and one short turn of each kind."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("reloads", figures, machine_setup(["mlflow", "uvicorn"]), save=flags.save)
+    run_command("reloads", __doc__, lambda short: measure(SHORT if short else FULL), ["mlflow", "uvicorn"])
 
 
 if __name__ == "__main__":

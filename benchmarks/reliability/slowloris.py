@@ -6,14 +6,13 @@ at a steady pace before and meanwhile. The control is the same application under
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.record import machine_setup, record
 from benchmarks.reliability.clients import drip, has_ended, load, stuck_sockets
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import Serving, home_with_model, serving
 
 CONTROL = (sys.executable, "-m", "benchmarks.reliability.control")
@@ -78,12 +77,7 @@ def _measure_ours(home: Path, attack: Attack) -> dict[str, object]:
 
 def main() -> None:
     """Prints the record; --short has fewer sockets, less time and shorter deadlines."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("slowloris", figures, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    run_command("slowloris", __doc__, lambda short: measure(SHORT if short else FULL))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ A line of progress goes to standard error each minute. SIGTERM ends it early, wi
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import socket
@@ -30,6 +29,7 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.record import machine_setup, record
 from benchmarks.reliability.capacity import capacity
 from benchmarks.reliability.clients import forecast_bytes, half_sent
+from benchmarks.reliability.command import EDGE, flags_of
 from benchmarks.reliability.serving import MODEL, Serving, home_with_model, register_untrained, serving
 from benchmarks.serving.connection import Address
 from benchmarks.serving.load import OpenLoop, Sent, evenly, open_load
@@ -261,16 +261,14 @@ def _poison() -> bytes:
 
 def main() -> None:
     """Prints the record; --short takes a minute instead of half an hour, --seconds as long as it says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
+    parser = flags_of(__doc__)
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--save", action="store_true")
     flags = parser.parse_args()
     soak = Soak.lasting(flags.seconds) if flags.seconds else SHORT if flags.short else FULL
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     found = measure(soak, SHORT, stop)
-    record("soak", found, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    record("soak", found, machine_setup(list(EDGE)), save=flags.save)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ memory is what a forecast needs. The control keeps the versions that were replac
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.record import machine_setup, record
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.reloads import wait_until_followed
 from benchmarks.reliability.serving import MODEL, Serving, forecast_body, serving, write_untrained
 from benchmarks.reliability.versions import Versions
@@ -96,12 +95,7 @@ def _settled_mib(service: Serving) -> float:
 
 def main() -> None:
     """Prints the record; --short makes 40 swaps instead of 200, without ONNX Runtime."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(SHORT if flags.short else FULL)
-    record("swap_memory", figures, machine_setup(["onnxruntime", "mlflow"]), save=flags.save)
+    run_command("swap_memory", __doc__, lambda short: measure(SHORT if short else FULL), ["onnxruntime", "mlflow"])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ a service of one worker: killed, it does not come back.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import time
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.record import machine_setup, record
 from benchmarks.reliability.clients import load
+from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import Serving, home_with_model, is_ready, serving
 
 _NUM_WORKERS, _NUM_CLIENTS = 2, 4
@@ -87,12 +86,7 @@ def _num_loaded(service: Serving) -> int:
 
 def main() -> None:
     """Prints the record; --short kills 3 workers instead of 50."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true")
-    parser.add_argument("--save", action="store_true")
-    flags = parser.parse_args()
-    figures = measure(3 if flags.short else 50)
-    record("worker_kills", figures, machine_setup(["uvicorn", "httptools", "uvloop"]), save=flags.save)
+    run_command("worker_kills", __doc__, lambda short: measure(3 if short else 50))
 
 
 if __name__ == "__main__":
