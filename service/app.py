@@ -88,10 +88,7 @@ async def _follow(service: Service, settled: Callable[[], None]) -> None:
 
 
 async def _refresh(service: Service) -> None:
-    models = service.models
     try:
-        refresh = await asyncio.to_thread(models.refresh)
-        service.telemetry.show_refresh(refresh, models.state())
+        await service.refresh()
     except Exception:
         log.exception("refresh_failed")
-    service.telemetry.show_models(models.served)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -10,6 +11,7 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
+from service.models.following import Refresh
 from service.models.models import Models
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
@@ -26,6 +28,15 @@ class Service:
     admission: Admission
     telemetry: Telemetry
     shadow: Shadow
+
+    async def refresh(self) -> Refresh:
+        """Looks at the registry in a thread, and shows in the metrics what came of it and what serves."""
+        try:
+            refresh = await asyncio.to_thread(self.models.refresh)
+            self.telemetry.show_refresh(refresh, self.models.state())
+        finally:
+            self.telemetry.show_models(self.models.served)
+        return refresh
 
 
 def service_of(scope: Scope) -> Service:

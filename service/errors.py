@@ -158,6 +158,11 @@ class InvalidFields(ServiceError):
         self.fields = list(fields[:_MAX_FIELDS])
 
     @classmethod
+    def of(cls, field: str, message: str) -> InvalidFields:
+        """Names one field, such as series.0.target, and what is wrong with it."""
+        return cls([{"field": field[:_MAX_PATH], "message": message[:_MAX_MESSAGE]}])
+
+    @classmethod
     def from_validation(cls, error: ValidationError) -> InvalidFields:
         """Names fields and reasons, and never repeats the input."""
         problems = error.errors(include_url=False, include_input=False, include_context=False)

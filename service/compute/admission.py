@@ -29,11 +29,6 @@ class Admission:
         self._batcher = batcher
         self._num_requests = 0
 
-    @property
-    def num_requests(self) -> int:
-        """Requests that were let in and are not answered yet."""
-        return self._num_requests
-
     def expires(self, headers: Headers) -> float:
         """Gives when a request that arrives now has to be answered, in monotonic time.
 

@@ -49,4 +49,4 @@ def _check_num_series(document: object, limit: int) -> None:
     """Refuses too many series before any of them is looked at."""
     series = document.get("series") if isinstance(document, dict) else None
     if isinstance(series, list) and len(series) > limit:
-        raise InvalidFields([{"field": "series", "message": f"{len(series)} series, at most {limit} are allowed"}])
+        raise InvalidFields.of("series", f"{len(series)} series, at most {limit} are allowed")

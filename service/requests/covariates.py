@@ -51,7 +51,7 @@ def groups_of(series: Sequence[SeriesIn], model: ModelConfig) -> list[int]:
     """Gives the number of the group of each series, one without a group being alone; none where all are alone."""
     for position, one in enumerate(series):
         if one.group is not None and model.channels != "group":
-            raise _field(f"series.{position}.group", "this model forecasts each series alone")
+            raise InvalidFields.of(f"series.{position}.group", "this model forecasts each series alone")
     if model.channels != "group":
         return []
     numbers: dict[tuple[str, str], int] = {}
@@ -85,10 +85,10 @@ def _refuse_misfit(one: SeriesIn, position: int, wanted: CovariateConfig) -> Non
     _refuse_names(position, "static", one.static, (*wanted.static, *wanted.categories))
     for name, column in one.past.items():
         if len(column) != length:
-            raise _field(f"series.{position}.past.{name}", f"has {len(column)} numbers for {length} values")
+            raise InvalidFields.of(f"series.{position}.past.{name}", f"has {len(column)} numbers for {length} values")
     for name, column in one.known.items():
         if len(column) < length or len(column) != len(next(iter(one.known.values()))):
-            raise _field(
+            raise InvalidFields.of(
                 f"series.{position}.known.{name}",
                 f"has {len(column)} numbers: wanted are {length}, one for each value, and one for each step ahead, "
                 "as many in every column",
@@ -96,9 +96,9 @@ def _refuse_misfit(one: SeriesIn, position: int, wanted: CovariateConfig) -> Non
     for name in wanted.static:
         value = one.static[name]
         if isinstance(value, str):
-            raise _field(f"series.{position}.static.{name}", "must be a number")
+            raise InvalidFields.of(f"series.{position}.static.{name}", "must be a number")
         if value is not None and abs(value) > _MAX_STATIC:
-            raise _field(f"series.{position}.static.{name}", f"is beyond +/- {_MAX_STATIC:g}")
+            raise InvalidFields.of(f"series.{position}.static.{name}", f"is beyond +/- {_MAX_STATIC:g}")
 
 
 def _refuse_names(position: int, kind: str, given: Mapping[str, object], wanted: Sequence[str]) -> None:
@@ -108,8 +108,6 @@ def _refuse_names(position: int, kind: str, given: Mapping[str, object], wanted:
     for name in given:
         if name not in wanted:
             reads = ", ".join(map(repr, wanted)) or "none"
-            raise _field(f"series.{position}.{kind}.{name}", f"is not read by this model, which reads {reads}")
-
-
-def _field(name: str, message: str) -> InvalidFields:
-    return InvalidFields([{"field": name[:200], "message": message[:200]}])
+            raise InvalidFields.of(
+                f"series.{position}.{kind}.{name}", f"is not read by this model, which reads {reads}"
+            )

@@ -19,7 +19,7 @@ from forecaster.data.iso_times import parse_plain
 from forecaster.data.panel import Panel
 from forecaster.data.placement import MAX_STEPS_PER_ROW, Placed
 from forecaster.data.reading import read_panel
-from forecaster.data.report import FindingGroup
+from forecaster.data.report import Finding
 from forecaster.data.timestamps import Times, parse_times
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.time.grid import StoredTimes
@@ -45,7 +45,7 @@ def check_num_points(request: ForecastRequest, max_points: int) -> None:
     """Refuses a request with more points than the limit, before any array is built."""
     points = request.num_points
     if points > max_points:
-        raise _field("series", f"{points} points, at most {max_points} are allowed")
+        raise InvalidFields.of("series", f"{points} points, at most {max_points} are allowed")
 
 
 def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig) -> PanelIn:
@@ -53,7 +53,7 @@ def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig)
     chosen = Frequency.parse(request.frequency) if request.frequency else frequency
     ids = [series.id for series in request.series]
     if len(set(ids)) != len(ids):
-        raise _field("series", "the ids of the series must differ")
+        raise InvalidFields.of("series", "the ids of the series must differ")
     parsed = [_parse_times(series, position) for position, series in enumerate(request.series)]
     axis = _axis(chosen, request.timezone, parsed)
     stored = [_stored(times, axis) for times in parsed]
@@ -70,7 +70,8 @@ def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig)
         covariates=covariates_of(request.series, placed, model),
         groups=groups_of(request.series, model),
     )
-    return PanelIn(panel, _warnings(panel_findings(Placed(panel, _has_row(panel, placed), 0))))
+    groups = panel_findings(Placed(panel, _has_row(panel, placed), 0))
+    return PanelIn(panel, _warnings(found for group in groups for found in group.findings))
 
 
 def _rows(series: SeriesIn, times: StoredTimes, axis: TimeAxis, request: ForecastRequest) -> Rows | None:
@@ -118,12 +119,9 @@ def _as_table(request: ForecastRequest, axis: TimeAxis, stored: Sequence[StoredT
     named = {"frequency" if request.frequency else "expected_frequency": axis.frequency.alias}
     reading = read_panel(table, TableConfig(layout="long", timezone=axis.timezone, **named))
     if any(series.past or series.known or series.static for series in request.series):
-        raise _field("series", "covariates need timestamps that ascend without repeats")
+        raise InvalidFields.of("series", "covariates need timestamps that ascend without repeats")
     in_order = [reading.panel.position(series.id) for series in request.series]
-    findings = reading.report.findings
-    return PanelIn(
-        reading.panel.select(in_order), _by_series((found.series_id, found.code, found.message) for found in findings)
-    )
+    return PanelIn(reading.panel.select(in_order), _warnings(reading.report.findings))
 
 
 def _labels(series: SeriesIn, stored: StoredTimes, axis: TimeAxis) -> pd.Index:
@@ -131,15 +129,12 @@ def _labels(series: SeriesIn, stored: StoredTimes, axis: TimeAxis) -> pd.Index:
     return axis.label(stored) if series.start is None else axis.show(stored[0], len(series.target))
 
 
-def _warnings(groups: Sequence[FindingGroup]) -> Warnings:
-    return _by_series((found.series_id, found.code, found.message) for group in groups for found in group.findings)
-
-
-def _by_series(findings: Iterable[tuple[str | None, str, str]]) -> Warnings:
+def _warnings(findings: Iterable[Finding]) -> Warnings:
+    """Gives the findings of each series."""
     warnings: Warnings = {}
-    for series_id, code, message in findings:
-        if series_id is not None:
-            warnings.setdefault(series_id, []).append(DataWarning(code=code, message=message))
+    for found in findings:
+        if found.series_id is not None:
+            warnings.setdefault(found.series_id, []).append(DataWarning(code=found.code, message=found.message))
     return warnings
 
 
@@ -154,7 +149,7 @@ def _parse_times(series: SeriesIn, position: int) -> Times:
     if not times.are_steps and np.isnat(times.values).any():
         first = int(np.isnat(times.values).argmax())
         where = "start" if series.timestamps is None else f"timestamps.{first}"
-        raise _field(f"series.{position}.{where}", "is not an ISO 8601 time")
+        raise InvalidFields.of(f"series.{position}.{where}", "is not an ISO 8601 time")
     return times
 
 
@@ -163,10 +158,12 @@ def _axis(frequency: Frequency, timezone: str | None, parsed: Sequence[Times]) -
     for position, times in enumerate(parsed):
         if times.are_steps != frequency.is_step:
             found, wanted = ("integers", "times") if times.are_steps else ("times", "integers")
-            raise _field(f"series.{position}", f"has {found}, but frequency {frequency.alias} counts {wanted}")
+            raise InvalidFields.of(
+                f"series.{position}", f"has {found}, but frequency {frequency.alias} counts {wanted}"
+            )
     zones = {times.timezone for times in parsed}
     if timezone is None and None in zones and len(zones) > 1:
-        raise _field("series", "some series have times with an offset, others without; set timezone")
+        raise InvalidFields.of("series", "some series have times with an offset, others without; set timezone")
     return TimeAxis(frequency, timezone or (zones.pop() if len(zones) == 1 else "UTC"))
 
 
@@ -174,7 +171,3 @@ def _stored(times: Times, axis: TimeAxis) -> StoredTimes:
     if times.are_steps:
         return times.values
     return axis.store_naive(times.values) if times.timezone is None else axis.store_utc(times.values)
-
-
-def _field(name: str, message: str) -> InvalidFields:
-    return InvalidFields([{"field": name, "message": message}])

@@ -97,8 +97,9 @@ async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) 
     What the first piece runs into is a problem like any other; a later failure is the last line, and names itself so.
     """
     if asked.request.samples is not None or asked.request.fallback != "none" or asked.question.needs_roll_out:
-        message = f"samples, fallback and roll-outs cannot be streamed: leave {LINES} out of Accept"
-        raise InvalidFields([{"field": "body", "message": message}])
+        raise InvalidFields.of(
+            "body", f"samples, fallback and roll-outs cannot be streamed: leave {LINES} out of Accept"
+        )
     has_begun = False
     try:
         async for piece in service.engine.pieces(asked.predictor, asked.question, asked.expires):

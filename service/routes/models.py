@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import to_thread
-
 from fastapi import APIRouter, Request
 
 from forecaster.bundle import describe
@@ -30,7 +28,7 @@ admin = APIRouter(
 @router.get("/model", responses=openapi.problems(404, 422, 503))
 async def model(request: Request, name: str | None = None) -> ModelDescription:
     """Describes the model of that name (NAME, NAME@alias or NAME/7), or the only one in service."""
-    models = request.app.state.service.models
+    models = service_of(request.scope).models
     served = models.find(name)
     return _description(served, models.state())
 
@@ -38,7 +36,7 @@ async def model(request: Request, name: str | None = None) -> ModelDescription:
 @router.get("/models")
 async def models(request: Request) -> ModelList:
     """Describes all models in service, names those that are not yet, and says whether the registry answers."""
-    state: ModelsState = request.app.state.service.models.state()
+    state = service_of(request.scope).models.state()
     last = state.registry.last_success
     return ModelList(
         models=[_description(one.served, state) for one in state.specs if one.served is not None],
@@ -56,10 +54,7 @@ async def models(request: Request) -> ModelList:
 @admin.post("/models/refresh")
 async def refresh(request: Request) -> Refreshed:
     """Looks at the registry now rather than in a while: what a pipeline calls after a promotion."""
-    service = service_of(request.scope)
-    done = await to_thread(service.models.refresh)
-    service.telemetry.show_refresh(done, service.models.state())
-    service.telemetry.show_models(service.models.served)
+    done = await service_of(request.scope).refresh()
     return Refreshed(
         registry=done.registry,
         swapped=[str(spec) for spec in done.swapped],

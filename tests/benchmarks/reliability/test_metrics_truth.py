@@ -30,7 +30,11 @@ def test_requests_and_refusals_are_read_from_the_exposition() -> None:
 def test_a_reply_of_the_edge_counts_by_the_code_of_its_problem() -> None:
     body = b'{"code": "head-too-large"}'
     assert outcome(Reply(431, {}, body), "GET", "/livez") == ("head-too-large",)
-    assert outcome(Reply(200, {"x-content-type-options": "nosniff"}, b""), "PROPFIND", "/livez") == ("/livez", "other", "200")
+    assert outcome(Reply(200, {"x-content-type-options": "nosniff"}, b""), "PROPFIND", "/livez") == (
+        "/livez",
+        "other",
+        "200",
+    )
 
 
 def test_each_count_that_is_not_the_same_is_named_with_its_gap() -> None:

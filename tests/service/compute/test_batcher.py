@@ -126,40 +126,6 @@ def test_other_models_and_other_levels_make_other_batches(other: str) -> None:
     running(scenario)
 
 
-@pytest.mark.parametrize("size", [2, 3, 8, 32])
-@pytest.mark.parametrize("phase", ["queued", "computing", "delivering"])
-def test_a_client_that_gives_up_leaves_all_others_their_answers(size: int, phase: str) -> None:
-    async def scenario(batcher: Batcher) -> None:
-        for given_up in range(size):
-            await one_gives_up(batcher, size, given_up, phase)
-        assert batcher.backlog_seconds == 0
-
-    running(scenario, max_rows=32)
-
-
-async def one_gives_up(batcher: Batcher, size: int, given_up: int, phase: str) -> None:
-    """Lets one of a batch of clients give up in some phase, and looks at what all of them got."""
-    echo = Echo()
-    first = await held(batcher, echo)
-    tasks = [asyncio.create_task(batcher.answer(rows(echo, float(i)), soon())) for i in range(size)]
-    await asyncio.sleep(0)
-    if phase == "queued":
-        tasks[given_up].cancel()
-    echo.gate.set()
-    if phase == "computing":
-        await until(lambda: len(echo.batches) > 0)
-    if phase == "delivering":
-        await first
-    tasks[given_up].cancel()
-    answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(answers.pop(given_up), asyncio.CancelledError | Answered)
-    others = [float(number) for number in range(size) if number != given_up]
-    assert [answer.value[0, 0, 0] for answer in answers if isinstance(answer, Answered)] == others
-    if phase == "queued":
-        assert [last for batch in echo.batches for last in batch] == [-1.0, *others]
-    await first
-
-
 def test_work_given_up_or_expired_in_the_queue_is_never_computed() -> None:
     async def scenario(batcher: Batcher) -> None:
         echo = Echo()

@@ -18,8 +18,8 @@ from tests.service.fake_models import Echo
 
 PHASES = ("queued", "collating", "computing", "delivering")
 SIZES = (
-    *(1, 2, 3, 8),
-    *(pytest.param(size, marks=pytest.mark.slow) for size in range(1, 33) if size not in (1, 2, 3, 8)),
+    *(1, 2, 3, 8, 32),
+    *(pytest.param(size, marks=pytest.mark.slow) for size in range(4, 32) if size != 8),
 )
 
 
