@@ -24,7 +24,7 @@ from benchmarks.reliability.command import run_command
 from benchmarks.reliability.exchange import Exchange, Reply, exchange, request_bytes
 from benchmarks.reliability.serving import TINY, Serving, home_with_model, register_untrained, serving
 from forecaster.arrays import FloatArray
-from service.errors import MEDIA_TYPE
+from service.problems import MEDIA_TYPE
 from tests.pipelines.factories import PRICED
 from tests.service import bad_headers
 from tests.service.bad_protocol import BadBytes

@@ -21,29 +21,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
-import pandas as pd
 
 from benchmarks.reliability.command import run_command
-from benchmarks.reliability.history import Claim, judge, nearest, reigns_of
-from benchmarks.reliability.serving import CONTEXT_LENGTH, MODEL, TINY, Serving, serving, write_untrained
+from benchmarks.reliability.history import Claim, judge, reigns_of
+from benchmarks.reliability.serving import MODEL, TINY, Serving, serving, write_untrained
 from benchmarks.reliability.steady import Steady, steady_load
+from benchmarks.reliability.telling_answers import answers_of, body_of, claim_of, refuse_alike, requests_to, waves
 from benchmarks.reliability.versions import SPOILED, Move, Versions
 from benchmarks.serving.connection import Address, http_request
-from benchmarks.serving.load import Sent
 from forecaster.arrays import FloatArray
-from forecaster.bundle import load_bundle
-from forecaster.config import ModelConfig, TableConfig
-from forecaster.data.reading import read_panel
+from forecaster.config import ModelConfig
 
-TOLERANCE = 1e-3  # of the reach of an answer: other batches sum in another order
-_NUM_GOOD, _NUM_BODIES, _NUM_STREAMED_SERIES = 8, 20, 80
+_NUM_GOOD = 8
 _PATIENCE_SECONDS, _POLL_SECONDS = 30.0, 0.02
 _PACED_REFRESH_SECONDS = 1.0
-_LINES = "application/x-ndjson"
 
 
 @dataclass(frozen=True)
@@ -106,47 +100,8 @@ def register_versions(home: Path) -> Registered:
         shutil.copytree(drafts / "0", folder)
         version = registry.add(folder, spoil(folder, drafts / "1"))
         spoiled[version] = name
-    _refuse_alike(answers)
+    refuse_alike(answers)
     return Registered(registry, answers, digests, spoiled)
-
-
-def bodies() -> list[dict[str, Any]]:
-    """Gives requests of two series, and as the last one of many, whose answer takes several forward passes."""
-    generator = np.random.default_rng(0)
-    sizes = [2] * (_NUM_BODIES - 1) + [_NUM_STREAMED_SERIES]
-    return [_body([_waves(generator) for _ in range(size)]) for size in sizes]
-
-
-def answers_of(bundle: Path) -> tuple[FloatArray, ...]:
-    """Gives what a bundle answers to each of `bodies` [S H Q]."""
-    predictor = load_bundle(bundle).predictor
-    panels = [read_panel(_table(body), TableConfig(frequency="h")).panel for body in bodies()]
-    return tuple(predictor.predict(panel).values for panel in panels)
-
-
-def requests_to(address: tuple[str, int]) -> list[bytes]:
-    """Gives `bodies` as they go over the wire; the last one asks for lines."""
-    plain: dict[str, str] = {}
-    headers = [plain] * (_NUM_BODIES - 1) + [{"Accept": _LINES}]
-    contents = [json.dumps(body).encode() for body in bodies()]
-    to = Address(*address)
-    return [http_request(to, "/v1/forecast", one, more) for one, more in zip(contents, headers, strict=True)]
-
-
-def claim_of(sent: Sent, answers: Mapping[str, Sequence[FloatArray]]) -> Claim:
-    """Reads an answer: the version it names, and the one that its numbers are of; None for numbers of two."""
-    number = sent.number % _NUM_BODIES
-    model, forecasts = _read(sent.body or b"")
-    by_series = [np.array([list(map(float, row)) for row in one["quantiles"].values()]).T for one in forecasts]
-    known = {version: found[number] for version, found in answers.items()}
-    return Claim(
-        sent.started,
-        sent.ended,
-        model["version"],
-        model["digest"],
-        model["generation"],
-        nearest(np.stack(by_series), known, TOLERANCE),
-    )
 
 
 def carry_out(service: Serving, found: Registered, plan: Plan, draw: random.Random) -> list[Moved]:
@@ -262,7 +217,7 @@ def paced(plan: Plan, config: ModelConfig = TINY) -> dict[str, object]:
 
 
 def _turn(service: Serving, registry: Versions, plan: Plan, swaps: bool) -> Steady[None]:
-    body = json.dumps(_body([_waves(np.random.default_rng(0))])).encode()
+    body = json.dumps(body_of([waves(np.random.default_rng(0))])).encode()
     request = http_request(Address(*service.address), "/v1/forecast", body)
     with steady_load(service.address, [request], plan.rate) as steady:
         end = time.monotonic() + plan.turn_seconds
@@ -276,48 +231,6 @@ def _turn(service: Serving, registry: Versions, plan: Plan, swaps: bool) -> Stea
         registry.promote("1")
         wait_until_followed(service, "1")
     return steady
-
-
-def _read(body: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Gives what an answer, of one piece or of lines, says of the model, and its forecasts."""
-    head, *lines = [json.loads(line) for line in body.splitlines()]
-    return head["model"], head.get("forecasts", lines)
-
-
-def _waves(generator: np.random.Generator, length: int = CONTEXT_LENGTH) -> FloatArray:
-    steps = np.arange(length)
-    wave = generator.uniform(5, 50) * np.sin(2 * np.pi * (steps + generator.uniform(0, 24)) / 24)
-    return np.round(generator.uniform(50, 500) + wave + generator.standard_normal(length), 3)
-
-
-def _body(series: Sequence[FloatArray]) -> dict[str, Any]:
-    named = [
-        {"id": f"{number:03d}", "start": "2024-01-01T00:00:00", "target": target.tolist()}
-        for number, target in enumerate(series)
-    ]
-    return {"model": MODEL, "frequency": "h", "series": named}
-
-
-def _table(body: Mapping[str, Any]) -> pd.DataFrame:
-    frames = [
-        pd.DataFrame(
-            {
-                "unique_id": one["id"],
-                "ds": pd.date_range(one["start"], periods=len(one["target"]), freq="h"),
-                "y": one["target"],
-            }
-        )
-        for one in body["series"]
-    ]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _refuse_alike(answers: Mapping[str, Sequence[FloatArray]]) -> None:
-    """AssertionError where two versions answer so much alike that they could not be told apart."""
-    for one, other in itertools.combinations(answers.values(), 2):
-        for mine, theirs in zip(one, other, strict=True):
-            difference = np.abs(mine - theirs).max() / np.abs(mine).max()
-            assert difference > 5 * TOLERANCE, f"two versions differ by {difference:.1e} of their reach alone"
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import orjson
 from pydantic import ValidationError
 
 from benchmarks.reliability.exchange import Exchange, Reply
-from service.errors import MEDIA_TYPE
 from service.openapi import LINES
+from service.problems import MEDIA_TYPE
 from service.schemas import ForecastOut, ForecastReply, ModelRef, Problem
 
 MAX_SECONDS = 1.0

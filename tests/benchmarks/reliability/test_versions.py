@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reliability import reloads
+from benchmarks.reliability import telling_answers
 from benchmarks.reliability.integrity import cuts_of
 from benchmarks.reliability.outage import failed_look_seconds
 from benchmarks.reliability.serving import write_untrained
@@ -51,10 +51,10 @@ def test_a_spoiled_version_is_refused_for_its_own_reason(bundles: Path, tmp_path
 
 
 def test_good_versions_are_told_apart_by_every_body(bundles: Path) -> None:
-    answers = {version: reloads.answers_of(bundles / version) for version in ("0", "1")}
-    reloads._refuse_alike(answers)
+    answers = {version: telling_answers.answers_of(bundles / version) for version in ("0", "1")}
+    telling_answers.refuse_alike(answers)
     with pytest.raises(AssertionError, match="differ by 0"):
-        reloads._refuse_alike({"0": answers["0"], "1": answers["0"]})
+        telling_answers.refuse_alike({"0": answers["0"], "1": answers["0"]})
 
 
 def test_a_digest_is_that_of_the_manifest(bundles: Path, tmp_path: Path) -> None:
