@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import errors, openapi
+from service import openapi, problems
 from service.access.security import Security
 from service.app_state import Service
 from service.compute.admission import Admission
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.service = service
     app.state.security = Security.of(settings)
     app.state.draining = False  # the server's to set
-    errors.install(app)
+    problems.install(app)
     app.router.routes.append(forecast.ROUTE)
     for router in (models.router, models.admin, health.router):
         app.include_router(router)

@@ -1,28 +1,18 @@
-"""Problems as HTTP sees them: the only home of status codes. Bodies follow RFC 9457."""
+"""What can go wrong with a request: the only home of status codes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
-import orjson
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import Scope
 
 from forecaster.errors import DataError, ForecasterError, RequestError
-from service.request_id import request_id_of
 from service.schemas import TIME_KINDS
 
-MEDIA_TYPE = "application/problem+json"
-_MAX_DETAIL = 500
-_MAX_FIELDS = 20
+MAX_FIELDS = 20
 _MAX_PATH, _MAX_MESSAGE = 200, 200
 _MESSAGES = {
     "extra_forbidden": "is unknown",
@@ -155,7 +145,7 @@ class InvalidFields(ServiceError):
 
     def __init__(self, fields: Sequence[dict[str, str]]) -> None:
         super().__init__("; ".join(f"{field['field']}: {field['message']}" for field in fields[:3]))
-        self.fields = list(fields[:_MAX_FIELDS])
+        self.fields = list(fields[:MAX_FIELDS])
 
     @classmethod
     def of(cls, field: str, message: str) -> InvalidFields:
@@ -166,7 +156,7 @@ class InvalidFields(ServiceError):
     def from_validation(cls, error: ValidationError) -> InvalidFields:
         """Names fields and reasons, and never repeats the input."""
         problems = error.errors(include_url=False, include_input=False, include_context=False)
-        return cls([_field(problem) for problem in problems[:_MAX_FIELDS]])
+        return cls([_field(problem) for problem in problems[:MAX_FIELDS]])
 
 
 def _field(problem: ErrorDetails) -> dict[str, str]:
@@ -251,55 +241,3 @@ def status_of(error: ForecasterError) -> int:
     if isinstance(error, ServiceError):
         return error.status
     return next((status for family, status in _STATUS if isinstance(error, family)), 500)
-
-
-def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
-    """Gives the RFC 9457 body for an error raised on purpose."""
-    return _body(scope, status_of(error), error.code, str(error), getattr(error, "fields", ()))
-
-
-def problem_of(scope: Scope, error: ForecasterError) -> Response:
-    """Gives the reply for an error raised on purpose."""
-    seconds = getattr(error, "retry_after_seconds", None)
-    again = {} if seconds is None else {"Retry-After": str(seconds)}
-    return _response(problem_body(scope, error), {**getattr(error, "headers", {}), **again})
-
-
-def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
-    """Gives RFC 9457 problem details: `type` is stable, `detail` is for people, `errors` lists fields."""
-    body: dict[str, Any] = {
-        "type": f"urn:forecaster:problem:{code}",
-        "title": code.replace("-", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail[:_MAX_DETAIL],
-        "request_id": request_id_of(scope),
-    }
-    return {**body, "errors": list(fields)} if fields else body
-
-
-def _response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(body), body["status"], headers=headers, media_type=MEDIA_TYPE)
-
-
-def install(app: FastAPI) -> None:
-    """Makes every error of the app a problem."""
-
-    @app.exception_handler(ForecasterError)
-    async def on_purpose(request: Request, error: ForecasterError) -> Response:
-        return problem_of(request.scope, error)
-
-    @app.exception_handler(RequestValidationError)
-    async def query(request: Request, error: RequestValidationError) -> Response:
-        fields = [{"field": ".".join(map(str, e["loc"]))[:200], "message": str(e["msg"])[:200]} for e in error.errors()]
-        return _response(_body(request.scope, 422, InvalidFields.code, "the query is not valid", fields[:_MAX_FIELDS]))
-
-    @app.exception_handler(HTTPException)
-    async def routing(request: Request, error: HTTPException) -> Response:
-        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-        return _response(_body(request.scope, error.status_code, code, str(error.detail)), error.headers)
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, __: Exception) -> Response:
-        body = _body(request.scope, 500, "internal", "an unexpected error occurred; it has been logged")
-        return _response(body, {"X-Request-Id": body["request_id"] or ""})  # no middleware adds it any more

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from service.errors import MEDIA_TYPE
+from service.problems import MEDIA_TYPE
 from service.schemas import ForecastReply, ForecastRequest, Problem
 
 FORECAST, LINES = "/v1/forecast", "application/x-ndjson"

@@ -25,7 +25,8 @@ from starlette.routing import BaseRoute
 from service.access.key_ring import KeyRing, Rejection
 from service.access.keys import KeyFiles, Scope
 from service.access.rate import CostAboveBurst, Rate, RateLimiter
-from service.errors import CostTooHigh, Forbidden, RateLimited, ServiceError, Unauthorized, problem_of
+from service.errors import CostTooHigh, Forbidden, RateLimited, ServiceError, Unauthorized
+from service.problems import problem_of
 from service.settings import Settings
 
 __all__ = ["PUBLIC_PATHS", "Guarded", "Principal", "Scope", "Security", "requires", "unguarded"]

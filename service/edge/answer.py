@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from service.errors import ServiceError, problem_of
+from service.errors import ServiceError
+from service.problems import problem_of
 from service.request_id import HEADER, new_request_id
 
 if TYPE_CHECKING:

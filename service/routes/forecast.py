@@ -21,8 +21,9 @@ from service.access.security import Guarded, Security
 from service.access.security import Scope as Permission
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
-from service.errors import InvalidFields, problem_body
+from service.errors import InvalidFields
 from service.openapi import FORECAST, LINES
+from service.problems import problem_body
 from service.requests import reply
 from service.requests.asked import Asked, understood
 from service.requests.body import JSON, refuse_media_type

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.app import create_app
-from service.errors import MEDIA_TYPE
+from service.problems import MEDIA_TYPE
 from service.settings import Settings
 from tests.conftest import Registry, running_service
 from tests.pipelines.factories import priced_predictor

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
 from forecaster.errors import ConfigError
-from service import errors
+from service import problems
 from service.access.keys import KeyFiles, KeyStore, KeyTerms
 from service.access.rate import Rate
 from service.access.security import ANYBODY, PUBLIC_PATHS, Guarded, Principal, Scope, Security, requires, unguarded
@@ -64,7 +64,7 @@ def app_of(home: Home) -> FastAPI:
     app = FastAPI()
     app.state.service = create_app(home.settings).state.service
     app.state.security, app.state.draining = home.security(), False
-    errors.install(app)
+    problems.install(app)
     for module in (health, models):
         app.include_router(module.router)
     app.router.routes.append(Route("/raw", Guarded(read_and_tell, Scope.FORECAST)))

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from forecaster.errors import ConfigError
-from service import errors
+from service import errors, problems
 from service.edge.server import Server, listen
 from service.routes import health
 from service.settings import Settings
@@ -56,7 +56,7 @@ def small_app(counts: Counts) -> FastAPI:
         telemetry=counts, settings=Settings(), models=SimpleNamespace(served=[served_as_waves(None)])
     )
     app.state.draining = False
-    errors.install(app)
+    problems.install(app)
     app.include_router(health.router)
     app.add_middleware(counts.telemetry.middleware)
 

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from forecaster.bundle import WEIGHTS
-from service import errors
+from service import problems
 from service.access.security import Security
 from service.models.models import Models
 from service.routes import models as routes
@@ -35,7 +35,7 @@ class Site:
         self.app.state.service = SimpleNamespace(models=self.models)
         self.app.state.security = Security.of(settings)
         self.app.include_router(routes.router)
-        errors.install(self.app)
+        problems.install(self.app)
 
     def get(self, path: str, **query: str) -> httpx.Response:
         async def ask() -> httpx.Response:
