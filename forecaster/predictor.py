@@ -9,17 +9,18 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from forecaster.arrays import FloatArray, IntArray
+from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.calibration import Calibration
 from forecaster.data.batches import batches_of
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import FrequencyError, RequestError
 from forecaster.known_ahead import refuse_unknown_ahead
-from forecaster.model.ensemble import Ensemble, Executor
+from forecaster.model.ensemble import Ensemble, EnsembleOutput, Executor
 from forecaster.model.network import Network
 from forecaster.model.scaling import unscale
-from forecaster.question import Question
+from forecaster.plain_question import PlainQuestion, PlainSeries
+from forecaster.question import PanelQuestion, Question
 from forecaster.roll_out import RollOut
 from forecaster.sample_paths import SamplePaths, draw_paths
 from forecaster.time.frequency import Frequency
@@ -103,9 +104,26 @@ class Predictor:
         chosen = self._checked_levels(levels)
         self.check_frequency(panel)
         refuse_unknown_ahead(panel, self._known_names(panel), wanted)
-        question = Question(panel, self.network.config, wanted, chosen)
+        question = PanelQuestion.of(panel, self.network.config, wanted, chosen)
         question.refuse_blind()
         return question
+
+    def plain_question(
+        self,
+        series: PlainSeries,
+        horizon: int | None = None,
+        levels: Sequence[float] | None = None,
+        *,
+        roll_out: bool = False,
+    ) -> PlainQuestion:
+        """Is `question` for plain series, of a model that `reads_context_alone`.
+
+        Raises what `predict` raises for a horizon, for levels and for another frequency.
+        """
+        wanted = self._checked_horizon(horizon, roll_out)
+        chosen = self._checked_levels(levels)
+        self._check_frequency(series.axis.frequency)
+        return PlainQuestion.of(series, self.network.config, wanted, chosen)
 
     def forecast(self, question: Question) -> Forecast:
         """Answers a question by itself, rolled out where it needs to be."""
@@ -115,8 +133,9 @@ class Predictor:
         """Gives the quantiles [B H Q] that follow some windows; NaN for a window without an observed value."""
         batch = windows.to(self.ensemble.device)
         quantiles = self.quantiles(batch.context, batch.observed, levels, batch.covariates, batch.groups)
-        seen = batch.observed.any(dim=1)[:, None, None]
-        return np.asarray(torch.where(seen, quantiles, torch.nan).cpu().numpy())
+        values = np.asarray(quantiles.cpu().numpy())
+        seen: BoolArray = np.any(batch.observed.cpu().numpy(), axis=1, keepdims=True)
+        return values if seen.all() else np.where(seen[:, :, None], values, np.nan)
 
     def sample_paths(
         self, panel: Panel, num_paths: int = 100, *, seed: int = 0, horizon: int | None = None
@@ -167,15 +186,20 @@ class Predictor:
     ) -> torch.Tensor:
         """Gives calibrated quantiles [B H Q] float64 of contexts [B L] at ascending levels, H the longest horizon."""
         with torch.inference_mode():
-            output = self.ensemble(context, observed, covariates, groups)
-            scaled = (
-                self.calibration.adjusted(output.quantiles, levels) if self.calibration else output.quantiles(levels)
-            )
-            return unscale(scaled, output.scale)
+            if tuple(levels) == self.levels:
+                own = self.ensemble.own_quantiles(context, observed, covariates, groups)
+                if own is not None:
+                    return own
+            return self.quantiles_of(self.ensemble(context, observed, covariates, groups), levels)
+
+    def quantiles_of(self, output: EnsembleOutput, levels: Sequence[float]) -> torch.Tensor:
+        """Gives calibrated quantiles [B H Q] float64 at ascending levels, of what the networks said."""
+        scaled = self.calibration.adjusted(output.quantiles, levels) if self.calibration else output.quantiles(levels)
+        return unscale(scaled, output.scale)
 
     def _after_the_end(self, question: Question) -> FloatArray:
         """Gives the quantiles [S H Q] of a question, rolled out where its horizon is longer than the model's."""
-        panel, levels = question.panel, question.levels
+        panel, levels = question.to_panel(), question.levels
         plain = self._block(panel, levels)
         if not question.needs_roll_out:
             return plain
@@ -197,10 +221,12 @@ class Predictor:
 
     def check_frequency(self, panel: Panel) -> None:
         """Raises FrequencyError for a panel of another frequency than the model's."""
-        if panel.axis.frequency != self.frequency:
+        self._check_frequency(panel.axis.frequency)
+
+    def _check_frequency(self, frequency: Frequency) -> None:
+        if frequency != self.frequency:
             raise FrequencyError(
-                f"the data has frequency {panel.axis.frequency.alias!r}, "
-                f"the model was trained on {self.frequency.alias!r}",
+                f"the data has frequency {frequency.alias!r}, the model was trained on {self.frequency.alias!r}",
                 code="frequency-mismatch",
             )
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,28 +20,67 @@ from forecaster.data.batches import batches_of
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import SeriesError
+from forecaster.time.frequency import TimeAxis
+from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, WindowBatch
 
 
 @dataclass(frozen=True)
-class Question:
-    """What follows the end of each series of a panel: how far, and at which quantile levels."""
+class Question(ABC):
+    """What follows the end of each of some series: how far, and at which quantile levels."""
 
-    panel: Panel
     model: ModelConfig  # with its context_length set
     horizon: int  # steps wanted, 1 or more
     levels: tuple[float, ...]  # Q, ascending
+    series_ids: tuple[str, ...]  # S
+    axis: TimeAxis
+    ends: StoredTimes  # [S] stored time of the first step of each forecast
 
     @property
     def needs_roll_out(self) -> bool:
         """True where the horizon is longer than what the model forecasts at once."""
         return self.horizon > self.model.horizon
 
+    def forecast(self, values: FloatArray, places: IntArray | None = None) -> Forecast:
+        """Gives the forecast that answers [n H Q] are, of `horizon` steps or more: of all series, or of some."""
+        series_ids, ends = self.series_ids, self.ends
+        if places is not None:
+            series_ids, ends = tuple(series_ids[place] for place in places), ends[places]
+        return Forecast(series_ids, self.axis, ends, self.levels, values[:, : self.horizon])
+
+    @abstractmethod
+    def batches(self, size: int) -> list[IntArray]:
+        """Gives the places [n] of the windows of each batch, about `size` at a time; groups stay together."""
+
+    @abstractmethod
+    def windows(self, places: IntArray) -> WindowBatch:
+        """Cuts the windows that end where the series do, without targets; ColumnError for a covariate not there."""
+
+    @abstractmethod
+    def to_panel(self) -> Panel:
+        """Gives the series, for those who need more of them than windows."""
+
+
+@dataclass(frozen=True)
+class PanelQuestion(Question):
+    """A question about a panel, whatever is in it."""
+
+    panel: Panel
+
+    @classmethod
+    def of(cls, panel: Panel, model: ModelConfig, horizon: int, levels: tuple[float, ...]) -> PanelQuestion:
+        """Asks about a panel."""
+        return cls(model, horizon, levels, panel.series_ids, panel.axis, panel.ends, panel)
+
+    def to_panel(self) -> Panel:
+        """Gives the panel."""
+        return self.panel
+
     def batches(self, size: int) -> list[IntArray]:
         """Gives the places [n] of the windows of each batch, about `size` at a time; groups stay together."""
         return batches_of(self.panel, self._addresses, size)
 
-    def windows(self, places: IntArray | slice = slice(None)) -> WindowBatch:
+    def windows(self, places: IntArray) -> WindowBatch:
         """Cuts the windows that end where the series do, without targets; ColumnError for a covariate not there."""
         return self._windows.gather(self._addresses.at(places))
 
@@ -58,13 +98,6 @@ class Question:
                 f"steps, which is all that this model looks at ({len(blind)} such series)",
                 code="no-recent-value",
             )
-
-    def forecast(self, values: FloatArray, places: IntArray | None = None) -> Forecast:
-        """Gives the forecast that answers [n H Q] are, of `horizon` steps or more: of all series, or of some."""
-        panel = self.panel
-        chosen = np.arange(len(panel)) if places is None else places
-        series_ids = tuple(panel.series_ids[place] for place in chosen)
-        return Forecast(series_ids, panel.axis, panel.ends[chosen], self.levels, values[:, : self.horizon])
 
     @cached_property
     def _windows(self) -> Windows:

@@ -25,7 +25,9 @@ def test_windows_of_several_questions_in_one_batch_are_answered_as_by_predict(ch
     predictor = Predictor(network(**changes), Frequency("h"))
     panels = [random_panel(np.random.default_rng(seed), num_series=3) for seed in range(3)]
     questions = [predictor.question(panel, 5, LEVELS) for panel in panels]
-    values = predictor.answer(joined([question.windows() for question in questions]), LEVELS)
+    values = predictor.answer(
+        joined([question.windows(np.arange(len(question.series_ids))) for question in questions]), LEVELS
+    )
     for number, (question, panel) in enumerate(zip(questions, panels, strict=True)):
         forecast = question.forecast(values[3 * number : 3 * number + 3])
         alone = predictor.predict(panel, 5, LEVELS)

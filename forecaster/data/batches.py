@@ -14,7 +14,7 @@ from forecaster.types import CovariateBatch, Masked, WindowBatch
 
 
 def batches_of(panel: Panel, addresses: WindowAddresses, size: int) -> list[IntArray]:
-    """Gives the places [n] of the windows of each batch, `size` at a time; every window is in one batch.
+    """Gives the places [n], ascending, of the windows of each batch, `size` at a time; every window is in one batch.
 
     Where series of the panel share a group, the windows of one group and cutoff time stay together, and a batch ends
     with the one that fills it: it may then be larger than `size`.
@@ -34,7 +34,7 @@ def _filled(order: IntArray, ends: IntArray, size: int) -> list[IntArray]:
     batches, begin = [], 0
     while begin < len(order):
         place = min(int(np.searchsorted(ends, begin + size)), len(ends) - 1)
-        batches.append(order[begin : ends[place]])
+        batches.append(np.sort(order[begin : ends[place]]))
         begin = int(ends[place])
     return batches
 

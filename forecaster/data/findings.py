@@ -9,13 +9,13 @@ from forecaster.data.panel import Panel
 from forecaster.data.placement import Placed
 from forecaster.data.report import CovariateFacts, FindingGroup, Hits, Kind, group
 
-_SEASONS_WANTED = 2
+SEASONS_WANTED = 2
 
 
 def panel_findings(placed: Placed) -> tuple[FindingGroup, ...]:
     """Gives the findings of a panel, one group per code that occurs."""
     panel, missing = placed.panel, np.isnan(placed.panel.values)
-    seasons = f"step(s), fewer than {_SEASONS_WANTED} seasons"
+    seasons = f"step(s), fewer than {SEASONS_WANTED} seasons"
     return (
         *_of_steps(Kind("gap", "step(s) without a row, read as missing"), panel, ~placed.has_row),
         *_of_steps(Kind("missing-value", "row(s) without a value"), panel, missing & placed.has_row),
@@ -72,4 +72,4 @@ def _is_constant(panel: Panel) -> BoolArray:
 
 def _is_short(panel: Panel) -> BoolArray:
     """Says which series [S] are too short to show a season repeat."""
-    return np.asarray(panel.lengths < _SEASONS_WANTED * panel.axis.frequency.season_length)
+    return np.asarray(panel.lengths < SEASONS_WANTED * panel.axis.frequency.season_length)

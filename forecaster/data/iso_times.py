@@ -36,7 +36,9 @@ def parse_plain(texts: Sequence[str]) -> Times | None:
         return None
     if offset is None or not (min(local) >= _EARLIEST and max(local) <= _LATEST):
         return None
-    utc = np.array(local, dtype="datetime64[us]") - np.timedelta64(offset, "m")
+    utc = np.array(local, dtype="datetime64[us]")
+    if offset:
+        utc -= np.timedelta64(offset, "m")
     zone = None if suffix is None else "UTC" if offset == 0 else f"UTC{suffix}"
     return Times(utc, zone)
 

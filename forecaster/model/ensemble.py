@@ -53,6 +53,18 @@ class Executor(Protocol):
     ) -> EnsembleOutput:
         """Gives what all members say of context [B L], observed [B L] and what else is known of these windows."""
 
+    def own_quantiles(
+        self,
+        context: torch.Tensor,
+        observed: torch.Tensor,
+        covariates: CovariateBatch | None = None,
+        groups: torch.Tensor | None = None,
+    ) -> torch.Tensor | None:
+        """Gives what is made of that for the config's levels [B H Q], calibrated, in the unit of the data.
+
+        None where it is left to the predictor.
+        """
+
 
 class Ensemble:
     """One network or several; ConfigError for none, or where their configs differ."""
@@ -87,3 +99,13 @@ class Ensemble:
         """Gives what all members say of context [B L], observed [B L] and what else is known of these windows."""
         outputs = [network(context, observed, covariates, groups) for network in self.networks]
         return EnsembleOutput(tuple(output.parameters for output in outputs), outputs[0].scale, self.networks[0].head)
+
+    def own_quantiles(
+        self,
+        context: torch.Tensor,
+        observed: torch.Tensor,
+        covariates: CovariateBatch | None = None,
+        groups: torch.Tensor | None = None,
+    ) -> torch.Tensor | None:
+        """None: the predictor makes them of what the members say."""
+        return None

@@ -1,7 +1,8 @@
 """Writes the networks of a predictor as one ONNX graph, for publishing: what serves reads it and never writes one.
 
     inputs     context float64 [B L], observed bool [B L], and by name what else the config reads (`input_names`)
-    outputs    the parameters [B H K] of each network, and the scale: loc, spread, with 'log' logarithmic, [B 1] each
+    outputs    the parameters [B H K] of each network, the scale: loc, spread, with 'log' logarithmic, [B 1] each,
+               and of heads of quantiles the predictor's quantiles [B H Q] at the config's levels
 
 B is free, weights are inside, and neither paths nor stack traces of the machine that exported are. A graph is given out
 only if it answers the golden contexts as the networks do.
@@ -21,11 +22,12 @@ from torch import nn
 
 from forecaster.errors import ExportError, ForecasterError
 from forecaster.golden import golden_difference, golden_window, record_golden
-from forecaster.model.ensemble import Executor
+from forecaster.model.ensemble import EnsembleOutput
 from forecaster.model.inputs import CONTEXT, GROUPS, OBSERVED, covariates_of, input_names
 from forecaster.predictor import Predictor
 from forecaster.runtime.onnx import OnnxEnsemble, output_names
 from forecaster.runtime.translations import translations
+from forecaster.types import Scale
 
 if TYPE_CHECKING:
     import onnx
@@ -55,13 +57,13 @@ def export_networks(predictor: Predictor) -> bytes:
     ExportError where packages are missing, where the networks cannot be a graph, or where it gives other forecasts.
     """
     with _quiet():
-        graph = _graph(predictor.ensemble)
+        graph = _graph(predictor)
     _check(predictor, graph)
     return graph
 
 
-def _graph(ensemble: Executor) -> bytes:
-    network = ensemble.networks[0]
+def _graph(predictor: Predictor) -> bytes:
+    network, ensemble = predictor.network, predictor.ensemble
     window = golden_window(network.config, network.context_length)
     names = input_names(network.config)
     rows = torch.export.Dim("rows", min=1, max=_MOST_ROWS)
@@ -69,7 +71,7 @@ def _graph(ensemble: Executor) -> bytes:
     try:
         with torch.no_grad():
             program = torch.export.export(
-                _Graph(ensemble, names), given, dynamic_shapes=(tuple({0: rows} for _ in names),), strict=False
+                _Graph(predictor, names), given, dynamic_shapes=(tuple({0: rows} for _ in names),), strict=False
             )
             written = torch.onnx.export(
                 program,
@@ -89,20 +91,28 @@ def _graph(ensemble: Executor) -> bytes:
 
 
 class _Graph(nn.Module):
-    """All networks as one function of tensors in the order of their names."""
+    """All networks, and what is made of them, as one function of tensors in the order of their names."""
 
-    def __init__(self, ensemble: Executor, names: tuple[str, ...]) -> None:
+    def __init__(self, predictor: Predictor, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.networks, self.names = nn.ModuleList(ensemble.networks), names
+        self.networks, self.names = nn.ModuleList(predictor.networks), names
+        self.predictor = predictor
 
     def forward(self, *given: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Gives the parameters of each network, and the scale that all share."""
+        """Gives the parameters of each network, the scale that all share, and quantiles at the config's levels."""
         named = dict(zip(self.names, given, strict=True))
         covariates, groups = covariates_of(named), named.get(GROUPS)
         outputs = [network(named[CONTEXT], named[OBSERVED], covariates, groups) for network in self.networks]
         scale = outputs[0].scale
         logarithmic = [] if scale.logarithmic is None else [scale.logarithmic]
-        return (*(output.parameters for output in outputs), scale.loc, scale.spread, *logarithmic)
+        parameters = tuple(output.parameters for output in outputs)
+        return (*parameters, scale.loc, scale.spread, *logarithmic, *self._quantiles(parameters, scale))
+
+    def _quantiles(self, parameters: tuple[torch.Tensor, ...], scale: Scale) -> list[torch.Tensor]:
+        if self.predictor.network.config.head != "quantile":
+            return []
+        joint = EnsembleOutput(parameters, scale, self.predictor.network.head)
+        return [self.predictor.quantiles_of(joint, self.predictor.levels)]
 
 
 def _stripped(model: onnx.ModelProto) -> bytes:

@@ -1,8 +1,10 @@
 """Networks computed by ONNX Runtime from one graph, in the place of an `Ensemble`.
 
-The graph's inputs are those that `input_names` names, its outputs the members' parameters and the scale. ONNX Runtime
-is imported when the first graph is opened. A graph is data from outside: it comes as bytes whose digest was checked,
-and nothing that it points to outside of them is read.
+The graph's inputs are those that `input_names` names, its outputs the members' parameters and the scale, and what is
+made of them for the levels that nearly all ask for: calibrated quantiles, where the head is one of quantiles. Those of
+distributions are worked out by functions that no graph has. Only what is asked for is computed. ONNX Runtime is
+imported when the first graph is opened. A graph is data from outside: it comes as bytes whose digest was checked, and
+nothing that it points to outside of them is read.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from forecaster.types import CovariateBatch, Scale
 if TYPE_CHECKING:
     import onnxruntime
 
-LOC, SPREAD, LOGARITHMIC = "loc", "spread", "logarithmic"
+LOC, SPREAD, LOGARITHMIC, QUANTILES = "loc", "spread", "logarithmic", "quantiles"
 
 _NOWHERE = "/dev/null"  # weights outside of the graph's own bytes would be looked for below it
 _FATAL = 4  # of ONNX Runtime's log levels: what fails is raised
@@ -34,7 +36,8 @@ _FATAL = 4  # of ONNX Runtime's log levels: what fails is raised
 def output_names(config: ModelConfig, num_networks: int) -> tuple[str, ...]:
     """Gives the names of what a graph of so many networks gives, in their order."""
     members = [f"parameters.{number}" for number in range(num_networks)]
-    return (*members, LOC, SPREAD, *([LOGARITHMIC] if config.scaling == "log" else []))
+    logarithmic = [LOGARITHMIC] if config.scaling == "log" else []
+    return (*members, LOC, SPREAD, *logarithmic, *([QUANTILES] if config.head == "quantile" else []))
 
 
 class OnnxEnsemble:
@@ -64,11 +67,28 @@ class OnnxEnsemble:
     ) -> EnsembleOutput:
         """Gives what all members say of context [B L'], observed [B L'] and what else is known of these windows."""
         given = self._given(context, observed, covariates, groups)
-        arrays: list[NDArray[Any]] = self._session.run(self._outputs, given)
-        found = dict(zip(self._outputs, map(torch.from_numpy, arrays), strict=True))
+        wanted = [name for name in self._outputs if name != QUANTILES]
+        arrays: list[NDArray[Any]] = self._session.run(wanted, given)
+        found = dict(zip(wanted, map(torch.from_numpy, arrays), strict=True))
         scale = Scale(found[LOC], found[SPREAD], self._config.scaling == "asinh", found.get(LOGARITHMIC))
         parameters = tuple(found[name] for name in self._outputs[: len(self.networks)])
         return EnsembleOutput(parameters, scale, self.networks[0].head)
+
+    def own_quantiles(
+        self,
+        context: torch.Tensor,
+        observed: torch.Tensor,
+        covariates: CovariateBatch | None = None,
+        groups: torch.Tensor | None = None,
+    ) -> torch.Tensor | None:
+        """Gives the quantiles [B H Q] at the config's levels, as the predictor that was exported makes them.
+
+        None where the graph has none.
+        """
+        if QUANTILES not in self._outputs:
+            return None
+        (values,) = self._session.run([QUANTILES], self._given(context, observed, covariates, groups))
+        return torch.from_numpy(values)
 
     def _given(
         self,

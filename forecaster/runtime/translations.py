@@ -11,7 +11,8 @@ import torch
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Gives by torch operation what writes it; needs onnxscript."""
-    return {torch.ops.aten.asinh.default: _asinh, torch.ops.aten.conv1d.default: _conv1d}
+    aten = torch.ops.aten
+    return {aten.asinh.default: _asinh, aten.sinh.default: _sinh, aten.conv1d.default: _conv1d}
 
 
 def _asinh(x: Any) -> Any:
@@ -20,6 +21,14 @@ def _asinh(x: Any) -> Any:
 
     one = op.CastLike(op.Constant(value_float=1.0), x)
     return op.Mul(op.Sign(x), op.Log(op.Add(op.Abs(x), op.Sqrt(op.Add(op.Mul(x, x), one)))))
+
+
+def _sinh(x: Any) -> Any:
+    """Writes sinh as (exp(x) - exp(-x)) / 2."""
+    op = _operators()
+
+    half = op.CastLike(op.Constant(value_float=0.5), x)
+    return op.Mul(half, op.Sub(op.Exp(x), op.Exp(op.Neg(x))))
 
 
 def _conv1d(x: Any, kernel: Any, *_: Any) -> Any:

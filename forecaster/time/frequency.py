@@ -68,17 +68,20 @@ class Frequency:
         """Says at which stored times a series of this frequency may start (not on a Tuesday for 'W-SUN')."""
         return self._meaning.grid.touches(np.asarray(times))
 
+    def holds_all(self, times: StoredTimes) -> bool:
+        """Says whether a series of this frequency may start at each of some stored times."""
+        grid = self._meaning.grid
+        return grid.is_everywhere or bool(grid.touches(np.asarray(times)).all())
+
     def advance(self, starts: StoredTimes, num: int | IntArray) -> StoredTimes:
         """Gives the stored times `num` steps after `starts`; the two broadcast.
 
         TimestampError where a start is off the grid (a Tuesday for 'W-SUN').
         """
         starts = np.asarray(starts)
-        on = self.holds(starts)
-        if not on.all():
-            raise TimestampError(
-                f"{written(starts[~on][0])} is no timestamp of frequency {self.alias!r}", code="off-grid"
-            )
+        if not self.holds_all(starts):
+            off = starts[~self.holds(starts)]
+            raise TimestampError(f"{written(off[0])} is no timestamp of frequency {self.alias!r}", code="off-grid")
         return self._meaning.grid.advance(starts, np.asarray(num, dtype=np.int64))
 
     def range(self, start: np.generic, num: int) -> StoredTimes:

@@ -43,6 +43,11 @@ class Grid(Protocol):
         """Says which times a series may start at."""
         ...
 
+    @property
+    def is_everywhere(self) -> bool:
+        """True where that is any time at all, which need not be looked at then."""
+        ...
+
 
 @dataclass(frozen=True)
 class FixedGrid:
@@ -50,6 +55,11 @@ class FixedGrid:
 
     period: int  # microseconds, or 1 for integer steps
     weekday: int | None = None  # Monday 0 .. Sunday 6; None where any day will do
+
+    @property
+    def is_everywhere(self) -> bool:
+        """True where any day will do."""
+        return self.weekday is None
 
     @property
     def mean_step(self) -> float:
@@ -77,6 +87,7 @@ class BusinessGrid:
     """Steps of some business days, Monday to Friday, at one time of day."""
 
     days: int
+    is_everywhere = False
 
     @property
     def mean_step(self) -> float:
@@ -109,6 +120,7 @@ class MonthGrid:
     business: bool = False
     cycle: int = 1  # the month's number modulo `cycle` is `anchor`: 3 for quarters, 12 for years
     anchor: int = 0
+    is_everywhere = False
 
     @property
     def mean_step(self) -> float:

@@ -112,15 +112,20 @@ class Engine:
     async def _by_model(self, predictor: Predictor, question: Question, expires: float) -> Given:
         if question.needs_roll_out:
             return await self._rolled_out(predictor, question, expires)
-        values, stages = np.empty((len(question.panel), question.model.horizon, len(question.levels))), Stages()
+        pieces, stages = [], Stages()
         async for piece in self.pieces(predictor, question, expires):
-            values[piece.places] = piece.answered.value
+            pieces.append(piece)
             stages = stages.then(piece.answered)
+        if len(pieces) == 1:  # of all series, in their order
+            return Given(question.forecast(pieces[0].answered.value), stages)
+        values = np.empty((len(question.series_ids), question.model.horizon, len(question.levels)))
+        for piece in pieces:
+            values[piece.places] = piece.answered.value
         return Given(question.forecast(values), stages)
 
     async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
         num_blocks = -(-question.horizon // question.model.horizon)
-        rows = len(question.panel) * (1 + (num_blocks - 1) * len(predictor.levels))
+        rows = len(question.series_ids) * (1 + (num_blocks - 1) * len(predictor.levels))
         answered = await self._batcher.answer(Alone(lambda: predictor.forecast(question), rows), expires)
         _refuse_not_finite(answered.value.values)
         return Given(answered.value, Stages().then(answered))
@@ -132,7 +137,7 @@ def _refuse_not_finite(values: FloatArray) -> None:
 
 
 def _seasonal_naive(question: Question) -> Forecast:
-    panel = question.panel
+    panel = question.to_panel()
     values: FloatArray = SeasonalNaive(panel.axis.frequency.season_length).forecast_windows(
         panel, np.arange(len(panel)), panel.lengths, question.horizon, question.levels
     )

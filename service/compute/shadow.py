@@ -63,7 +63,7 @@ class Shadow:
         try:
             predictor = challenger.bundle.predictor
             question = predictor.question(
-                asked.panel.panel, given.horizon, given.levels, roll_out=asked.request.roll_out
+                asked.question.to_panel(), given.horizon, given.levels, roll_out=asked.request.roll_out
             )
             answer = await self._engine.forecast(predictor, question, time.monotonic() + _SECONDS)
         except ForecasterError as error:

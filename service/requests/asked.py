@@ -14,8 +14,9 @@ from forecaster.types import Forecast
 from service.models.view import ServedModel
 from service.requests import reply, translate
 from service.requests.body import forecast_request
+from service.requests.plain import plain_series_of
 from service.requests.reply import Answer
-from service.requests.translate import PanelIn
+from service.requests.translate import Warnings
 from service.schemas import ForecastRequest
 from service.settings import Settings
 
@@ -27,9 +28,10 @@ class Asked:
     """What a request comes to. It keeps the version of the model that it began with."""
 
     request: ForecastRequest
+    num_points: int  # in it
     model: ServedModel
-    panel: PanelIn
     question: Question
+    warnings: Warnings
     expires: float  # in monotonic time
 
     @property
@@ -38,25 +40,34 @@ class Asked:
         return self.model.bundle.predictor
 
     @property
+    def num_series(self) -> int:
+        """Series in the request."""
+        return len(self.question.series_ids)
+
+    @property
     def num_numbers(self) -> int:
         """Numbers in the reply."""
         samples = 0 if self.request.samples is None else self.request.samples.number
-        return len(self.panel.panel) * self.question.horizon * (len(self.question.levels) + samples)
+        return self.num_series * self.question.horizon * (len(self.question.levels) + samples)
 
     def answer(self, forecast: Forecast, *, samples: FloatArray | None = None, degraded: str | None = None) -> Answer:
         """Gives what is said of a forecast that answers the request, or part of it."""
         quantiles = self.request.quantiles
         shown = tuple(sorted(quantiles)) if quantiles else self.predictor.levels
-        return Answer(self.model, forecast, shown, self.panel.warnings, samples, degraded)
+        return Answer(self.model, forecast, shown, self.warnings, samples, degraded)
 
 
 def understood(headers: Headers, body: bytes, expires: float, settings: Settings, find: FindModel) -> Asked:
     """Takes a body apart; every problem of the caller's making is found here."""
     request = forecast_request(headers, body, settings)
-    translate.check_num_points(request, settings.max_points)
+    num_points = translate.checked_num_points(request, settings.max_points)
     model = find(request.model)
-    predictor = model.bundle.predictor
-    panel = translate.to_panel(request, predictor.frequency, model.bundle.config.model)
+    predictor, config = model.bundle.predictor, model.bundle.config.model
     levels = reply.levels_of(request, predictor.levels)
-    question = predictor.question(panel.panel, request.horizon, levels, roll_out=request.roll_out)
-    return Asked(request, model, panel, question, expires)
+    series = plain_series_of(request, predictor.frequency, config)
+    if series is not None:
+        plain = predictor.plain_question(series, request.horizon, levels, roll_out=request.roll_out)
+        return Asked(request, num_points, model, plain, {}, expires)
+    read = translate.to_panel(request, predictor.frequency, config)
+    question = predictor.question(read.panel, request.horizon, levels, roll_out=request.roll_out)
+    return Asked(request, num_points, model, question, read.warnings, expires)

@@ -41,11 +41,12 @@ class PanelIn:
     warnings: Warnings
 
 
-def check_num_points(request: ForecastRequest, max_points: int) -> None:
-    """Refuses a request with more points than the limit, before any array is built."""
+def checked_num_points(request: ForecastRequest, max_points: int) -> int:
+    """Gives the points of a request, and refuses one with more than the limit before any array is built."""
     points = request.num_points
     if points > max_points:
         raise InvalidFields.of("series", f"{points} points, at most {max_points} are allowed")
+    return points
 
 
 def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig) -> PanelIn:

@@ -72,7 +72,7 @@ ROUTE = _NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), 
 def _charge(scope: Scope, asked: Asked) -> None:
     """Takes the cost of a request from what its key may spend."""
     security: Security = scope["app"].state.security
-    security.charge(scope["state"]["principal"], asked.request.num_points, asked.question.horizon)
+    security.charge(scope["state"]["principal"], asked.num_points, asked.question.horizon)
 
 
 async def _response(service: Service, asked: Asked) -> Response:
@@ -86,7 +86,7 @@ async def _response(service: Service, asked: Asked) -> Response:
     began = time.perf_counter()
     content = await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer)
     serialise = time.perf_counter() - began
-    service.telemetry.forecasts.count(asked.model, len(asked.panel.panel), given, serialise)
+    service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:
         service.shadow.follow(asked, given.forecast)
     return Response(content, media_type=JSON, headers={"Server-Timing": _timing(given.stages, serialise)})

@@ -13,6 +13,7 @@ from onnx.external_data_helper import convert_model_to_external_data
 
 from forecaster.errors import BundleError, RequestError
 from forecaster.model.ensemble import Executor
+from forecaster.model.inputs import CONTEXT, GROUPS, OBSERVED, covariates_of
 from forecaster.runtime.onnx import OnnxEnsemble
 from tests.runtime.factories import Exported, answer, rows_of, windows
 from tests.test_bundle import small_network
@@ -34,6 +35,27 @@ def test_members_and_scale_are_those_of_torch(exported: Exported, ensemble: Onnx
         torch.testing.assert_close(one, other, rtol=NEAR, atol=NEAR)
     torch.testing.assert_close(given.scale.loc, expected.scale.loc, rtol=1e-12, atol=0)
     torch.testing.assert_close(given.scale.spread, expected.scale.spread, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("levels", [None, (0.2, 0.5)], ids=["own", "others"])
+def test_quantiles_are_those_of_torch_from_the_graph_or_from_the_members(
+    exported: Exported, ensemble: OnnxEnsemble, levels: tuple[float, ...] | None
+) -> None:
+    predictor, inputs = exported.predictor, windows(exported.predictor, 5)
+    given = (inputs[CONTEXT], inputs[OBSERVED], levels or predictor.levels, covariates_of(inputs), inputs[GROUPS])
+    expected = predictor.quantiles(*given)
+    found = predictor.executed_by(ensemble).quantiles(*given)
+    assert found.dtype == torch.float64
+    assert ((found - expected).abs() / inputs[CONTEXT].std(dim=1)[:, None, None]).max() <= NEAR
+
+
+def test_only_the_models_own_levels_are_the_graphs_to_answer(exported: Exported, ensemble: OnnxEnsemble) -> None:
+    inputs = windows(exported.predictor, 2)
+    arguments = inputs[CONTEXT], inputs[OBSERVED], covariates_of(inputs), inputs[GROUPS]
+    assert exported.predictor.ensemble.own_quantiles(*arguments) is None
+    found = ensemble.own_quantiles(*arguments)
+    assert found is not None
+    assert found.shape[-1] == len(exported.predictor.levels)
 
 
 def test_rows_of_a_group_see_each_other(exported: Exported, ensemble: OnnxEnsemble) -> None:
