@@ -20,6 +20,7 @@ from service.compute.shadow import Shadow
 from service.models.models import Models
 from service.models.registry import Registry
 from service.routes import forecast, health, models
+from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
 
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
         app.include_router(router)
     openapi.install(app)
     app.add_middleware(service.telemetry.middleware)
+    app.middleware_stack = ShortCut(app, service.telemetry)
     return app
 
 
