@@ -21,14 +21,30 @@ log = logging.getLogger("service.edge.server")
 
 
 class Outgoing:
-    """The transport as an answer sees it: closing it lets the client read first."""
+    """The transport as an answer sees it: closing it lets the client read first, and a head may wait for its body.
 
-    __slots__ = ("close", "is_closing", "write")
+    Written at once both are one packet, and wake the client once.
+    """
+
+    __slots__ = ("_held", "_holds", "_write", "close", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
+        self._write = transport.write
+        self._holds, self._held = False, b""
         self.is_closing = transport.is_closing
         self.close = close
+
+    def hold(self) -> None:
+        """Keeps what is written next until something follows it."""
+        self._holds = True
+
+    def write(self, data: bytes) -> None:
+        """Writes bytes, after those that were held."""
+        if self._holds:
+            self._holds, self._held = False, data
+        else:
+            self._write(self._held + data)
+            self._held = b""
 
 
 class Answer(RequestResponseCycle):
@@ -48,12 +64,15 @@ class Answer(RequestResponseCycle):
             keep_alive=keeps_open,
             on_response=connection.on_response_complete,
         )
-        self._connection = connection
+        self._connection, self._outgoing = connection, outgoing
 
     async def send(self, message: Any) -> None:
         """Sends a part of the answer, and says in its head whether it is the last one of the connection."""
-        if not self.response_started and self._connection.is_last(self):
-            self.keep_alive = False
+        if not self.response_started:
+            if self._connection.is_last(self):
+                self.keep_alive = False
+            if self.scope["method"] != "HEAD":  # all others have a body, be it empty
+                self._outgoing.hold()
         await super().send(message)
 
     async def run_asgi(self, app: Callable[..., Awaitable[None]]) -> None:
