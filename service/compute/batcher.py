@@ -41,14 +41,15 @@ class Batcher:
         self._arrivals: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        self._wanted: set[Work] = set()
+        self._backlog_seconds = 0.0
+        self._num_wanted = 0
         self._seconds_per_row: WeakKeyDictionary[Predictor, float] = WeakKeyDictionary()
         self._busy_since: float | None = None
 
     @property
     def backlog_seconds(self) -> float:
         """How long the work that is under way or waits is expected to take."""
-        return sum(work.seconds for work in self._wanted)
+        return self._backlog_seconds
 
     @property
     def busy_seconds(self) -> float:
@@ -67,14 +68,14 @@ class Batcher:
         loop = asyncio.get_running_loop()
         work = Work(task, loop.create_future(), self._expected_seconds(task))
         timer = loop.call_later(max(0.0, expires - work.submitted), _expire, work.outcome)
-        self._wanted.add(work)
+        self._count(1, work.seconds)
         self._start()
         self._arrivals.put(work)
         try:
             return await work.outcome
         finally:
             timer.cancel()
-            self._wanted.discard(work)
+            self._count(-1, -work.seconds)
 
     def close(self) -> None:
         """Ends the thread after the batch it is at; what still waits gets Draining."""
@@ -82,6 +83,11 @@ class Batcher:
         if self._thread is not None:
             self._arrivals.put(None)
             self._thread.join()
+
+    def _count(self, num: int, seconds: float) -> None:
+        """Counts works that are wanted; where none is left, what rounding left of their seconds goes too."""
+        self._num_wanted += num
+        self._backlog_seconds = self._backlog_seconds + seconds if self._num_wanted else 0.0
 
     def _start(self) -> None:
         if self._thread is None:

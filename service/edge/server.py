@@ -43,7 +43,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, settings: Settings, lifeline: int | None = None) -> None:
         config = uvicorn.Config(
-            app,
+            app.middleware_stack or app,  # FastAPI itself would only look, each time, for telemetry to be on
             host=settings.host,
             port=settings.port,
             http=EdgeProtocol,

@@ -23,12 +23,13 @@ class ShortCut:
     """Sends forecasts to their route, and all else to the layers of an application that has them all by now."""
 
     def __init__(self, app: FastAPI, telemetry: Telemetry) -> None:
-        self._layers = app.build_middleware_stack()
+        self._app, self._layers = app, app.build_middleware_stack()
         unexpected: Any = app.exception_handlers[Exception]
         self._forecasts = ServerErrorMiddleware(telemetry.middleware(_answer), unexpected)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answers a request. It says whose it is itself, so that a server may begin here."""
+        scope["app"] = self._app
         if scope["type"] == "http" and scope["path"] == FORECAST and scope["method"] == "POST":
             scope["route"] = forecast.ROUTE
             await self._forecasts(scope, receive, send)
