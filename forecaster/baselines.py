@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
 from forecaster.metrics import running_mean
+from forecaster.normal import normal_quantiles
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class SeasonalNaive:
         steps = np.arange(horizon)
         seasons = np.stack([self._last_season(target[:cutoff]) for cutoff in cutoffs])
         growth = np.sqrt(steps // self.season_length + 1)
-        spread = self._deviations(target, cutoffs)[:, None, None] * growth[:, None] * ndtri(np.asarray(levels))
+        normal = normal_quantiles(np.asarray(levels))
+        spread = self._deviations(target, cutoffs)[:, None, None] * growth[:, None] * normal
         return np.asarray(seasons[:, steps % self.season_length, None] + spread)
 
     def _last_season(self, history: FloatArray) -> FloatArray:

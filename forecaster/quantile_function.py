@@ -8,10 +8,9 @@ its tails; with a single level it is a constant.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from forecaster.arrays import FloatArray, IntArray
+from forecaster.normal import normal_probabilities, normal_quantiles
 
 # Probabilities stay this far from 0 and 1, where tails have no end.
 SMALLEST_PROBABILITY = 1e-4
@@ -116,8 +115,9 @@ def _cell_edges(levels: tuple[float, ...]) -> FloatArray:
 def _share(known: FloatArray, segment: IntArray, wanted: FloatArray) -> FloatArray:
     """Gives how far levels lie between the two ends of their segment: below 0 or above 1 beyond the outermost."""
     low, high = known[segment], known[segment + 1]
-    normal = ndtri(np.clip(wanted, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
-    tails = (normal - ndtri(low)) / (ndtri(high) - ndtri(low))
+    normal = normal_quantiles(np.clip(wanted, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY))
+    begin, end = normal_quantiles(low), normal_quantiles(high)
+    tails = (normal - begin) / (end - begin)
     inside = (wanted >= known[0]) & (wanted <= known[-1])
     return np.where(inside, (wanted - low) / (high - low), tails)
 
@@ -132,5 +132,6 @@ def _between(values: FloatArray, known: FloatArray, actual: FloatArray, below: I
     share = np.where(gap > 0, (actual - low) / np.where(gap > 0, gap, 1.0), np.where(actual > high, np.inf, -np.inf))
     begin, end = known[segment], known[segment + 1]
     inside = (below > 0) & (below < len(known))
-    tails: NDArray[np.float64] = ndtr(ndtri(begin) + share * (ndtri(end) - ndtri(begin)))
+    first = normal_quantiles(begin)
+    tails = normal_probabilities(first + share * (normal_quantiles(end) - first))
     return np.where(inside, begin + np.where(inside, share, 0.0) * (end - begin), tails)

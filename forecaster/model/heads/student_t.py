@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.special import stdtrit
 from torch.nn import functional as F
 
 from forecaster.model.heads.head import SMALLEST_SCALE, inverse_softplus, mean_observed, refuse_no_levels
@@ -47,8 +46,11 @@ class StudentTHead:
     def quantiles(self, parameters: torch.Tensor, levels: Sequence[float], scale: Scale | None = None) -> torch.Tensor:
         """Gives quantiles [B H Q] in float64; RequestError for a level that is not between 0 and 1.
 
-        Computed on the CPU, whatever the device of the parameters; the result comes back to that device.
+        Computed on the CPU, whatever the device of the parameters; the result comes back to that device. Scipy is
+        imported by whoever asks for these quantiles: that takes .2 s.
         """
+        from scipy.special import stdtrit
+
         refuse_no_levels(levels)
         df, loc, width = self._distribution(parameters.to(torch.float64))
         wanted = torch.tensor(levels, dtype=torch.float64)
