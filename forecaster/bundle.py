@@ -151,6 +151,7 @@ def load_bundle(folder: Path, runtime: Runtime = "eager", num_threads: int = 1) 
 
     What executes it is torch ('eager': to the last digit what the trainer had), ONNX Runtime on `num_threads` threads
     ('onnx'), or the faster of the two on this machine ('auto'); the golden forecast is replayed on what will be used.
+    Executed by ONNX Runtime, the networks of the predictor have shapes but no weights: those are in its graph.
     Raises BundleError for a malformed folder, IntegrityError for changed, missing or extra files and
     GoldenError when the network answers its golden contexts differently from when it was saved.
     """
@@ -164,6 +165,9 @@ def load_bundle(folder: Path, runtime: Runtime = "eager", num_threads: int = 1) 
         predictor = predictor_of(config, load_file(folder / WEIGHTS), load_file(folder / CALIBRATION))
         graph = None if runtime == "eager" else _read_graph(folder, manifest)
         predictor, choice = chosen(predictor, load_file(folder / GOLDEN), graph, runtime, num_threads)
+        if choice.name == "onnx":
+            for network in predictor.networks:
+                network.to_empty(device="meta")
     except BundleError:
         raise
     except (ForecasterError, SafetensorError, RuntimeError, ValueError, OSError) as error:

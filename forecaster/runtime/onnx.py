@@ -120,6 +120,9 @@ def _session(graph: bytes, num_threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NOWHERE)
     try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common root but this one
         raise BundleError(f"the graph cannot be opened: {str(error)[:200]}", code="unfit-graph") from error
+    session.disable_fallback()  # there is no other provider to go on with, for which
+    session._model_bytes = None  # it would keep these bytes: all weights once more
+    return session

@@ -82,6 +82,14 @@ def test_facts_say_what_executes_a_bundle_and_why(folder: Path) -> None:
     assert json.loads(json.dumps(facts)) == facts
 
 
+def test_weights_are_held_once_by_what_executes_them(folder: Path) -> None:
+    eager, onnx = load_bundle(folder, "eager"), load_bundle(folder, "onnx")
+    assert [next(network.parameters()).device.type for network in eager.predictor.networks] == ["cpu", "cpu"]
+    tensors = [tensor for network in onnx.predictor.networks for tensor in network.state_dict().values()]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert describe(onnx)["num_parameters"] == describe(eager)["num_parameters"] > 0
+
+
 def test_levels_that_were_trained_come_as_they_are_and_others_between_them() -> None:
     predictor = small_predictor(levels=(0.1, 0.5, 0.9))
     context, observed = torch.randn(2, 32, dtype=torch.float64), torch.ones(2, 32, dtype=torch.bool)

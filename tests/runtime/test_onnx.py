@@ -124,6 +124,14 @@ def test_a_graph_of_another_config_is_refused(exported: Exported) -> None:
         OnnxEnsemble(exported.graph, exported.predictor.networks[:1])
 
 
+def test_an_open_graph_does_not_keep_its_bytes(exported: Exported) -> None:
+    graph = bytes(bytearray(exported.graph))
+    before = sys.getrefcount(graph)
+    ensemble = OnnxEnsemble(graph, exported.predictor.networks)
+    assert sys.getrefcount(graph) == before
+    assert answer(ensemble, windows(exported.predictor, 1)).parameters[0].isfinite().all()
+
+
 def test_weights_outside_of_the_graph_are_not_read(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
