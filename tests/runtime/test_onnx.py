@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +149,25 @@ def test_neither_library_nor_service_imports_a_runtime_before_a_graph_is_opened(
     names = "{'onnx', 'onnxscript', 'onnxruntime'}"
     code = f"import sys, forecaster.bundle, service.app; assert not {names} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+REPORTS = """
+import sys, time
+from pathlib import Path
+from forecaster.runtime.onnx import _session
+_session(Path(sys.argv[1]).read_bytes(), 1)
+time.sleep(0.2)
+print([str(path) for path in Path(sys.argv[2]).rglob("*")])
+"""
+
+
+def test_the_runtime_neither_writes_nor_sends_what_it_would_report_of_its_use(
+    exported: Exported, tmp_path: Path
+) -> None:
+    (tmp_path / "graph").write_bytes(exported.graph)
+    (tmp_path / "home").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "CI")}
+    environment |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home" / "cache")}
+    command = [sys.executable, "-c", REPORTS, str(tmp_path / "graph"), str(tmp_path / "home")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
