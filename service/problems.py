@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from forecaster.errors import ForecasterError
+from service.answer_headers import answer_headers
 from service.errors import MAX_FIELDS, InvalidFields, status_of
 from service.request_id import request_id_of
 
@@ -69,4 +70,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, __: Exception) -> Response:
         body = _body(request.scope, 500, "internal", "an unexpected error occurred; it has been logged")
-        return _response(body, {"X-Request-Id": body["request_id"] or ""})  # no middleware adds it any more
+        reply = _response(body)
+        reply.raw_headers.extend(answer_headers(body["request_id"] or ""))  # no middleware adds them any more
+        return reply

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from benchmarks.reliability.mixed_requests import Sending
+from benchmarks.reliability.mixed_requests import REQUEST_ID, Sending
 
 TIMEOUT_SECONDS = 30.0
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -60,8 +60,8 @@ class Client:
 
 
 def outcome(reply: Reply, method: str, route: str) -> Outcome:
-    """Gives what a client counts for a reply: of the application, or of the edge."""
-    if "x-content-type-options" not in reply.headers:  # the application adds it to all it answers
+    """Gives what a client counts for a reply: of the application, or of the edge, which names requests by itself."""
+    if reply.headers.get("x-request-id") != REQUEST_ID:
         return (str(json.loads(reply.body)["code"]),)
     return route, method if method in _KNOWN_METHODS else "other", str(reply.status)
 

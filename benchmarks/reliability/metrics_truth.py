@@ -1,9 +1,9 @@
 """What the metrics tell against what clients saw, over thousands of requests of every kind (T21).
 
-A client counts each request by route, method and status. A reply without X-Request-Id was refused before the
-application saw its request; that one is counted by the code of its problem. What the service counted in the meantime
-has to be the same, number by number, scrapes included. The series of the exposition may not become more after the
-first block, in which each kind of request occurs. In the control the counters leave out one count of a hundred.
+A client counts each request by route, method and status. A reply that names another request than the client did was
+refused before the application saw it; that one is counted by the code of its problem. What the service counted in the
+meantime has to be the same, number by number, scrapes included. The series of the exposition may not become more after
+the first block, in which each kind of request occurs. In the control the counters leave out one count of a hundred.
 """
 
 from __future__ import annotations

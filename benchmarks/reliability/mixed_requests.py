@@ -14,6 +14,9 @@ FORECAST = "/v1/forecast"
 MAX_BODY_BYTES = 64 << 10
 _UNMATCHED = "unmatched"
 
+# Sent with every request that can carry it. The application answers with it; the edge refuses before it reads any id.
+REQUEST_ID = "counted"
+
 
 @dataclass(frozen=True)
 class Sending:
@@ -103,17 +106,23 @@ def _refused_at_edge(keys: Keys) -> list[Sending]:
     """Refused before the application sees them, or within a body that it waits for."""
     post = _head("POST", FORECAST, keys.full, ["Content-Type: application/json", "Transfer-Encoding: chunked"])
     heads = [
-        b"BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n",
-        b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200 + b"\r\n",
-        b"POST /v1/forecast HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        _lines(b"BREW /pot HTTP/1.1", b"Host: x"),
+        _lines(b"GET /livez HTTP/1.1"),
+        _lines(b"GET /livez HTTP/1.1", b"Host: a/b"),
+        _lines(b"GET ftp://x/ HTTP/1.1", b"Host: x"),
+        _lines(b"GET /" + b"x" * 9000 + b" HTTP/1.1", b"Host: x"),
+        _lines(b"GET /livez HTTP/1.1", b"Host: x", *[b"X: y"] * 200),
+        _lines(b"POST /v1/forecast HTTP/1.1", b"Host: x", b"Content-Length: 2", b"Transfer-Encoding: chunked")
+        + b"0\r\n\r\n",
         b"\x16\x03\x01 no http at all\r\n\r\n",
         post + b"no number of a chunk\r\n",
     ]
     return [Sending(head, (("POST", FORECAST),)) for head in heads]
+
+
+def _lines(first: bytes, *headers: bytes) -> bytes:
+    """Gives a head of these lines, with the id by which the application would answer it."""
+    return b"\r\n".join([first, b"X-Request-Id: " + REQUEST_ID.encode(), *headers, b"", b""])
 
 
 def _left(keys: Keys) -> list[Sending]:
@@ -162,7 +171,9 @@ def _one(
 
 def _head(method: str, path: str, key: str | None, lines: Sequence[str]) -> bytes:
     known = [] if key is None else [f"Authorization: Bearer {key}"]
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: measured", *known, *lines, "", ""]).encode()
+    return "\r\n".join(
+        [f"{method} {path} HTTP/1.1", "Host: measured", f"X-Request-Id: {REQUEST_ID}", *known, *lines, "", ""]
+    ).encode()
 
 
 def _body() -> bytes:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from service.answer_headers import answer_headers
 from service.errors import ServiceError
 from service.problems import problem_of
-from service.request_id import HEADER, new_request_id
+from service.request_id import new_request_id, request_id_of
 
 if TYPE_CHECKING:
     from service.edge.protocol import EdgeProtocol
@@ -84,9 +85,7 @@ class Answer(RequestResponseCycle):
         except Exception:
             log.exception("application_failed")
         if not self.response_started:
-            await self._send(
-                problem_of(dict(self.scope), ServiceError("an unexpected error occurred; it has been logged"))
-            )
+            await self._fail()
         elif not self.response_complete and not self.disconnected:
             self.transport.close()
 
@@ -95,16 +94,22 @@ class Answer(RequestResponseCycle):
         self.disconnected = True
         self.message_event.set()
 
-    async def _send(self, reply: Response) -> None:
-        start: MutableMapping[str, Any] = {"type": "http.response.start", "status": reply.status_code}
-        await self.send({**start, "headers": reply.raw_headers})
+    async def _fail(self) -> None:
+        request_id = request_id_of(dict(self.scope)) or new_request_id().decode("ascii")
+        reply = _problem(request_id, ServiceError("an unexpected error occurred; it has been logged"))
+        await self.send({"type": "http.response.start", "status": reply.status_code, "headers": reply.raw_headers})
         await self.send({"type": "http.response.body", "body": reply.body})
 
 
 def last_words(error: ServiceError) -> bytes:
     """Gives a problem as the bytes of a whole answer after which the connection ends."""
-    request_id = new_request_id()
-    reply = problem_of({"request_id": request_id.decode("ascii")}, error)
-    headers = (*reply.raw_headers, (HEADER, request_id), (b"connection", b"close"))
-    lines = [name + b": " + value for name, value in headers]
+    reply = _problem(new_request_id().decode("ascii"), error)
+    lines = [name + b": " + value for name, value in (*reply.raw_headers, (b"connection", b"close"))]
     return STATUS_LINE[reply.status_code] + b"\r\n".join([*lines, b"", bytes(reply.body)])
+
+
+def _problem(request_id: str, error: ServiceError) -> Response:
+    """Gives a problem with the headers that telemetry adds to what the application answers."""
+    reply = problem_of({"request_id": request_id}, error)
+    reply.raw_headers.extend(answer_headers(request_id))
+    return reply

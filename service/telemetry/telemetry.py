@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.answer_headers import SAFE_HEADERS
 from service.models.following import Refresh
 from service.models.view import ModelsState, ServedModel
 from service.request_id import HEADER, assign_request_id
@@ -16,7 +17,6 @@ from service.telemetry.following_metrics import FollowingMetrics
 from service.telemetry.forecast_metrics import ForecastMetrics
 
 # Labels come from here and from the routes, never from a request: a scanner must not make new series.
-_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
@@ -96,7 +96,7 @@ class Telemetry:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    message["headers"] = [*message.get("headers", ()), (HEADER, request_id), *_HEADERS]
+                    message["headers"] = [*message.get("headers", ()), (HEADER, request_id), *SAFE_HEADERS]
                 await send(message)
 
             try:

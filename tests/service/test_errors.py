@@ -22,4 +22,5 @@ def test_an_unexpected_error_says_nothing_but_the_id_of_its_request(
     reply = post(app_of(priced_predictor(), tmp_path), valid(), **{"X-Request-Id": "mine"})
     assert (reply.status_code, reply.json()["code"], reply.json()["request_id"]) == (500, "internal", "mine")
     assert reply.headers["x-request-id"] == "mine"
+    assert (reply.headers["x-content-type-options"], reply.headers["cache-control"]) == ("nosniff", "no-store")
     assert "secret" not in reply.text

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.reliability.counting_client import Outcome, Reply, outcome, read_reply
 from benchmarks.reliability.metrics_truth import counted, differences, num_series
-from benchmarks.reliability.mixed_requests import Keys, block
+from benchmarks.reliability.mixed_requests import REQUEST_ID, Keys, block
 
 EXPOSITION = """# TYPE forecaster_requests_total counter
 forecaster_requests_total{method="GET",route="/livez",status="200"} 3.0
@@ -30,11 +30,9 @@ def test_requests_and_refusals_are_read_from_the_exposition() -> None:
 def test_a_reply_of_the_edge_counts_by_the_code_of_its_problem() -> None:
     body = b'{"code": "head-too-large"}'
     assert outcome(Reply(431, {}, body), "GET", "/livez") == ("head-too-large",)
-    assert outcome(Reply(200, {"x-content-type-options": "nosniff"}, b""), "PROPFIND", "/livez") == (
-        "/livez",
-        "other",
-        "200",
-    )
+    assert outcome(Reply(431, {"x-request-id": "of-the-edge-7"}, body), "GET", "/livez") == ("head-too-large",)
+    answered = Reply(200, {"x-request-id": REQUEST_ID}, b"")
+    assert outcome(answered, "PROPFIND", "/livez") == ("/livez", "other", "200")
 
 
 def test_each_count_that_is_not_the_same_is_named_with_its_gap() -> None:

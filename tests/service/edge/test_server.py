@@ -18,6 +18,8 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ConfigError
 from service import errors, problems
@@ -50,6 +52,20 @@ class Counts:
         return re.findall(r"^forecaster_requests_total.*$", shown, re.MULTILINE)
 
 
+class Silent:
+    """An endpoint that owes its answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pass
+
+
+class Failing:
+    """An endpoint with a mistake."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("nobody expected this")
+
+
 def small_app(counts: Counts) -> FastAPI:
     app = FastAPI()
     app.state.service = SimpleNamespace(
@@ -58,6 +74,7 @@ def small_app(counts: Counts) -> FastAPI:
     app.state.draining = False
     problems.install(app)
     app.include_router(health.router)
+    app.router.routes += [Route("/silent", Silent()), Route("/fails", Failing())]
     app.add_middleware(counts.telemetry.middleware)
 
     @app.get("/quick")
@@ -148,8 +165,26 @@ def assert_problem(received: bytes, status: int, code: str) -> None:
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b"content-type: application/problem+json" in head
     assert b"connection: close" in head
+    assert_complete(head)
     assert (b"retry-after: " in head.lower()) == (status == 503)
     assert (json.loads(body)["status"], json.loads(body)["code"]) == (status, code)
+
+
+def assert_complete(head: bytes) -> None:
+    """Every answer has these headers, each once, whoever made it."""
+    lines = head.lower().split(b"\r\n")
+    assert (lines.count(b"x-content-type-options: nosniff"), lines.count(b"cache-control: no-store")) == (1, 1)
+    assert len([line for line in lines if line.startswith(b"x-request-id: ")]) == 1
+
+
+@pytest.mark.parametrize("path", [b"quick", b"missing", b"fails", b"silent"])
+def test_each_answer_has_the_same_headers_that_keep_it_safe(path: bytes) -> None:
+    with running() as server, connected(server, GET % path) as connection:
+        head, _, body = reply(connection).partition(b"\r\n\r\n")
+    assert_complete(head)
+    if path in (b"fails", b"silent"):
+        assert json.loads(body)["code"] == "internal"
+        assert b"x-request-id: " + json.loads(body)["request_id"].encode() in head
 
 
 def test_a_silent_connection_is_closed_without_a_word() -> None:
