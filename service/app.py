@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
 
 def _service(settings: Settings) -> Service:
     models, telemetry = Models(settings, Registry(settings)), Telemetry()
-    batcher = Batcher(settings.max_batch, settings.num_threads)
+    batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
     engine = Engine(batcher)
     shadow = Shadow(settings, models, engine, telemetry.forecasts)
     return Service(settings, models, batcher, engine, Admission(settings, batcher), telemetry, shadow)

@@ -19,7 +19,6 @@ from forecaster.data.reading import read_panel
 from tests.factories import sine_panel
 
 if TYPE_CHECKING:
-    from service.edge.server import Server
     from service.settings import Settings
 
 torch.set_num_threads(1)  # tests are small, and cores are shared
@@ -90,26 +89,11 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
 def running_service(settings: Settings, models: set[str]) -> Iterator[httpx.Client]:
     """Serves in a thread until the end of the block, which begins once these models are served."""
     from service.app import create_app
-    from service.edge.server import Server
+    from tests.service.factories import on_a_socket
 
-    server = Server(create_app(settings), settings)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        with httpx.Client(base_url=_address(server), timeout=30) as client:
-            _wait_for_models(client, models)
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-
-
-def _address(server: Server) -> str:
-    pause = threading.Event()
-    while not server.started:
-        pause.wait(0.05)
-    host, port = server.servers[0].sockets[0].getsockname()
-    return f"http://{host}:{port}"
+    with on_a_socket(create_app(settings), settings) as client:
+        _wait_for_models(client, models)
+        yield client
 
 
 def _wait_for_models(client: httpx.Client, wanted: set[str]) -> None:

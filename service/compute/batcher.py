@@ -16,7 +16,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,10 +33,14 @@ _WEIGHT_OF_NEWEST = 0.2
 
 
 class Batcher:
-    """Owns the inference thread, which begins with the first work. To be used from one event loop."""
+    """Owns the inference thread, which begins with the first work. To be used from one event loop.
 
-    def __init__(self, max_rows: int, num_threads: int) -> None:
+    `discarded` is told of each work that was computed for nobody: its client had left, or its deadline had passed.
+    """
+
+    def __init__(self, max_rows: int, num_threads: int, discarded: Callable[[Work], None] = lambda _: None) -> None:
         self.max_rows = max_rows
+        self._discarded = discarded
         self._num_threads = num_threads
         self._arrivals: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -102,7 +106,7 @@ class Batcher:
             batch = _take(pending, self.max_rows)
             if batch:
                 self._compute(batch)
-        _deliver(pending, [_shutting_down() for _ in pending])
+        _deliver(pending, [_shutting_down() for _ in pending], self._discarded)
 
     def _receive(self, pending: deque[Work]) -> bool:
         """Moves arrivals to `pending`, and waits for one where it is empty; False once the batcher is closed."""
@@ -128,6 +132,7 @@ class Batcher:
                 result if isinstance(result, Exception) else Answered(result, began - work.submitted, seconds, rows)
                 for work, result in zip(batch, results, strict=True)
             ],
+            self._discarded,
         )
 
     def _expected_seconds(self, task: Task) -> float:
@@ -172,7 +177,7 @@ def _results(tasks: Sequence[Task]) -> list[Any]:
         return [result for task in tasks for result in _results([task])]
 
 
-def _deliver(works: Sequence[Work], answers: Sequence[Answered | Exception]) -> None:
+def _deliver(works: Sequence[Work], answers: Sequence[Answered | Exception], discarded: Callable[[Work], None]) -> None:
     """Hands answers and exceptions to those who wait, on their event loop; where it is closed nobody waits."""
 
     def deliver() -> None:
@@ -182,6 +187,8 @@ def _deliver(works: Sequence[Work], answers: Sequence[Answered | Exception]) -> 
                     work.outcome.set_exception(answer)
                 else:
                     work.outcome.set_result(answer)
+            elif isinstance(answer, Answered):
+                discarded(work)
 
     waiting = tuple(works)
     if waiting:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from service.compute.engine import Given
+from service.compute.work import Work
+from service.errors import ClientGone, DeadlineExceeded
 from service.models.view import ServedModel
 
 _LABELS = ["model", "version"]
@@ -43,6 +45,13 @@ class ForecastMetrics:
         self._degraded = Counter(
             "forecaster_series_degraded", "Series that a fallback answered.", [*_LABELS, "reason"], registry=registry
         )
+        discarded = Counter(
+            "forecaster_discarded_rows",
+            "Series that were computed although nobody waited for them any more.",
+            ["reason"],
+            registry=registry,
+        )
+        self._discarded = {reason: discarded.labels(reason) for reason in (ClientGone.code, DeadlineExceeded.code)}
         self._shadows = Counter(
             "forecaster_shadows", "Requests that also went to a challenger.", [*_LABELS, "outcome"], registry=registry
         )
@@ -65,6 +74,11 @@ class ForecastMetrics:
         of.rows.observe(given.stages.batch_rows)
         if given.degraded is not None:
             self._degraded.labels(*_labels(model), given.degraded).inc(num_series)
+
+    def count_discarded(self, work: Work) -> None:
+        """Counts the rows of a work that was computed for nobody, by why its client did not wait."""
+        reason = ClientGone.code if work.outcome.cancelled() else DeadlineExceeded.code
+        self._discarded[reason].inc(work.task.num_rows)
 
     def count_shadow(self, challenger: ServedModel, outcome: str, distance: float | None = None) -> None:
         """Counts a shadow by its outcome: answered, dropped, or the code of what went wrong."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +17,7 @@ from forecaster.bundle import load_bundle, save_bundle
 from forecaster.predictor import Predictor
 from service.app import create_app
 from service.compute.shadow import Shadow
+from service.edge.server import Server
 from service.settings import Settings
 from tests.pipelines.factories import FACTS
 from tests.service.fake_models import OneModel
@@ -32,6 +35,23 @@ def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
     shadow = Shadow(chosen, models, service.engine, service.telemetry.forecasts)  # type: ignore[arg-type]
     app.state.service = replace(service, models=models, shadow=shadow)
     return app
+
+
+@contextmanager
+def on_a_socket(app: FastAPI, settings: Settings) -> Iterator[httpx.Client]:
+    """Serves an application in a thread until the end of the block; gives a client of it."""
+    server, pause = Server(app, settings), threading.Event()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            pause.wait(0.05)
+        host, port = server.servers[0].sockets[0].getsockname()
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
 
 
 def asking(app: FastAPI, ask: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from forecaster.types import WindowBatch
 from service.compute.batcher import Batcher
-from service.compute.work import Alone, Answered, Rows
+from service.compute.work import Alone, Answered, Rows, Work
 from service.errors import DeadlineExceeded, Draining
 from tests.service.fake_models import CRASH, POISON, Echo
 
@@ -30,8 +30,10 @@ def rows(predictor: Any, *lasts: float, levels: tuple[float, ...] = LEVELS) -> R
     return Rows(predictor, levels, WindowBatch(context, observed, context[:, :0], observed[:, :0]))
 
 
-def running(scenario: Callable[[Batcher], Awaitable[T]], max_rows: int = 8) -> T:
-    batcher, before = Batcher(max_rows, num_threads=1), set(threading.enumerate())
+def running(
+    scenario: Callable[[Batcher], Awaitable[T]], max_rows: int = 8, discarded: Callable[[Work], None] = lambda _: None
+) -> T:
+    batcher, before = Batcher(max_rows, 1, discarded), set(threading.enumerate())
 
     async def run() -> T:
         return await asyncio.wait_for(scenario(batcher), 20)
@@ -142,6 +144,30 @@ def test_work_given_up_or_expired_in_the_queue_is_never_computed() -> None:
         assert echo.batches == [[-1], [3.0]]
 
     running(scenario)
+
+
+def test_work_that_was_computed_for_nobody_is_told_of_and_no_other() -> None:
+    discarded: list[tuple[int, bool]] = []
+
+    async def scenario(batcher: Batcher) -> None:
+        echo = Echo()
+        first = await held(batcher, echo)
+        never = asyncio.create_task(batcher.answer(rows(echo, 1.0), soon()))
+        await asyncio.sleep(0.01)
+        for task in (first, never):  # the one is computed at this moment, the other one waits
+            task.cancel()
+        echo.gate.set()
+        await batcher.answer(rows(echo, 2.0), soon())
+        echo.gate.clear()
+        late = asyncio.create_task(batcher.answer(rows(echo, 3.0, 4.0), soon(0.05)))
+        with pytest.raises(DeadlineExceeded):
+            await late
+        echo.gate.set()
+        await batcher.answer(rows(echo, 5.0), soon())
+        assert echo.batches == [[-1], [2.0], [3.0, 4.0], [5.0]]
+
+    running(scenario, discarded=lambda work: discarded.append((work.task.num_rows, work.outcome.cancelled())))
+    assert discarded == [(1, True), (2, False)]
 
 
 def test_a_model_that_hangs_is_answered_for_at_the_deadline() -> None:
