@@ -52,7 +52,7 @@ def _forecast_operation() -> dict[str, Any]:
                 "in": "header",
                 "required": False,
                 "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-                "description": "After this time nobody waits for the answer any more.",
+                "description": "After this time, from the first byte of the request on, nobody waits for the answer.",
             },
             {
                 "name": "X-Request-Id",

@@ -59,7 +59,9 @@ class Settings(BaseSettings):
         1.0, gt=0, description="Work that may wait, by how long it is expected to take; more is refused with 503."
     )
     deadline_seconds: float = Field(
-        30.0, gt=0, description="How long a request may take; X-Request-Deadline-Ms may ask for less."
+        30.0,
+        gt=0,
+        description="How long a request may take from its first byte on; X-Request-Deadline-Ms may ask for less.",
     )
     stuck_seconds: float = Field(90.0, gt=0, description="A forward pass that takes longer makes /livez fail.")
     workers: int = Field(1, ge=1, le=256, description="Processes that answer requests.")

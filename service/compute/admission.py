@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from starlette.datastructures import Headers
 
 from service.compute.batcher import Batcher
-from service.errors import InvalidHeader, Overloaded
+from service.errors import DeadlineExceeded, InvalidHeader, Overloaded
 from service.settings import Settings
 
 DEADLINE_HEADER = "x-request-deadline-ms"
@@ -29,8 +29,8 @@ class Admission:
         self._batcher = batcher
         self._num_requests = 0
 
-    def expires(self, headers: Headers) -> float:
-        """Gives when a request that arrives now has to be answered, in monotonic time.
+    def expires(self, headers: Headers, arrived: float) -> float:
+        """Gives when a request has to be answered whose first byte `arrived` then, both in monotonic time.
 
         That is as its header says, or after `deadline_seconds`, which is also the longest. InvalidHeader for a value
         that is no whole number of milliseconds, 1 or more.
@@ -38,16 +38,21 @@ class Admission:
         longest = self._settings.deadline_seconds
         given = headers.get(DEADLINE_HEADER)
         if given is None:
-            return time.monotonic() + longest
+            return arrived + longest
         if not (given.isascii() and given.isdigit() and 1 <= len(given) <= 9 and int(given) >= 1):
             raise InvalidHeader(f"{DEADLINE_HEADER} wants a whole number of milliseconds, 1 or more")
-        return time.monotonic() + min(longest, int(given) / 1000)
+        return arrived + min(longest, int(given) / 1000)
 
     @contextmanager
     def admitted(self, expires: float) -> Iterator[None]:
-        """Holds a place while a request is answered; Overloaded where its turn would come too late."""
-        backlog = self._batcher.backlog_seconds
-        allowed = min(self._settings.max_queue_seconds, _QUEUE_SHARE * (expires - time.monotonic()))
+        """Holds a place while a request is answered.
+
+        Overloaded where its turn would come too late, DeadlineExceeded where its time is over already.
+        """
+        backlog, left = self._batcher.backlog_seconds, expires - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("the time that the request allows was over when its head had arrived")
+        allowed = min(self._settings.max_queue_seconds, _QUEUE_SHARE * left)
         if backlog > allowed or self._num_requests >= self._settings.max_requests:
             raise Overloaded("more requests wait than can be answered in time", _retry_after(backlog))
         self._num_requests += 1

@@ -6,6 +6,7 @@ A timer runs only while bytes are awaited that are overdue some time: a request 
 from __future__ import annotations
 
 import asyncio
+import time
 import urllib.parse
 from typing import Any
 
@@ -156,10 +157,10 @@ class EdgeProtocol(HttpToolsProtocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        """Begins a request."""
+        """Begins a request, whose deadline counts from here."""
         super().on_message_begin()
-        self._awaited = _HEAD
-        self._num_bytes = 0
+        self.scope["state"]["arrived"] = time.monotonic()
+        self._awaited, self._num_bytes = _HEAD, 0
 
     def on_url(self, url: bytes) -> None:
         """Takes a piece of the request's target."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
-from service.errors import AmbiguousLength, BodyIncomplete, BodyTooLarge, ClientGone
+from service.errors import AmbiguousLength, BodyIncomplete, BodyTooLarge, ClientGone, RequestTooSlow
 
 _DISCONNECT = "http.disconnect"
 
 
-async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """Reads the body, and stops where it exceeds `limit` bytes."""
+def arrival(scope: Scope) -> float:
+    """Gives when the first byte of a request arrived, in monotonic time: now, where the server does not say it."""
+    arrived: float | None = scope.get("state", {}).get("arrived")
+    return time.monotonic() if arrived is None else arrived
+
+
+async def read_body(headers: Headers, receive: Receive, limit: int, expires: float) -> bytes:
+    """Reads the body, and stops where it exceeds `limit` bytes or where a part of it comes later than `expires`."""
     declared = headers.get("content-length", "")
     if declared and "transfer-encoding" in headers:
         raise AmbiguousLength("both Content-Length and Transfer-Encoding are given: send one of them")
@@ -27,6 +34,8 @@ async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
         message = await receive()
         if message["type"] == _DISCONNECT:
             raise BodyIncomplete("the client went away before its body ended")
+        if time.monotonic() > expires:
+            raise RequestTooSlow("the body did not arrive in the time that the request allows")
         body += message.get("body", b"")
         if len(body) > limit:
             raise BodyTooLarge(f"the body has more than {limit} bytes")

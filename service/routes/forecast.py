@@ -27,7 +27,7 @@ from service.problems import problem_body
 from service.requests import reply
 from service.requests.asked import Asked, understood
 from service.requests.body import JSON, refuse_media_type
-from service.requests.connection import read_body, while_connected
+from service.requests.connection import arrival, read_body, while_connected
 
 # A request of more bytes is taken apart, and a reply with more numbers put together, beside the event loop.
 _MANY_BYTES, _MANY_NUMBERS = 1 << 16, 1 << 14
@@ -41,10 +41,10 @@ class ForecastEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         service, headers = service_of(scope), Headers(scope=scope)
-        expires = service.admission.expires(headers)
+        expires = service.admission.expires(headers, arrival(scope))
         refuse_media_type(headers)
         with service.admission.admitted(expires):
-            body = await read_body(headers, receive, service.settings.max_body_bytes)
+            body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
             async with while_connected(receive):
                 asked = await _beside(
                     len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from starlette.datastructures import Headers
 
-from service.compute.admission import Admission
+from service.compute.admission import DEADLINE_HEADER, Admission
 from service.compute.batcher import Batcher
-from service.errors import Overloaded
+from service.errors import DeadlineExceeded, Overloaded
 from service.settings import Settings
 
 
@@ -42,6 +43,18 @@ def test_half_of_the_time_that_a_request_has_is_kept_for_its_own_answer(backlog:
 @pytest.mark.parametrize(("backlog", "is_let_in"), [(0.9, True), (1.1, False)])
 def test_with_much_time_left_the_setting_decides(backlog: float, is_let_in: bool) -> None:
     assert lets_in(admission(backlog, max_queue_seconds=1.0), seconds_left=30.0) == is_let_in
+
+
+def test_the_time_of_a_request_counts_from_its_arrival() -> None:
+    found = admission(0.0, deadline_seconds=30.0)
+    assert found.expires(Headers(), 1000.0) == 1030.0
+    assert found.expires(Headers({DEADLINE_HEADER: "250"}), 1000.0) == 1000.25
+    assert found.expires(Headers({DEADLINE_HEADER: "31000"}), 1000.0) == 1030.0
+
+
+def test_a_request_whose_time_was_over_on_arrival_is_not_called_overload() -> None:
+    with pytest.raises(DeadlineExceeded, match="was over when its head had arrived"):
+        lets_in(admission(0.0), -0.001)
 
 
 def test_a_place_is_free_again_after_the_request() -> None:
