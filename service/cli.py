@@ -58,12 +58,13 @@ def _serve_by_several(settings: Settings) -> int:
     with tempfile.TemporaryDirectory(prefix="forecaster-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when prometheus_client is imported
         from service.app import create_app
+        from service.edge.heartbeat import Tie
         from service.edge.server import Server, listen
         from service.edge.workers import Workers
         from service.telemetry.logs import configure_logging
 
-        def work(listener: socket.socket, lifeline: int) -> None:
-            Server(create_app(settings, _settle), settings, lifeline).run([listener])
+        def work(listener: socket.socket, tie: Tie) -> None:
+            Server(create_app(settings, _settle), settings, tie).run([listener])
 
         _import_store(settings.resolved_registry_uri())
         configure_logging()

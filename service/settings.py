@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     )
     stuck_seconds: float = Field(90.0, gt=0, description="A forward pass that takes longer makes /livez fail.")
     workers: int = Field(1, ge=1, le=256, description="Processes that answer requests.")
+    hang_seconds: float = Field(
+        30.0, gt=0, description="Of several workers, one whose event loop stands still for longer is replaced."
+    )
     max_connections: int = Field(1000, ge=1, description="Open connections of one worker; more are turned away.")
     header_seconds: float = Field(10.0, gt=0, description="Until the headers of a request must be there.")
     body_seconds: float = Field(30.0, gt=0, description="Until the body must be there, from its headers on.")

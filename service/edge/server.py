@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from forecaster.errors import ConfigError
+from service.edge.heartbeat import Tie
 from service.edge.protocol import EdgeProtocol
 from service.edge.state import Edge
 from service.settings import Settings
@@ -37,11 +38,11 @@ _STUCK_SECONDS = 2.0  # beyond the drain; a thread that computes on must not kee
 
 
 class Server(uvicorn.Server):
-    """Serves an application until it is told to end."""
+    """Serves an application until it is told to end; one worker among several is tied to a parent."""
 
     server_state: Edge
 
-    def __init__(self, app: FastAPI, settings: Settings, lifeline: int | None = None) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, tie: Tie | None = None) -> None:
         config = uvicorn.Config(
             app.middleware_stack or app,  # FastAPI itself would only look, each time, for telemetry to be on
             host=settings.host,
@@ -58,14 +59,16 @@ class Server(uvicorn.Server):
         self.server_state = Edge(settings, app.state.service.telemetry.count_refusal)
         self._app = app
         self._settings = settings
-        self._lifeline = lifeline  # of one worker among several: a pipe that ends when all of them have to
-        self._all_end = lifeline is None
+        self._tie = tie
+        self._all_end = tie is None
         self._sockets: Sequence[socket.socket] = ()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves on the sockets, or on one of its own."""
-        if self._lifeline is not None:
-            asyncio.get_running_loop().add_reader(self._lifeline, self._end_with_all, self._lifeline)
+        if self._tie is not None:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(self._tie.lifeline, self._end_with_all, self._tie.lifeline)
+            self._tie.heartbeat.keep(loop)
         self._sockets = sockets or [listen(self._settings)]
         await super().serve(list(self._sockets))
 
@@ -84,7 +87,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to drain at the first signal, and ends at once at a second, unless a parent decides on that."""
-        if self.should_exit and self._lifeline is None:
+        if self.should_exit and self._tie is None:
             log.warning("ended_at_once", extra={"fields": {"signal": sig}})
             os._exit(128 + sig)
         self.should_exit = True

@@ -1,7 +1,8 @@
 """Several processes that answer on one socket: forked from a parent that has imported everything and started nothing.
 
-An import takes seconds, a fork milliseconds: so a worker that died is replaced at once. The parent loads no model, runs
-no thread and answers nothing. It tells the workers to end by closing a pipe, which also happens when it is killed.
+An import takes seconds, a fork milliseconds: so a worker that died is replaced at once, and one whose event loop stands
+still is killed and replaced. The parent loads no model, runs no thread and answers nothing. It tells the workers to end
+by closing a pipe, which also happens when it is killed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from prometheus_client.multiprocess import mark_process_dead
 
 from forecaster.errors import ConfigError
+from service.edge.heartbeat import Heartbeat, Pulse, Tie, pause_between
 from service.settings import Settings
 
 log = logging.getLogger("service.edge.workers")
@@ -31,7 +33,7 @@ _SHORT_LIFE_SECONDS = 5.0
 _LONGEST_PAUSE_SECONDS = 10.0
 _EXIT_SECONDS = 3.0  # beyond grace and drain, until a worker that does not end is killed
 
-Work = Callable[[socket.socket, int], None]
+Work = Callable[[socket.socket, Tie], None]
 
 
 @dataclass(frozen=True)
@@ -40,16 +42,18 @@ class Worker:
 
     pid: int
     begun: float
+    pulse: Pulse
 
 
 class Workers:
-    """Keeps `settings.workers` processes running `work(socket, pipe)` until it is told to end.
+    """Keeps `settings.workers` processes running `work(socket, tie)` until it is told to end.
 
-    `work` has to return soon after the pipe reads as ended.
+    `work` has to return soon after the tie's pipe reads as ended. Once its heart has begun to beat it has to go on.
     """
 
     def __init__(self, settings: Settings, listener: socket.socket, work: Work) -> None:
         self._number = settings.workers
+        self._hang_seconds = settings.hang_seconds
         self._drain_seconds = settings.drain_grace_seconds + settings.drain_seconds + _EXIT_SECONDS
         self._listener = listener
         self._work = work
@@ -69,29 +73,41 @@ class Workers:
         return self._wait_for_the_end() or code
 
     def _keep_running(self) -> int:
-        """Replaces workers that end, until a signal; gives another code than 0 where that makes no sense."""
+        """Replaces workers that end or hang, until a signal; gives another code than 0 where that makes no sense."""
         while True:
             while len(self._running) < self._number and time.monotonic() >= self._next_start:
                 self._start()
             missing = len(self._running) < self._number
-            pause = max(0.0, self._next_start - time.monotonic()) if missing else 60.0
-            found = signal.sigtimedwait(_SIGNALS, pause)
+            pause = max(0.0, self._next_start - time.monotonic()) if missing else _LONGEST_PAUSE_SECONDS
+            found = signal.sigtimedwait(_SIGNALS, min(pause, pause_between(self._hang_seconds)))
             if found is not None and found.si_signo != signal.SIGCHLD:
                 return 0
             codes = [self._bury(pid, code) for pid, code in self._ended()]
             if SETTINGS_REFUSED in codes:
                 return SETTINGS_REFUSED
+            self._kill_those_that_hang()
 
     def _start(self) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        heartbeat = Heartbeat(self._hang_seconds)
         pid = os.fork()
         if pid == 0:
-            self._live()
-        self._running[pid] = Worker(pid, time.monotonic())
+            self._live(heartbeat)
+        self._running[pid] = Worker(pid, time.monotonic(), Pulse(heartbeat))
         log.info("worker_started", extra={"fields": {"worker": pid}})
 
-    def _live(self) -> None:
+    def _kill_those_that_hang(self) -> None:
+        now = time.monotonic()
+        for worker in self._running.values():
+            silent = worker.pulse.silent_seconds(now)
+            if silent > self._hang_seconds:
+                fields = {"worker": worker.pid, "silent_seconds": round(silent, 1)}
+                log.warning("worker_hangs", extra={"fields": fields})
+                os.kill(worker.pid, signal.SIGKILL)
+                worker.pulse.forgive()
+
+    def _live(self, heartbeat: Heartbeat) -> None:
         """Is a worker, and never returns."""
         code = 1
         try:
@@ -99,7 +115,7 @@ class Workers:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which the parent gets too
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            self._work(self._listener, self._pipe)
+            self._work(self._listener, Tie(self._pipe, heartbeat))
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else 1
