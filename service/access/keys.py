@@ -20,8 +20,8 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from forecaster.errors import ConfigError
+from forecaster.secret_files import locked, read_secret, write_secret
 from service.access.rate import Rate
-from service.access.secret_files import locked, read_secret, write_secret
 from service.settings import Settings
 
 OVERLAP = timedelta(hours=24)

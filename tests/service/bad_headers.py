@@ -13,9 +13,9 @@ from pathlib import Path
 
 import zstandard
 
+from forecaster.secret_files import write_secret
 from service.access.keys import KeyRecord, KeysDocument, Scope, digest_of
 from service.access.rate import Rate
-from service.access.secret_files import write_secret
 from tests.service.bad_requests import BODY, JSON, LOCKED, MARKER, BadRequest
 
 GZIPPED = gzip.compress(BODY, mtime=0)

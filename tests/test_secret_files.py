@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forecaster.errors import ConfigError
-from service.access.secret_files import locked, read_secret, write_secret
+from forecaster.secret_files import locked, read_secret, write_secret
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o620, 0o660, 0o644, 0o777])
