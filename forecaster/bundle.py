@@ -20,16 +20,17 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from forecaster.config import Config, SplitConfig
+from forecaster.config import Config
 from forecaster.data.whole_folder import publish, sibling
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden
+from forecaster.manifest import FileDigest, Manifest, TrainingFacts
 from forecaster.predictor import Predictor
 from forecaster.runtime.choose import Runtime, RuntimeChoice, Timings, chosen
 from forecaster.stored_predictor import BundleConfig, calibration_tensors, config_of, predictor_of, weights_of
@@ -52,51 +53,6 @@ _LIBRARIES = ("forecaster", "torch", "numpy", "safetensors")
 _MAX_JSON_BYTES = 16 << 20
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-
-
-class StartFacts(Config):
-    """What training began with."""
-
-    kind: Literal["scratch", "warm_start", "fine_tune"] = "scratch"
-    bundle_digest: str | None = Field(None, description="Of the bundle whose weights it began with.")
-    learning_rate_factor: float = Field(1.0, gt=0, le=1)
-    trained_blocks: int | None = Field(
-        None, ge=0, description="Last blocks that were trained, with what follows them. None: everything was."
-    )
-
-
-class TrainingFacts(Config):
-    """What the weights were fitted on: enough to tell whether a later evaluation is free of leakage."""
-
-    data_fingerprint: str
-    num_series: int
-    frequency: str
-    timezone: str | None
-    horizon: int
-    cutoff: str = Field(description="Latest stored time seen in the series that test folds were kept of.")
-    latest: str = Field(description="Latest stored time seen in any series.")
-    used_up: tuple[str, ...] = Field(description="Series too short for a test fold: seen to their end.")
-    split: SplitConfig = Field(description="How validation and test folds were kept from training.")
-    start: StartFacts = StartFacts()
-    num_steps: int = Field(description="Optimiser steps behind the weights; the most of any network of several.")
-    validation_loss: float = Field(description="The lowest; the mean over networks of several.")
-    correction_share: float = Field(1.0, description="Share of the encoder's correction that validation bears out.")
-
-
-class FileDigest(Config):
-    """Size in bytes and SHA-256 of one file."""
-
-    size: int
-    sha256: str
-
-
-class Manifest(Config):
-    """What a bundle consists of and where it comes from."""
-
-    schema_version: Literal[2] = 2
-    libraries: dict[str, str]
-    training: TrainingFacts
-    files: dict[str, FileDigest]
 
 
 @dataclass(frozen=True)

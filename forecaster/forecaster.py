@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from forecaster.baselines import SeasonalNaive
-from forecaster.bundle import Bundle, TrainingFacts, load_bundle, save_bundle
+from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.config import ForecasterConfig, ModelConfig, TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
@@ -19,6 +19,7 @@ from forecaster.data.splits import rolling_origin
 from forecaster.errors import ConfigError, RequestError
 from forecaster.evaluation import Evaluation, evaluate
 from forecaster.leakage import unseen_folds
+from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from forecaster.arrays import BoolArray, IntArray
-from forecaster.bundle import TrainingFacts
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold, split_panel
 from forecaster.errors import FrequencyError, LeakageError
+from forecaster.manifest import TrainingFacts
 
 
 def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> tuple[Fold, ...]:

@@ -12,11 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, TrainingFacts, load_bundle, save_bundle
+from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, load_bundle, save_bundle
 from forecaster.calibration import Calibration
 from forecaster.config import CovariateConfig, ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
 from forecaster.golden import record_golden
+from forecaster.manifest import TrainingFacts
 from forecaster.model.network import Network
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor

@@ -17,7 +17,8 @@ from typing import Any
 
 from safetensors.torch import load_file
 
-from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS, Bundle, Manifest
+from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS, Bundle
+from forecaster.manifest import Manifest
 from forecaster.runtime.choose import RuntimeChoice
 from forecaster.stored_predictor import BundleConfig, predictor_of
 from service.models import loading, models

@@ -18,8 +18,9 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import torch
 
-from forecaster.bundle import TrainingFacts, load_bundle, save_bundle
+from forecaster.bundle import load_bundle, save_bundle
 from forecaster.config import ModelConfig, SplitConfig
+from forecaster.manifest import TrainingFacts
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency

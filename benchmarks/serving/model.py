@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from forecaster.arrays import FloatArray
-from forecaster.bundle import TrainingFacts, load_bundle, save_bundle
+from forecaster.bundle import load_bundle, save_bundle
 from forecaster.config import ModelConfig, SplitConfig
+from forecaster.manifest import TrainingFacts
 from forecaster.model.network import Network
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor

@@ -13,12 +13,12 @@ import torch
 from pydantic import ValidationError
 from pytorch_lightning.callbacks import Callback
 
-from forecaster.bundle import TrainingFacts
 from forecaster.config import ForecasterConfig
 from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
 from forecaster.errors import ConfigError, SeriesError, TrainingError
+from forecaster.manifest import TrainingFacts
 from forecaster.model.heads import HEADS
 from forecaster.predictor import Predictor
 from forecaster.time.calendar import default_calendar

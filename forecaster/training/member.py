@@ -12,11 +12,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
-from forecaster.bundle import StartFacts
 from forecaster.config import ForecasterConfig, TrainingConfig
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
 from forecaster.errors import TrainingError
+from forecaster.manifest import StartFacts
 from forecaster.model.network import Network
 from forecaster.training import cluster
 from forecaster.training.averaging import MovingAverage

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from forecaster.bundle import Bundle, StartFacts
+from forecaster.bundle import Bundle
 from forecaster.config import ModelConfig
 from forecaster.errors import TrainingError
+from forecaster.manifest import StartFacts
 from forecaster.model.network import Network
 from forecaster.training.prefit import Prefit
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from torch import distributed
 
-from forecaster.bundle import StartFacts
 from forecaster.config import Config, ForecasterConfig
 from forecaster.data.store import write_store
 from forecaster.errors import TrainingError
+from forecaster.manifest import StartFacts
 from forecaster.training.cluster import ALONE, Place, join, meeting_point
 from forecaster.training.member import Job
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from forecaster.bundle import TrainingFacts, save_bundle
+from forecaster.bundle import save_bundle
 from forecaster.config import CovariateConfig, SplitConfig
+from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
 from tests.explain.factories import predictor_of
 
