@@ -18,7 +18,8 @@ RUN groupadd --gid 10001 forecaster \
  && useradd --uid 10001 --gid 10001 --home-dir /var/lib/forecaster --create-home --shell /usr/sbin/nologin forecaster \
  && chmod 0700 /var/lib/forecaster
 COPY --from=build /opt/venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+ARG CODE_COMMIT=""
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 FORECASTER_CODE_COMMIT=$CODE_COMMIT \
     HOME=/var/lib/forecaster FORECASTER_HOME=/var/lib/forecaster \
     MPLCONFIGDIR=/tmp/matplotlib
 USER 10001:10001

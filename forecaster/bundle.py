@@ -30,7 +30,7 @@ from forecaster.config import Config
 from forecaster.data.whole_folder import publish, sibling
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden
-from forecaster.manifest import FileDigest, Manifest, TrainingFacts
+from forecaster.manifest import FileDigest, Manifest, Provenance, TrainingFacts
 from forecaster.predictor import Predictor
 from forecaster.runtime.choose import Runtime, RuntimeChoice, Timings, chosen
 from forecaster.stored_predictor import BundleConfig, calibration_tensors, config_of, predictor_of, weights_of
@@ -65,8 +65,19 @@ class Bundle:
     digest: str  # 'sha256:...' of the manifest
     runtime: RuntimeChoice  # what executes the predictor
 
+    @property
+    def facts(self) -> TrainingFacts:
+        """The facts of its training."""
+        return self.manifest.training
 
-def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts, graph: bytes | None = None) -> str:
+
+def save_bundle(
+    folder: Path,
+    predictor: Predictor,
+    training: TrainingFacts,
+    graph: bytes | None = None,
+    provenance: Provenance | None = None,
+) -> str:
     """Writes a bundle to `folder`, which must not exist yet, all or nothing. Gives its digest.
 
     `graph` is what `forecaster.runtime.export` gives for the predictor, if it shall be executed by ONNX Runtime too.
@@ -87,13 +98,13 @@ def save_bundle(folder: Path, predictor: Predictor, training: TrainingFacts, gra
         files = {path.name: _digest_file(path) for path in sorted(draft.iterdir())}
         libraries = {name: importlib.metadata.version(name) for name in _LIBRARIES}
         _open_to_others(draft)
-        manifest = Manifest(libraries=libraries, training=training, files=files)
+        manifest = Manifest(libraries=libraries, training=training, provenance=provenance, files=files)
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2))
         publish(draft, folder, overwrite=False)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    return _digest_manifest(folder)
+    return digest_of(folder)
 
 
 def _open_to_others(draft: Path) -> None:
@@ -128,7 +139,7 @@ def load_bundle(folder: Path, runtime: Runtime = "eager", num_threads: int = 1) 
         raise
     except (ForecasterError, SafetensorError, RuntimeError, ValueError, OSError) as error:
         raise BundleError(f"bundle {folder.name} cannot be loaded: {error}") from error
-    return Bundle(predictor, config, manifest, _digest_manifest(folder), choice)
+    return Bundle(predictor, config, manifest, digest_of(folder), choice)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -169,11 +180,14 @@ def _verify_files(folder: Path, manifest: Manifest) -> None:
     if found - {NETWORK} != set(_DATA_FILES):
         raise BundleError(f"bundle holds {sorted(found)}, this version of the library wants {sorted(_DATA_FILES)}")
     for name, expected in manifest.files.items():
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            raise IntegrityError(f"{name} of the bundle is not a plain file")
-        if _digest_file(path) != expected:
+        _check_plain(folder / name)
+        if _digest_file(folder / name) != expected:
             raise IntegrityError(f"{name} of the bundle differs from the SHA-256 in its manifest")
+
+
+def _check_plain(path: Path) -> None:
+    if path.is_symlink() or not path.is_file():
+        raise IntegrityError(f"{path.name} of the bundle is not a plain file")
 
 
 def _read_graph(folder: Path, manifest: Manifest) -> bytes | None:
@@ -192,7 +206,8 @@ def _digest_file(path: Path) -> FileDigest:
     return FileDigest(size=path.stat().st_size, sha256=digest)
 
 
-def _digest_manifest(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
+    """Gives the digest of the bundle in a folder: 'sha256:...' of its manifest as it lies there."""
     return f"sha256:{_digest_file(folder / MANIFEST).sha256}"
 
 

@@ -38,6 +38,16 @@ class TrainingFacts(Config):
     correction_share: float = Field(1.0, description="Share of the encoder's correction that validation bears out.")
 
 
+class Provenance(Config):
+    """What leads from a bundle back to its making, beside the data that it was trained on."""
+
+    model: str = Field(description="Name that it was trained under.")
+    run_id: str = Field(description="Of MLflow.")
+    code_commit: str | None = Field(description="Git commit of the trainer's code, '-dirty' with changes, if known.")
+    packages_digest: str = Field(description="Of the names and versions of all installed packages.")
+    metrics: dict[str, float] = Field(description="Scores of its evaluations, by the names they have in the run.")
+
+
 class FileDigest(Config):
     """Size in bytes and SHA-256 of one file."""
 
@@ -51,4 +61,5 @@ class Manifest(Config):
     schema_version: Literal[2] = 2
     libraries: dict[str, str]
     training: TrainingFacts
+    provenance: Provenance | None = Field(None, description="Of what a pipeline registered; older bundles have none.")
     files: dict[str, FileDigest]

@@ -100,12 +100,20 @@ class Environment(Config):
     home: Path = Field(Path("runs"), description="FORECASTER_HOME: working files, and the default store.")
     tracking_uri: str = Field("", description="MLFLOW_TRACKING_URI. Default: SQLite in `home`.")
 
+    code_commit: str | None = Field(
+        None, description="FORECASTER_CODE_COMMIT: of the code, where it is no git checkout."
+    )
+
     @classmethod
     def read(cls) -> Environment:
-        """Reads the two variables."""
+        """Reads the three variables."""
         home = Path(os.environ.get("FORECASTER_HOME") or "runs")
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
-        return cls(home=home, tracking_uri=uri)
+        return cls(
+            home=home,
+            tracking_uri=uri,
+            code_commit=os.environ.get("FORECASTER_CODE_COMMIT") or None,
+        )
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConfig:

@@ -47,7 +47,7 @@ def refuse_seen_folds(panel: Panel, config: PipelineConfig, start: Start) -> Non
     if start.bundle is None or config.start.other_series or not config.split.num_test_folds:
         return
     folds = split_panel(panel, config.model.horizon, config.split).test
-    facts = start.bundle.manifest.training
+    facts = start.bundle.facts
     way_out = "If it was trained on other series than these, set start.other_series"
     try:
         unseen = unseen_folds(panel, folds, facts)

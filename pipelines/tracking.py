@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import re
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +18,7 @@ from forecaster.errors import ConfigError
 from forecaster.metrics import Scores
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
+from pipelines.provenance import run_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,9 +35,6 @@ _CLIENT_SETTINGS = {
 
 _CLIENT_LIMITS = ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
-
-
-_LIBRARIES = ("forecaster", "torch", "pytorch-lightning", "mlflow", "pandas", "numpy")
 
 
 def connect(environment: Environment) -> MlflowClient:
@@ -91,7 +85,7 @@ def run(environment: Environment, experiment: str, name: str, tags: Mapping[str,
 
     with registry_errors():
         identity = _experiment(environment, experiment)
-        opened = mlflow.start_run(experiment_id=identity, run_name=name, tags={**tags, **provenance()})
+        opened = mlflow.start_run(experiment_id=identity, run_name=name, tags={**tags, **run_tags(environment)})
     status = "FINISHED"
     with registry_errors():
         try:
@@ -164,24 +158,6 @@ def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
     ]
     for begin in range(0, len(metrics), 1000):
         mlflow.MlflowClient().log_batch(run_id, metrics=metrics[begin : begin + 1000])
-
-
-def provenance() -> dict[str, str]:
-    """Gives git revision, Python version and command line as tags; URLs, which may hold passwords, are left out."""
-    words = [Path(sys.argv[0]).name, *("<url>" if "://" in word else word for word in sys.argv[1:])]
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    tags = {"python": sys.version.split()[0], **versions, "command": " ".join(words)[:500]}
-    with suppress(OSError, subprocess.SubprocessError):
-        revision = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        )
-        tags["git_revision"] = revision.stdout.strip()
-    return tags
 
 
 def _experiment(environment: Environment, name: str) -> str:

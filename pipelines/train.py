@@ -15,10 +15,11 @@ from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
 
-from forecaster.bundle import load_bundle, save_bundle
+from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.calibration import Calibration
 from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation, evaluate
+from forecaster.manifest import Provenance
 from forecaster.predictor import Predictor
 from forecaster.runtime.export import try_export
 from forecaster.training.callbacks import ReportMetrics
@@ -30,6 +31,7 @@ from pipelines import registry, report
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
+from pipelines.provenance import code_commit, packages_digest
 from pipelines.registry import Version
 from pipelines.start import refuse_seen_folds
 from pipelines.tracking import log_config, log_resolved, log_scores, run
@@ -73,7 +75,7 @@ def train(
         result = fit(
             panel, config.forecaster, checkpoints, start=start, callbacks=reporting, show_progress=show_progress
         )
-        training = _register(client, config, panel, result, _Outcome(run_id, environment.home / "work" / run_id))
+        training = _register(client, config, panel, result, _Outcome(environment, run_id))
         shutil.rmtree(checkpoints, ignore_errors=True)
     return training
 
@@ -82,21 +84,22 @@ def train(
 class _Outcome:
     """Where the results of a run go."""
 
+    environment: Environment
     run_id: str
-    folder: Path
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this run alone."""
+        return self.environment.home / "work" / self.run_id
 
 
 def _register(
     client: MlflowClient, config: PipelineConfig, panel: Panel, result: FitResult, outcome: _Outcome
 ) -> Training:
     """Evaluates what was fitted, logs it, and registers its bundle."""
-    folder = outcome.folder / "bundle"
-    graph = try_export(result.predictor) if config.export else None
-    save_bundle(folder, result.predictor, result.facts, graph)
-    bundle = load_bundle(folder)
     raw = Predictor(result.predictor.networks, result.predictor.frequency)
     validation = evaluate(raw, panel, result.split.validation, raw.levels)  # calibration was learned on these folds
-    test = compare(panel, config, {"model": bundle}) if config.split.num_test_folds else {}
+    test = compare(panel, config, {"model": result}) if config.split.num_test_folds else {}
     shown = test.get("model", validation)
     figure = report.draw_forecasts(panel, shown, outcome.folder / "forecasts.png")
     roles = {"validation": validation, **_test_roles(test)}
@@ -104,9 +107,36 @@ def _register(
         roles["test_uncalibrated"] = evaluate(raw, panel, result.split.test, raw.levels)
     _log_result(outcome.run_id, result, roles, figure)
     mlflow.log_table(report.series_table(panel, shown), "series.json")
+    folder = outcome.folder / "bundle"
+    bundle = _write_bundle(folder, config, result, outcome, _metrics(roles))
     version = registry.register(client, config.name, folder, bundle, _version_tags(panel, test, validation))
     shutil.rmtree(folder)  # the registry has it now
     return Training(outcome.run_id, version, bundle.digest, validation, test, figure)
+
+
+def _write_bundle(
+    folder: Path, config: PipelineConfig, result: FitResult, outcome: _Outcome, metrics: dict[str, float]
+) -> Bundle:
+    """Writes the bundle and gives it as whoever loads it finds it."""
+    provenance = Provenance(
+        model=config.name,
+        run_id=outcome.run_id,
+        code_commit=code_commit(outcome.environment),
+        packages_digest=packages_digest(),
+        metrics=metrics,
+    )
+    graph = try_export(result.predictor) if config.export else None
+    save_bundle(folder, result.predictor, result.facts, graph, provenance)
+    return load_bundle(folder)
+
+
+def _metrics(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
+    """Gives the scores under the names that they have in the run."""
+    return {
+        f"{role}_{name}": value
+        for role, evaluation in evaluations.items()
+        for name, value in evaluation.scores.as_metrics().items()
+    }
 
 
 def _log_metrics(metrics: Mapping[str, float], step: int) -> None:

@@ -344,3 +344,11 @@ def test_others_may_read_a_bundle_as_they_may_read_other_files(bundle_folder: Pa
 def test_a_folder_whose_name_cannot_be_one_is_refused() -> None:
     with pytest.raises(BundleError, match="cannot be read: File name too long"):
         load_bundle(Path("x" * 300))
+
+
+def test_a_bundle_from_before_manifests_had_a_provenance_is_read(bundle_folder: Path) -> None:
+    path = bundle_folder / MANIFEST
+    manifest = json.loads(path.read_text())
+    assert manifest.pop("provenance") is None
+    path.write_text(json.dumps(manifest))
+    assert load_bundle(bundle_folder).manifest.provenance is None

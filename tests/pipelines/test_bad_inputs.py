@@ -17,9 +17,9 @@ from mlflow import MlflowClient
 from forecaster.bundle import load_bundle
 from forecaster.cli import main
 from forecaster.config import TableConfig
-from pipelines import tracking
-from pipelines.config import SourceConfig
+from pipelines.config import Environment, SourceConfig
 from pipelines.loading import build_store
+from pipelines.provenance import run_tags
 from tests.conftest import Registry
 from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings, bad_starts, bad_surroundings
 from tests.pipelines.bad_commands import PASSWORD, BadCommand
@@ -222,7 +222,7 @@ def test_a_bad_command_is_refused_as_documented(
 def test_a_run_remembers_its_command_line_without_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"postgresql://u:{PASSWORD}@h/d"
     monkeypatch.setattr("sys.argv", ["forecaster", "train", "--sql", url, f"--set=source.url={url}", "--seed", "1"])
-    assert tracking.provenance()["command"] == "forecaster train --sql <url> <url> --seed 1"
+    assert run_tags(Environment())["command"] == "forecaster train --sql <url> <url> --seed 1"
 
 
 @pytest.mark.slow
