@@ -6,10 +6,11 @@
     calibration.safetensors   factors of the quantiles' distance from the median [H], rank templates [T H]
     golden.safetensors        some windows and the quantiles that the trainer's predictor gave for them
     network.onnx              all networks as one graph for ONNX Runtime; not in every bundle
+    signature.json            whose key has signed the bundle's digest (forecaster/signature.py); not in every bundle
 
 Data only: nothing in it is executed, and nothing is unpickled. The digest of a bundle is the SHA-256 of its
-manifest, which names the digests of all the rest. `load_bundle` refuses a folder with a file that is missing,
-changed or not in the manifest, and a model that does not reproduce its golden forecast.
+manifest, which names the digests of all the rest but the signature. `load_bundle` refuses a folder with a file that
+is missing, changed or not in the manifest, and a model that does not reproduce its golden forecast.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from forecaster.golden import record_golden
 from forecaster.manifest import FileDigest, Manifest, Provenance, TrainingFacts
 from forecaster.predictor import Predictor
 from forecaster.runtime.choose import Runtime, RuntimeChoice, Timings, chosen
+from forecaster.signature import SIGNATURE
 from forecaster.stored_predictor import BundleConfig, calibration_tensors, config_of, predictor_of, weights_of
 
 MANIFEST = "manifest.json"
@@ -175,6 +177,9 @@ def _refuse_other_schema(manifest: Any, path: Path) -> None:
 
 def _verify_files(folder: Path, manifest: Manifest) -> None:
     found = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if SIGNATURE in found:
+        _check_plain(folder / SIGNATURE)
+        found -= {SIGNATURE}
     if found != set(manifest.files):
         raise IntegrityError(f"bundle holds {sorted(found)}, its manifest names {sorted(manifest.files)}")
     if found - {NETWORK} != set(_DATA_FILES):

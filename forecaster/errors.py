@@ -11,6 +11,7 @@ ForecasterError
 ├── RequestError            a forecast was asked for that the model cannot give
 ├── BundleError             a bundle folder is incomplete, malformed or of another schema
 │   ├── IntegrityError      a file differs from the digest in the manifest
+│   ├── SignatureError      no key that is trusted has signed the manifest
 │   └── GoldenError         the model no longer reproduces its golden forecast
 ├── ExportError             a network cannot be written as a graph for another runtime
 ├── LeakageError            an evaluation would look at data that a model was trained on
@@ -92,6 +93,12 @@ class IntegrityError(BundleError):
     """A file differs from the digest that the manifest records for it."""
 
     code = "digest-mismatch"
+
+
+class SignatureError(BundleError):
+    """No key that is trusted has signed the manifest."""
+
+    code = "bad-signature"
 
 
 class GoldenError(BundleError):

@@ -75,7 +75,7 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
     environment = Environment.read()
     client = tracking.connect(environment)
     version = registry.find(client, reference or config.name)
-    bundle = registry.load(version)
+    bundle = registry.load(version, environment.verifying_keys)
     panel = load_for([bundle], config.source, config.table).panel
     with tracking.run(environment, config.name, f"backtest {version.number}", {"stage": "backtest"}) as run_id:
         evaluations = compare(panel, config, {"model": bundle})
@@ -98,7 +98,7 @@ def promote(as_json: bool, **flags: Any) -> None:
     config = build_comparison(**flags)
     environment = Environment.read()
     client = tracking.connect(environment)
-    contenders = find_contenders(client, config.name)
+    contenders = find_contenders(environment, client, config.name)
     panel = load_for(list(contenders.bundles.values()), config.source, config.table).panel
     outcome = promote_best(environment, client, config, panel, contenders)
     if not outcome.decision.promote:
@@ -210,6 +210,18 @@ def schedule(configs: tuple[Path, ...], cron: str) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     build_scheduler(Environment.read(), configs, cron).start()
+
+
+@click.command("signing-key")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--show", is_flag=True, help="Make no key: print the public key of a FILE that is there.")
+@as_json
+def signing_key(path: Path, show: bool, as_json: bool) -> None:
+    """Make a FILE with a private key, for trainings to sign with, and print the public key that proves it."""
+    from pipelines.signing import make_signing_key, read_signing_key
+
+    public = (read_signing_key(path) if show else make_signing_key(path)).public_key
+    echo({"file": str(path), "public_key": public}, [public], as_json=as_json)
 
 
 @click.command()

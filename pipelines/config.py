@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig, TableConfig, TrainingConfig
 from forecaster.errors import ConfigError
+from forecaster.signature import parse_public_keys
 
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
@@ -95,23 +96,36 @@ class PipelineConfig(Config):
 
 
 class Environment(Config):
-    """Where runs, models and working files live."""
+    """Where runs, models and working files live, and whose models they are."""
 
     home: Path = Field(Path("runs"), description="FORECASTER_HOME: working files, and the default store.")
     tracking_uri: str = Field("", description="MLFLOW_TRACKING_URI. Default: SQLite in `home`.")
 
+    signing_key_file: Path | None = Field(
+        None, description="FORECASTER_SIGNING_KEY_FILE: the private key that signs what is registered."
+    )
+    verifying_keys: tuple[str, ...] = Field(
+        (), description="FORECASTER_VERIFYING_KEYS: public keys, one of which must have signed a version that is read."
+    )
     code_commit: str | None = Field(
         None, description="FORECASTER_CODE_COMMIT: of the code, where it is no git checkout."
     )
 
     @classmethod
     def read(cls) -> Environment:
-        """Reads the three variables."""
+        """Reads the variables; ConfigError for public keys that are none."""
         home = Path(os.environ.get("FORECASTER_HOME") or "runs")
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
+        key_file = os.environ.get("FORECASTER_SIGNING_KEY_FILE")
+        try:
+            verifying = parse_public_keys(os.environ.get("FORECASTER_VERIFYING_KEYS", ""))
+        except ValueError as error:
+            raise ConfigError(f"FORECASTER_VERIFYING_KEYS {error}") from None
         return cls(
             home=home,
             tracking_uri=uri,
+            signing_key_file=Path(key_file) if key_file else None,
+            verifying_keys=verifying,
             code_commit=os.environ.get("FORECASTER_CODE_COMMIT") or None,
         )
 

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from forecaster.bundle import Bundle
 from forecaster.data.panel import Panel
-from forecaster.errors import BundleError
+from forecaster.errors import BundleError, SignatureError
 from forecaster.evaluation import Evaluation
 from pipelines import registry
 from pipelines.backtest import SEASONAL_NAIVE, compare
@@ -39,7 +39,7 @@ class Contenders:
     """The challenger, and the champion if there is one; `bundles` by role, of those that are to be compared.
 
     A champion that is the challenger is not among them, nor one that another version of the library wrote and this
-    one cannot read: it gives way to whatever beats the seasonal naive.
+    one cannot read, nor one that nobody trusted has signed: it gives way to whatever beats the seasonal naive.
     """
 
     challenger: Version
@@ -47,29 +47,31 @@ class Contenders:
     bundles: dict[str, Bundle]
 
 
-def find_contenders(client: MlflowClient, name: str, challenger: Version | None = None) -> Contenders:
+def find_contenders(
+    environment: Environment, client: MlflowClient, name: str, challenger: Version | None = None
+) -> Contenders:
     """Loads the challenger, by default the version with that alias, and the champion of a model.
 
-    Raises RegistryError where there is no challenger, BundleError for a damaged bundle.
+    Raises RegistryError where there is no challenger, BundleError for a damaged bundle and a challenger not signed.
     """
     challenger = challenger or registry.find_alias(client, name, registry.CHALLENGER)
     if challenger is None:
         raise RegistryError(f"model {name!r} has no challenger: train one first", code="alias-missing")
     champion = registry.find_alias(client, name, registry.CHAMPION)
-    bundles = {"challenger": registry.load(challenger)}
+    bundles = {"challenger": registry.load(challenger, environment.verifying_keys)}
     if champion is not None and champion != challenger:
-        with _other_schema_passed_over(champion):
-            bundles["champion"] = registry.load(champion)
+        with _unusable_passed_over(champion):
+            bundles["champion"] = registry.load(champion, environment.verifying_keys)
     return Contenders(challenger, champion, bundles)
 
 
 @contextmanager
-def _other_schema_passed_over(version: Version) -> Iterator[None]:
-    """Passes over a bundle of another schema version, with a warning in the log."""
+def _unusable_passed_over(version: Version) -> Iterator[None]:
+    """Passes over a bundle of another schema version or without a signature, with a warning in the log."""
     try:
         yield
     except BundleError as error:
-        if error.code != "other-schema":
+        if error.code != "other-schema" and not isinstance(error, SignatureError):
             raise
         log.warning("champion_left_out", extra={"fields": {"version": str(version), "reason": str(error)}})
 
@@ -82,7 +84,8 @@ def promote(
     challenger: Version | None = None,
 ) -> Promotion:
     """Compares challenger, champion and seasonal naive on the same folds and moves the alias if it is earned."""
-    return promote_best(environment, client, config, panel, find_contenders(client, config.name, challenger))
+    contenders = find_contenders(environment, client, config.name, challenger)
+    return promote_best(environment, client, config, panel, contenders)
 
 
 def promote_best(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from forecaster.bundle import Bundle, load_bundle
+from forecaster.bundle import Bundle
 from pipelines import registry, tracking
 from pipelines.config import Environment
 
@@ -20,12 +20,12 @@ class Referred:
 
 
 def load_reference(environment: Environment, reference: str) -> Referred:
-    """Loads 'NAME' (its champion), 'NAME@alias', 'NAME/7' or a bundle folder.
+    """Loads 'NAME' (its champion), 'NAME@alias', 'NAME/7' or a bundle folder, signed where the environment asks for it.
 
     Raises ConfigError for what is none of these, RegistryError for a version that there is not, BundleError.
     """
     with suppress(OSError):  # a text that can be no path is the name of a version, if anything
         if reference and Path(reference).is_dir():
-            return Referred(reference, load_bundle(Path(reference)))
+            return Referred(reference, registry.load_folder(Path(reference), environment.verifying_keys))
     version = registry.find(tracking.connect(environment), reference)
-    return Referred(str(version), registry.load(version))
+    return Referred(str(version), registry.load(version, environment.verifying_keys))

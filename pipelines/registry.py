@@ -17,6 +17,7 @@ from mlflow.types.schema import AnyType
 import forecaster
 from forecaster.bundle import DIGEST_TAG, VERSION_PATH, Bundle, load_bundle
 from forecaster.errors import ConfigError
+from forecaster.signature import verify_signature
 from pipelines.config import MODEL_NAME
 from pipelines.errors import RegistryError
 from pipelines.tracking import registry_errors
@@ -85,11 +86,19 @@ def _aliases(client: MlflowClient, name: str) -> dict[str, Version]:
         return {alias: Version(name, int(number)) for model in found for alias, number in model.aliases.items()}
 
 
-def load(version: Version) -> Bundle:
-    """Downloads the bundle of a version and loads it, verified."""
+def load(version: Version, trusted: tuple[str, ...]) -> Bundle:
+    """Downloads the bundle of a version and loads it as `load_folder` does."""
     with tempfile.TemporaryDirectory(prefix="forecaster-") as folder, registry_errors():
         uri = f"models:/{version.name}/{version.number}/{VERSION_PATH}"
-        return load_bundle(Path(download_artifacts(artifact_uri=uri, dst_path=folder)))
+        return load_folder(Path(download_artifacts(artifact_uri=uri, dst_path=folder)), trusted)
+
+
+def load_folder(folder: Path, trusted: tuple[str, ...]) -> Bundle:
+    """Loads a bundle, verified; where there are `trusted` public keys, one of them must have signed it."""
+    bundle = load_bundle(folder)
+    if trusted:
+        verify_signature(folder, bundle.digest, trusted)
+    return bundle
 
 
 def replace_champion(client: MlflowClient, version: Version, champion: Version | None, reason: str) -> None:

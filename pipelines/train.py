@@ -22,6 +22,7 @@ from forecaster.evaluation import Evaluation, evaluate
 from forecaster.manifest import Provenance
 from forecaster.predictor import Predictor
 from forecaster.runtime.export import try_export
+from forecaster.signature import SigningKey, write_signature
 from forecaster.training.callbacks import ReportMetrics
 from forecaster.training.fit import FitResult, fit, fit_key, resolve
 from forecaster.training.memory import memory_estimate
@@ -33,6 +34,7 @@ from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
 from pipelines.provenance import code_commit, packages_digest
 from pipelines.registry import Version
+from pipelines.signing import read_signing_key
 from pipelines.start import refuse_seen_folds
 from pipelines.tracking import log_config, log_resolved, log_scores, run
 
@@ -65,6 +67,7 @@ def train(
     A run that was broken off goes on where it was: checkpoints are kept by data and config until one has ended.
     """
     panel, start = loaded.panel, start or scratch()
+    key = None if environment.signing_key_file is None else read_signing_key(environment.signing_key_file)
     tags = {"stage": "train", "model": config.name, "frequency": panel.axis.frequency.alias, **_start_tags(start)}
     with run(environment, config.name, f"train {config.name}", tags) as run_id:
         _log_data(config, loaded)
@@ -75,17 +78,18 @@ def train(
         result = fit(
             panel, config.forecaster, checkpoints, start=start, callbacks=reporting, show_progress=show_progress
         )
-        training = _register(client, config, panel, result, _Outcome(environment, run_id))
+        training = _register(client, config, panel, result, _Outcome(environment, run_id, key))
         shutil.rmtree(checkpoints, ignore_errors=True)
     return training
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Where the results of a run go."""
+    """Where the results of a run go, and whose they are."""
 
     environment: Environment
     run_id: str
+    key: SigningKey | None
 
     @property
     def folder(self) -> Path:
@@ -117,7 +121,7 @@ def _register(
 def _write_bundle(
     folder: Path, config: PipelineConfig, result: FitResult, outcome: _Outcome, metrics: dict[str, float]
 ) -> Bundle:
-    """Writes the bundle and gives it as whoever loads it finds it."""
+    """Writes the bundle, signed where there is a key, and gives it as whoever loads it finds it."""
     provenance = Provenance(
         model=config.name,
         run_id=outcome.run_id,
@@ -126,7 +130,9 @@ def _write_bundle(
         metrics=metrics,
     )
     graph = try_export(result.predictor) if config.export else None
-    save_bundle(folder, result.predictor, result.facts, graph, provenance)
+    digest = save_bundle(folder, result.predictor, result.facts, graph, provenance)
+    if outcome.key is not None:
+        write_signature(folder, outcome.key.sign(digest))
     return load_bundle(folder)
 
 

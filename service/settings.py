@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, Validation
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from forecaster.errors import ConfigError
+from forecaster.signature import parse_public_keys
 from service.models.specs import ALIAS, ModelSpec
 
 _SHORTEST_PEPPER = 32
@@ -44,6 +45,11 @@ class Settings(BaseSettings):
     )
     rate_burst: float = Field(5e8, gt=0, allow_inf_nan=False, description="Points x horizon of one key at once.")
     max_auth_failures: int = Field(30, ge=1, description="Refused keys in a minute of one address; then comes 429.")
+    verifying_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Public keys of trainers, comma-separated. With any, a version that none of them has signed is "
+        "refused.",
+    )
     refresh_seconds: float = Field(10.0, gt=0, description="How often the alias is looked up.")
     registry_timeout_seconds: int = Field(4, ge=1, description="How long one look-up may take, all models together.")
     retry_refused_seconds: float = Field(300.0, gt=0, description="When a version that was refused is tried again.")
@@ -84,6 +90,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("verifying_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return parse_public_keys(value) if isinstance(value, str) else value
 
     @field_validator("models")
     @classmethod

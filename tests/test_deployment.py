@@ -120,6 +120,10 @@ def test_service_and_scheduler_hold_no_secret() -> None:
         assert not any(secret in str(SERVICES[name]) for secret in SECRETS)
 
 
+def test_only_the_scheduler_knows_the_signing_key() -> None:
+    assert [name for name, service in SERVICES.items() if "SIGNING_KEY" in str(service)] == ["scheduler"]
+
+
 def test_example_environment_names_every_variable_of_compose_and_no_secret() -> None:
     example = (ROOT / ".env.example").read_text()
     named = dict(re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", example, re.MULTILINE))

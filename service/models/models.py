@@ -47,7 +47,8 @@ class Models:
         self._num_threads = settings.num_threads
         self._registry = registry
         self._cache = BundleCache(settings.home)
-        self._loader = Loader(registry, self._cache, warm, Execution(settings.runtime, settings.num_threads))
+        execution = Execution(settings.runtime, settings.num_threads)
+        self._loader = Loader(registry, self._cache, warm, execution, settings.verifying_keys)
         self._clock = clock
         self._give_back = give_back
         self._pauses = Pauses(settings.refresh_seconds, settings.retry_refused_seconds, random.Random())  # noqa: S311

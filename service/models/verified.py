@@ -14,6 +14,7 @@ from forecaster.bundle import GOLDEN, MANIFEST, Bundle, load_bundle
 from forecaster.errors import BundleError, IntegrityError
 from forecaster.golden import replay_golden
 from forecaster.runtime.choose import Runtime
+from forecaster.signature import verify_signature
 from service.models.registry import VersionRef
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -41,13 +42,18 @@ def check_reference(reference: VersionRef) -> None:
         )
 
 
-def verified_bundle(folder: Path, reference: VersionRef, execution: Execution = EAGER) -> Bundle:
+def verified_bundle(
+    folder: Path, reference: VersionRef, execution: Execution = EAGER, trusted: tuple[str, ...] = ()
+) -> Bundle:
     """Loads the bundle of a version: its manifest has the digest that the registry names, its files those of the
-    manifest, and it gives its golden forecast. BundleError otherwise, in words without a path of this machine.
+    manifest, and it gives its golden forecast. One of the `trusted` public keys has signed it, if there are any.
+    BundleError otherwise, in words without a path of this machine.
     """
     check_reference(reference)
     try:
         _check_manifest(folder, reference.digest)
+        if trusted:
+            verify_signature(folder, reference.digest, trusted)
         bundle = load_bundle(folder, execution.runtime, execution.num_threads)
     except OSError as error:
         raise BundleError(f"the bundle cannot be read: {error.strerror}") from error

@@ -70,6 +70,29 @@ SURROUNDINGS = (
         MLFLOW_HTTP_REQUEST_TIMEOUT="soon",
     ),
     BadCommand(
+        "a signing key that is not there",
+        USAGE,
+        "invalid-config",
+        "the signing key none.pem is missing",
+        ("train", "--data", "hours.csv"),
+        {"FORECASTER_SIGNING_KEY_FILE": "none.pem"},
+    ),
+    surroundings(
+        "public keys of trainers that are none",
+        USAGE,
+        "invalid-config",
+        "FORECASTER_VERIFYING_KEYS holds something else than public keys",
+        FORECASTER_VERIFYING_KEYS="ed25519:abc",
+    ),
+    BadCommand(
+        "a model that is not signed, where public keys are given",
+        ELSEWHERE,
+        "not-signed",
+        "the bundle has no signature.json",
+        ("predict", "--data", "hours.csv", "--model", "waves"),
+        {"FORECASTER_VERIFYING_KEYS": f"ed25519:{0:064x}"},
+    ),
+    BadCommand(
         "`forecaster doctor` without MLflow",
         ELSEWHERE,
         "",
@@ -89,6 +112,11 @@ SURROUNDINGS = (
         "a pepper of the keys that could be guessed",
         "key_pepper: Value error, has fewer than 32 characters",
         FORECASTER_KEY_PEPPER="changeme",
+    ),
+    serve(
+        "public keys for the service that are none",
+        "verifying_keys: Value error, holds something else than public keys",
+        FORECASTER_VERIFYING_KEYS="ed25519:abc",
     ),
     serve(
         "a registry of the service that is none",

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from forecaster.bundle import VERSION_PATH, load_bundle
 from forecaster.cli import main
 from forecaster.data.reading import read_panel
+from pipelines.config import Environment
 from pipelines.policy import Decision
 from tests.conftest import Registry, noisy_waves
 
@@ -177,11 +178,11 @@ def test_a_champion_of_another_schema_gives_way_to_what_beats_the_naive(shell: S
     for _ in range(2):
         shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
     writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
-    assert set(find_contenders(shell.client, "waves").bundles) == {"challenger", "champion"}
+    assert set(find_contenders(Environment.read(), shell.client, "waves").bundles) == {"challenger", "champion"}
     folder = Path(shell.client.get_model_version_download_uri("waves", "2").removeprefix("file://")) / VERSION_PATH
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 1}))
-    found = find_contenders(shell.client, "waves")
+    found = find_contenders(Environment.read(), shell.client, "waves")
     assert (set(found.bundles), found.champion) == ({"challenger"}, writer.Version("waves", 2))
 
 

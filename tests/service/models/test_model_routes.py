@@ -24,11 +24,11 @@ from tests.service.fakes import FakeClock, FakeRegistry
 class Site:
     """The routes alone, on models that follow a registry in memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **given: Any) -> None:
         self.registry = FakeRegistry(folder / "registry")
         self.clock = FakeClock()
         settings = Settings(
-            home=folder, registry_uri="sqlite://", authentication=False, models=("waves", "days", "waves/1")
+            home=folder, registry_uri="sqlite://", authentication=False, models=("waves", "days", "waves/1"), **given
         )
         self.models = Models(settings, self.registry, clock=self.clock)
         self.app = FastAPI()
@@ -79,6 +79,17 @@ def test_a_refused_version_is_shown_beside_the_one_that_serves(site: Site) -> No
     assert (one["differing_libraries"], one["contract_changes"]) == ({}, {})
     pinned = site.get("/v1/model", name="waves/1").json()
     assert (pinned["spec"], pinned["desired"], pinned["refused"]) == ("waves/1", "1", None)
+
+
+def test_a_version_that_is_not_signed_is_shown_and_counted_as_other_refusals_are(tmp_path: Path) -> None:
+    site = Site(tmp_path, verifying_keys=(f"ed25519:{0:064x}",))
+    site.registry.add()
+    telemetry = Telemetry()
+    telemetry.show_refresh(site.models.refresh(), site.models.state())
+    refused = {one["spec"]: one["refused"]["code"] for one in site.list()["waiting"]}
+    assert refused == {"days@champion": "alias-missing", "waves/1": "not-signed", "waves@champion": "not-signed"}
+    line = 'forecaster_model_failures_total{code="not-signed",spec="waves@champion"} 1.0'
+    assert line in telemetry.exposition().decode().splitlines()
 
 
 def test_models_that_wait_and_an_outage_are_shown(site: Site) -> None:
