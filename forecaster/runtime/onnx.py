@@ -4,9 +4,9 @@ The graph's inputs are those that `input_names` names, its outputs the members' 
 made of them for the levels that nearly all ask for: calibrated quantiles, where the head is one of quantiles. Those of
 distributions are worked out by functions that no graph has. Only what is asked for is computed.
 
-ONNX Runtime is imported when the first graph is opened, and kept from reporting to its makers, which it does by default.
-A graph is data from outside: it comes as bytes whose digest was checked, and nothing that it points to outside of them
-is read.
+ONNX Runtime is imported when the first graph is opened, and kept from reporting to its makers, which it does by
+default. A graph is data from outside: it comes as bytes whose digest was checked, and nothing that it points to outside
+of them is read.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class OnnxEnsemble:
 
 def _session(graph: bytes, num_threads: int) -> onnxruntime.InferenceSession:
     """Opens a graph on the CPU. Threads do not spin while they wait: cores are shared with other requests."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at its import; its function for it comes after a first report
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at its import; its function for it comes too late
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
