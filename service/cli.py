@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from service.imports import import_without_the_unused
+from service.models.memory import give_back_memory
+
 _SWITCH_SECONDS = 0.0005
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ def serve(models: tuple[str, ...], **given: Any) -> None:
 
     settings = read_settings({**given, "models": models or None})
     _set_threads(settings.num_threads)
+    gc.disable()  # until all is imported: none of that is garbage, and looking at it takes half a second
+    import_without_the_unused()
     if settings.workers > 1:
         sys.exit(_serve_by_several(settings))
     _serve_alone(settings)
@@ -46,6 +51,7 @@ def _serve_alone(settings: Settings) -> None:
     from service.edge.server import Server
     from service.telemetry.logs import configure_logging
 
+    _keep_what_is_imported()
     app = create_app(settings, _settle)
     configure_logging()
     Server(app, settings).run()
@@ -67,6 +73,7 @@ def _serve_by_several(settings: Settings) -> int:
             Server(create_app(settings, _settle), settings, tie).run([listener])
 
         _import_store(settings.resolved_registry_uri())
+        _keep_what_is_imported()
         configure_logging()
         return Workers(settings, listen(settings), work).run()
 
@@ -80,15 +87,23 @@ def _import_store(uri: str) -> None:
             importlib.import_module(f"mlflow.store.{name}.sqlalchemy_store")
 
 
+def _keep_what_is_imported() -> None:
+    """Lets the collector work, but not look at the half a million objects that are there already."""
+    gc.freeze()
+    gc.enable()
+
+
 def _settle() -> None:
     """Prepares the interpreter for answering.
 
     What was imported and loaded until now stays: the collector need not look at its million objects again and again.
+    What loading took beyond that goes back to the system.
     And the inference thread, when it comes back from a forward pass, waits for the event loop half a millisecond at
     most, not five.
     """
     gc.collect()
     gc.freeze()
+    give_back_memory()
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -557,28 +556,3 @@ def test_one_refresh_runs_at_a_time(house: House) -> None:
     slow.join(10)
     assert house.registry.num_looks == 1
     assert models.is_ready
-
-
-COLD_START = """
-import sys
-from pathlib import Path
-from service.models.models import Models
-from service.models.registry import Registry
-from service.settings import Settings
-import service.routes.models, service.telemetry.telemetry
-settings = Settings(home=Path(sys.argv[1]), registry_uri="http://127.0.0.1:1")
-models = Models(settings, Registry(settings))
-models.restore()
-assert models.is_ready
-print(sorted({"mlflow", "scipy.stats"} & set(sys.modules)))
-"""
-
-
-@pytest.mark.slow
-def test_a_cold_start_needs_neither_mlflow_nor_statistics(house: House) -> None:
-    house.registry.add()
-    house.refreshed()
-    done = subprocess.run(
-        [sys.executable, "-c", COLD_START, str(house.home)], capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

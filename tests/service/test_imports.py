@@ -1,0 +1,171 @@
+"""What `forecaster serve` imports: what it needs and no more, MLflow once it is ready, no trainer and no notebooks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.reliability.serving import MODEL, forecast_body, serving, write_untrained
+from service.models.cache import BundleCache
+from service.models.registry import VersionRef
+from service.models.specs import ModelSpec
+
+# Serves, and writes the names of all modules: as MLflow is about to be imported, and when the file "ask" is there.
+WATCHED = """
+import gc, json, sys, threading, time
+from pathlib import Path
+folder = Path(sys.argv.pop(1))
+
+def write(name):
+    there = [module for module in list(sys.modules) if sys.modules.get(module) is not None]
+    found = {"modules": there, "collects": gc.isenabled(), "kept": gc.get_freeze_count()}
+    (folder / "draft").write_text(json.dumps(found))
+    (folder / "draft").rename(folder / name)
+
+def look(event, arguments):
+    if event == "import" and arguments[0].startswith("mlflow") and not (folder / "early").exists():
+        write("early")
+
+def wait():
+    while not (folder / "ask").exists():
+        time.sleep(0.02)
+    write("late")
+
+sys.addaudithook(look)
+threading.Thread(target=wait, daemon=True).start()
+from forecaster.cli import main
+main()
+"""
+
+# All that may be imported from outside the standard library before the first answer: every start pays for it.
+EARLY = {
+    *("forecaster", "service"),
+    *("torch", "torchgen", "functorch", "numpy", "pandas", "dateutil", "six", "safetensors", "onnxruntime"),
+    *("fastapi", "fastapi_offline", "starlette", "anyio", "sniffio", "uvicorn", "uvloop", "httptools", "click"),
+    *("pydantic", "pydantic_core", "pydantic_settings", "annotated_types", "annotated_doc", "typing_inspection"),
+    *("dotenv", "typing_extensions", "orjson", "zstandard", "prometheus_client", "opentelemetry"),
+    *("tqdm", "watchfiles"),  # taken by torch and uvicorn where they are; the serving install has neither
+}
+LATE = {
+    *("mlflow", "google", "requests", "urllib3", "idna", "certifi", "charset_normalizer", "databricks", "cachetools"),
+    *("yaml", "sqlparse", "packaging", "importlib_metadata", "zipp", "scipy"),
+    "psutil",
+}
+# Parts of what is allowed, or what would be there had nobody kept it out.
+NEVER = {"pyarrow", "scipy.stats", "torch._meta_registrations", "torch._dynamo", "torch._inductor", "sympy", "sklearn"}
+NEVER |= {"pytorch_lightning", "torchmetrics", "matplotlib", "IPython", "sqlalchemy", "alembic", "statsmodels", "onnx"}
+NEVER |= {"forecaster.training", "forecaster.runtime.export", "pipelines", "rich", "apscheduler", "boto3"}
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """What a service has imported, and how its garbage is collected."""
+
+    modules: frozenset[str]
+    collects: bool
+    kept: int  # objects that the collector no longer looks at
+
+
+@dataclass(frozen=True)
+class Moments:
+    """A service when it was ready, and when it had looked at the registry and answered."""
+
+    early: Interpreter
+    late: Interpreter
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory: pytest.TempPathFactory) -> Moments:
+    """Those of a service that executes by ONNX Runtime, starts from the disk and finds no registry."""
+    folder = tmp_path_factory.mktemp("imports")
+    home = folder / "home"
+    cache_version(home, folder / "bundle")
+    command = (sys.executable, "-c", WATCHED, str(folder), "serve")
+    settings = {"registry_uri": "http://127.0.0.1:1", "runtime": "onnx"}
+    with serving(home, command=command, **settings) as service:
+        assert httpx.post(f"{service.url}/v1/forecast", json=forecast_body()).status_code == 200
+        assert within(60, lambda: "registry_unavailable" in service.log.read_text())
+        (folder / "ask").touch()
+        assert within(60, (folder / "late").exists)
+    early, late = (json.loads((folder / name).read_text()) for name in ("early", "late"))
+    return Moments(*(Interpreter(**found | {"modules": frozenset(found["modules"])}) for found in (early, late)))
+
+
+@pytest.mark.slow
+def test_a_service_is_ready_before_it_imports_what_only_the_registry_needs(moments: Moments) -> None:
+    assert foreign(moments.early.modules) - EARLY == set()
+    assert {"torch", "onnxruntime", "fastapi"} <= moments.early.modules
+
+
+@pytest.mark.slow
+def test_a_service_imports_neither_trainer_nor_notebooks_nor_tracing(moments: Moments) -> None:
+    assert "mlflow" in moments.late.modules
+    assert foreign(moments.late.modules) - EARLY - LATE == set()
+    assert moments.late.modules & NEVER == set()
+
+
+@pytest.mark.slow
+def test_garbage_is_collected_from_the_first_request_on_but_not_looked_for_in_what_was_imported(
+    moments: Moments,
+) -> None:
+    assert moments.early.collects
+    assert moments.late.collects
+    assert 100_000 < moments.early.kept < moments.late.kept
+
+
+def test_the_unused_is_there_where_nobody_keeps_it_out_and_forecasts_are_the_same(tmp_path: Path) -> None:
+    write_untrained(tmp_path / "bundle")
+    plain, kept_out = (run(code + FORECASTS, str(tmp_path / "bundle")) for code in ("import pandas\n", KEPT_OUT))
+    assert plain.pop() == str(["pyarrow", "torch._meta_registrations"])
+    assert kept_out.pop() == "[]"
+    assert plain == kept_out
+
+
+KEPT_OUT = "from service.imports import import_without_the_unused\nimport_without_the_unused()\n"
+FORECASTS = """
+import sys
+from pathlib import Path
+import torch
+from forecaster.bundle import load_bundle
+from forecaster.golden import record_golden
+predictor = load_bundle(Path(sys.argv[1])).predictor
+print(record_golden(predictor)["quantiles"].numpy().tobytes().hex())
+print([name for name in ("pyarrow", "torch._meta_registrations") if sys.modules.get(name)])
+"""
+
+
+def run(code: str, *arguments: str) -> list[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+
+
+def cache_version(home: Path, bundle: Path) -> None:
+    """Puts a version into the cache of a home, as if it had served last."""
+    reference = VersionRef(MODEL, "1", write_untrained(bundle, has_graph=True))
+    cache = BundleCache(home)
+    shutil.copytree(bundle, cache.folder(reference))
+    cache.commit(ModelSpec(MODEL, alias="champion"), reference, None, 1)
+
+
+def foreign(names: Iterable[str]) -> set[str]:
+    """Gives the top-level packages among module names that are no part of Python, nor made by an extension module."""
+    tops = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    return {top for top in tops if not top.startswith(("_", "cython_runtime"))}
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
