@@ -22,6 +22,10 @@ from forecaster.model.patching import cut_patches, patch_ages
 from forecaster.model.scaling import ScaledContext, scale_context, scale_covariate
 from forecaster.types import CovariateBatch, Masked
 
+# Static numbers count as no further than this many standard deviations from the mean of the training series. None of
+# those is beyond sqrt(S - 1) (Samuelson 1968), so training never meets it; in float32 squares overflow from 1e19 on.
+LARGEST_SCALED_STATIC = 1e6
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -123,7 +127,8 @@ class TokenEmbedding(nn.Module):
 class StaticEmbedding(nn.Module):
     """Turns what holds for a whole series into one vector [D]: a linear map of numbers, a vector for each category.
 
-    Numbers are standardised by `loc` and `spread`, which the trainer takes from its series. Category 0 stands for
+    Numbers are standardised by `loc` and `spread`, which the trainer takes from its series, and clipped to
+    LARGEST_SCALED_STATIC. Category 0 stands for
     missing and for texts that training has not met.
     """
 
@@ -149,7 +154,8 @@ class StaticEmbedding(nn.Module):
         parts = [table(covariates.categories[:, place]) for place, table in enumerate(self.tables)]
         if self.linear is not None:
             observed = covariates.static.observed
-            numbers = torch.where(observed, (covariates.static.values - self.loc) / self.spread, 0.0)
+            scaled = (covariates.static.values - self.loc) / self.spread
+            numbers = torch.where(observed, scaled.clamp(-LARGEST_SCALED_STATIC, LARGEST_SCALED_STATIC), 0.0)
             parts.append(self.linear(torch.cat([numbers, observed], dim=-1).to(self.linear.weight.dtype)))
         return torch.stack(parts).sum(dim=0)
 

@@ -13,7 +13,8 @@ from service.errors import InvalidFields, MissingCovariate
 from service.requests.rows import Rows
 from service.schemas import SeriesIn
 
-# Numbers of a whole series reach the network unscaled, which squares them in 32 bits.
+# Networks clip numbers of a whole series that are far from those of training; graphs for ONNX Runtime that were written
+# before they did square them in 32 bits.
 _MAX_STATIC = 1e15
 
 

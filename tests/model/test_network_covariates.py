@@ -57,6 +57,22 @@ def test_known_numbers_and_the_calendar_of_each_step_ahead_move_the_forecast(dec
             assert (forecast(network, replace(batch, covariates=changed)) - before).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("number", [1e6, -1e15, 1e30])
+@pytest.mark.parametrize("spread", [1.0, 1e-6, 1e-9])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"norm_placement": "post"}, {"norm": "rms", "feed_forward": "swiglu"}, {"head": "student_t"}],
+    ids=["plain", "post norm", "modern", "student_t"],
+)
+def test_no_static_number_makes_the_forecast_infinite(changes: dict[str, str], spread: float, number: float) -> None:
+    network = awake_network(covariates=COVARIATES, **changes)
+    assert network.tokens.static is not None
+    network.tokens.static.spread.fill_(spread)
+    batch = batch_for(network)
+    static = Masked(torch.full((4, 2), number, dtype=torch.float64), torch.ones(4, 2, dtype=torch.bool))
+    assert forecast(network, replace(batch, covariates=replace(covariates_of(batch), static=static))).isfinite().all()
+
+
 def test_future_tokens_know_nothing_of_past_covariates() -> None:
     network = awake_network(covariates=COVARIATES)
     batch = batch_for(network)

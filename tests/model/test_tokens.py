@@ -12,7 +12,7 @@ import torch
 from forecaster.config import CovariateConfig
 from forecaster.errors import RequestError
 from forecaster.model.scaling import ScaledContext, scale_context, scale_covariate
-from forecaster.model.tokens import StaticEmbedding, TokenEmbedding
+from forecaster.model.tokens import LARGEST_SCALED_STATIC, StaticEmbedding, TokenEmbedding
 from forecaster.types import CovariateBatch, Masked
 from tests.model.factories import (
     COVARIATES,
@@ -211,6 +211,32 @@ def test_static_numbers_are_scaled_by_those_of_the_training_series() -> None:
     static.scale_by(torch.tensor([[1.0, 4.0], [3.0, 4.0], [math.nan, 4.0]], dtype=torch.float64))
     assert static.loc.tolist() == [2.0, 4.0]
     assert static.spread.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_static_numbers_beyond_the_largest_say_the_same_as_it(sign: float) -> None:
+    static, covariates = StaticEmbedding(small_config(covariates=COVARIATES)), random_covariates(1)
+    static.loc.fill_(100.0)
+    static.spread.fill_(0.5)
+
+    def vector(number: float) -> torch.Tensor:
+        numbers = torch.full((1, 2), number, dtype=torch.float64)
+        given: torch.Tensor = static(replace(covariates, static=Masked(numbers, torch.ones(1, 2, dtype=torch.bool))))
+        return given
+
+    largest = vector(100.0 + sign * 0.5 * LARGEST_SCALED_STATIC)
+    assert all(torch.equal(vector(sign * further), largest) for further in (1e7, 1e30, 1e308))
+    assert not torch.allclose(vector(100.0 + sign * 0.4 * LARGEST_SCALED_STATIC), largest)
+
+
+def test_training_series_are_never_clipped_however_far_one_stands_from_all_others() -> None:
+    static = StaticEmbedding(small_config(covariates=COVARIATES))
+    numbers = torch.zeros(100_000, 2, dtype=torch.float64)
+    numbers[0] = 1e30
+    static.scale_by(numbers)
+    furthest = ((numbers - static.loc) / static.spread).abs().max()
+    assert 300 < furthest < 317  # the square root of 100,000
+    assert furthest < LARGEST_SCALED_STATIC
 
 
 def test_numbers_that_are_missing_are_0_and_say_so() -> None:

@@ -97,6 +97,18 @@ def test_what_stands_under_missing_is_never_read(exported: Exported, ensemble: O
     assert torch.equal(answer(ensemble, inputs).parameters[0], before.parameters[0])
 
 
+@pytest.mark.parametrize("number", [3e6, -1e15, 1e30])
+def test_static_numbers_far_from_training_are_clipped_as_by_torch(
+    exported: Exported, ensemble: OnnxEnsemble, number: float
+) -> None:
+    inputs = windows(exported.predictor, 4)
+    inputs["static.values"] = torch.full_like(inputs["static.values"], number)
+    inputs["static.observed"] = torch.ones_like(inputs["static.observed"])
+    expected, given = answer(exported.predictor.ensemble, inputs), answer(ensemble, inputs)
+    assert given.parameters[0].isfinite().all()
+    torch.testing.assert_close(given.parameters[0], expected.parameters[0], rtol=NEAR, atol=NEAR)
+
+
 def test_a_shorter_context_counts_as_missing_on_the_left(exported: Exported, ensemble: OnnxEnsemble) -> None:
     inputs = windows(exported.predictor, 2)
     inputs["observed"] = inputs["observed"].clone()

@@ -194,6 +194,14 @@ def test_what_the_data_lacks_is_the_callers_and_what_the_installation_lacks_is_o
     assert status_of(error) == status
 
 
+def test_a_number_of_the_whole_series_far_from_those_of_training_is_answered(tmp_path: Path) -> None:
+    predictor = priced_predictor()
+    assert predictor.network.tokens.static is not None
+    predictor.network.tokens.static.spread.fill_(1e-9)  # sizes of training that hardly differ
+    (reply,) = post_each(app_of(predictor, tmp_path), [priced_request(static={"size": 1e15, "kind": "big"})])
+    assert reply.status_code == 200
+
+
 def test_a_number_of_the_whole_series_that_would_overflow_in_the_model_is_refused(priced: FastAPI) -> None:
     sizes = (1e15, -1e15, 1.1e15, -1e30)
     bodies = [priced_request(static={"size": size, "kind": "big"}) for size in sizes]
