@@ -9,6 +9,7 @@ from forecaster.calibration import Calibration
 from forecaster.config import Config, Level, ModelConfig
 from forecaster.errors import BundleError
 from forecaster.model.network import Network
+from forecaster.model.undrawn import Undrawn
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
 
@@ -74,7 +75,8 @@ def _build_networks(config: BundleConfig, weights: dict[str, torch.Tensor]) -> l
 
 
 def _build_network(config: ModelConfig, weights: dict[str, torch.Tensor]) -> Network:
-    network = Network(config)
+    with Undrawn():
+        network = Network(config)
     try:
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
