@@ -19,7 +19,7 @@ from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.models.models import Models
 from service.models.registry import Registry
-from service.routes import forecast, health, models
+from service.routes import forecast, health, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
@@ -60,6 +60,8 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.router.routes.append(forecast.ROUTE)
     for router in (models.router, models.admin, health.router):
         app.include_router(router)
+    if app.state.security.takes_deliveries:
+        app.include_router(webhook.router)
     openapi.install(app)
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
@@ -85,7 +87,7 @@ async def _follow(service: Service, settled: Callable[[], None]) -> None:
     await _refresh(service)
     settled()
     while True:
-        await asyncio.sleep(models.pause_seconds())
+        await service.next_look.wait(models.pause_seconds())
         await _refresh(service)
 
 

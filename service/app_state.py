@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
@@ -13,6 +13,7 @@ from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.models.following import Refresh
 from service.models.models import Models
+from service.models.next_look import NextLook
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
 
@@ -28,6 +29,7 @@ class Service:
     admission: Admission
     telemetry: Telemetry
     shadow: Shadow
+    next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:
         """Looks at the registry in a thread, and shows in the metrics what came of it and what serves."""

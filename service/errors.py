@@ -38,6 +38,13 @@ class Unauthorized(ServiceError):
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
 
 
+class BadDelivery(Unauthorized):
+    """The delivery of a webhook is not signed, not signed by our secret, too old or not the first of its id."""
+
+    code = "bad-delivery"
+    headers = MappingProxyType({"WWW-Authenticate": "MLflow-Signature"})
+
+
 class Forbidden(ServiceError):
     """The key is good, but not for this."""
 

@@ -13,7 +13,7 @@ from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
 from service.models.specs import ALIAS, ModelSpec
 
-_SHORTEST_PEPPER = 32
+SHORTEST_SECRET = 32  # characters
 
 
 class Settings(BaseSettings):
@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         description="Public keys of trainers, comma-separated. With any, a version that none of them has signed is "
         "refused.",
     )
+    webhook_secret: SecretStr | None = Field(
+        None, description="What MLflow signs its webhook with. Without one, there is no /v1/models/webhook."
+    )
+    webhook_secret_file: Path | None = Field(None, description="A file with that secret, instead.")
     refresh_seconds: float = Field(10.0, gt=0, description="How often the alias is looked up.")
     registry_timeout_seconds: int = Field(4, ge=1, description="How long one look-up may take, all models together.")
     retry_refused_seconds: float = Field(300.0, gt=0, description="When a version that was refused is tried again.")
@@ -115,11 +119,18 @@ class Settings(BaseSettings):
             raise ValueError(f"may be off on a loopback address only, and host is {host}")
         return value
 
-    @field_validator("key_pepper")
+    @field_validator("key_pepper", "webhook_secret")
     @classmethod
-    def _check_pepper(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < _SHORTEST_PEPPER:
-            raise ValueError(f"has fewer than {_SHORTEST_PEPPER} characters; make one with: openssl rand -hex 32")
+    def _check_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_SECRET:
+            raise ValueError(f"has fewer than {SHORTEST_SECRET} characters; make one with: openssl rand -hex 32")
+        return value
+
+    @field_validator("webhook_secret_file")
+    @classmethod
+    def _check_is_the_only_one(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("webhook_secret") is not None:
+            raise ValueError("is given beside webhook_secret: one of them is enough")
         return value
 
     def resolved_keys_file(self) -> Path:

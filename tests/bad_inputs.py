@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings, bad_starts, bad_surroundings
 from tests.pipelines.bad_commands import BadCommand
 from tests.pipelines.bad_files import DATA, BadFile
-from tests.service import bad_choices, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
+from tests.service import bad_choices, bad_deliveries, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
 from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import BadRequest
 from tests.service.bad_table import ACCEPTED
@@ -47,6 +47,7 @@ def tables() -> dict[str, str]:
         "Encodings": bad_headers.ENCODINGS,
         "Deadlines": bad_headers.DEADLINES,
         "Keys": bad_headers.KEYS,
+        "Deliveries": bad_deliveries.DELIVERIES,
         "Media types": bad_protocol.MEDIA,
         "Routes": bad_protocol.ROUTES,
     }

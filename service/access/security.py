@@ -5,6 +5,7 @@ application by `Guarded(application, Scope.FORECAST)`. Both leave the principal 
 The principal then pays for what it asks: `request.app.state.security.charge(principal, points, horizon)`.
 A route that reads its body through parameters of FastAPI has it read before any dependency runs: take `Guarded`,
 or read the stream in a dependency, which runs after those of `dependencies`.
+What MLflow calls has no key, and a signature over its body instead: `dependencies=[requires_delivery()]`.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from fastapi import Depends, Request
-from fastapi.openapi.models import HTTPBearer
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
 from fastapi.routing import RouteContext, iter_route_contexts
 from fastapi.security.base import SecurityBase
 from starlette import types as asgi
+from starlette.datastructures import Headers
 from starlette.routing import BaseRoute
 
+from service.access.deliveries import MAX_BODY_BYTES, SIGNATURE_HEADER, Deliveries
 from service.access.key_ring import KeyRing, Rejection
 from service.access.keys import KeyFiles, Scope
 from service.access.rate import CostAboveBurst, Rate, RateLimiter
-from service.errors import CostTooHigh, Forbidden, RateLimited, ServiceError, Unauthorized
+from service.errors import BadDelivery, CostTooHigh, Forbidden, RateLimited, ServiceError, Unauthorized
 from service.problems import problem_of
+from service.requests.connection import read_body
 from service.settings import Settings
 
 __all__ = ["PUBLIC_PATHS", "Guarded", "Principal", "Scope", "Security", "requires", "unguarded"]
@@ -55,9 +59,12 @@ ANYBODY = Principal("anonymous", frozenset(Scope))
 class Security:
     """Knows the keys, who has failed how often, and what each key has spent."""
 
-    def __init__(self, ring: KeyRing | None, default_rate: Rate, failure_rate: Rate) -> None:
-        """Without a ring everybody may do everything."""
+    def __init__(
+        self, ring: KeyRing | None, default_rate: Rate, failure_rate: Rate, deliveries: Deliveries | None = None
+    ) -> None:
+        """Without a ring everybody may do everything; without `deliveries` none is good."""
         self._ring = ring
+        self._deliveries = deliveries
         self._default_rate = default_rate
         self._failure_rate = failure_rate
         self._failures = RateLimiter(_MAX_CLIENTS)
@@ -67,8 +74,14 @@ class Security:
     def of(cls, settings: Settings) -> Security:
         """Builds it as the settings say; ConfigError where files of keys cannot be used."""
         ring = KeyRing(KeyFiles.of(settings)) if settings.authentication else None
+        spending = Rate(burst=settings.rate_burst, per_minute=settings.rate_per_minute)
         failures = Rate(burst=settings.max_auth_failures, per_minute=settings.max_auth_failures)
-        return cls(ring, Rate(burst=settings.rate_burst, per_minute=settings.rate_per_minute), failures)
+        return cls(ring, spending, failures, Deliveries.of(settings))
+
+    @property
+    def takes_deliveries(self) -> bool:
+        """Whether there is a secret that a webhook may be signed with."""
+        return self._deliveries is not None
 
     def authenticate(self, authorization: str | None, client_host: str | None) -> Principal:
         """Gives who shows this `Authorization` header. Raises Unauthorized, or RateLimited after many failures.
@@ -79,7 +92,9 @@ class Security:
             return ANYBODY
         found = self._ring.check(_bearer(authorization))
         if isinstance(found, Rejection):
-            raise self._refusal(found, client_host)
+            fields = {"reason": found.reason, "key_id": found.key_id}
+            refusal = Unauthorized("send a good API key as Authorization: Bearer fk_...")
+            raise self._refusal(refusal, client_host, "authentication_failed", fields)
         return Principal(found.id, frozenset(found.scopes), found.rate or self._default_rate)
 
     def authorize(self, scope: Scope, authorization: str | None, client_host: str | None) -> Principal:
@@ -89,6 +104,13 @@ class Security:
             log.warning("scope_missing", extra={"fields": {"key_id": principal.key_id, "scope": scope.value}})
             raise Forbidden(f"this key lacks the scope {scope.value}")
         return principal
+
+    def accept_delivery(self, headers: Headers, body: bytes, client_host: str | None) -> None:
+        """Returns for a delivery that MLflow has signed. Raises BadDelivery, or RateLimited after many failures."""
+        reason = "unwanted" if self._deliveries is None else self._deliveries.reason_against(headers, body)
+        if reason is not None:
+            refusal = BadDelivery("this is no delivery that was signed with the secret of this service just now")
+            raise self._refusal(refusal, client_host, "delivery_refused", {"reason": reason})
 
     def charge(self, principal: Principal, points: int, horizon: int) -> None:
         """Takes the cost of a request from what its key may spend. Raises RateLimited or CostTooHigh."""
@@ -105,14 +127,15 @@ class Security:
         if wait > 0:
             raise RateLimited("this key has spent what it may: points x steps are counted", wait)
 
-    def _refusal(self, rejection: Rejection, client_host: str | None) -> ServiceError:
+    def _refusal(
+        self, refusal: ServiceError, client_host: str | None, event: str, fields: dict[str, str | None]
+    ) -> ServiceError:
         """Gives what the client is told; beyond the limit nothing is logged, or logs could be flooded."""
         wait = self._failures.take(_network(client_host), 1, self._failure_rate)
         if wait > 0:
             return RateLimited("too many requests without a good key", wait, code="too-many-failures")
-        fields = {"reason": rejection.reason, "key_id": rejection.key_id, "client": client_host}
-        log.warning("authentication_failed", extra={"fields": fields})
-        return Unauthorized("send a good API key as Authorization: Bearer fk_...")
+        log.warning(event, extra={"fields": {**fields, "client": client_host}})
+        return refusal
 
 
 class Guarded:
@@ -150,12 +173,33 @@ def requires(scope: Scope) -> Any:
     return Depends(RequiredScope(scope))
 
 
+class RequiredDelivery(SecurityBase):
+    """A dependency that lets only deliveries of MLflow's webhooks pass, and tells OpenAPI so. It reads the body."""
+
+    def __init__(self) -> None:
+        self.scheme_name = "delivery"
+        description = "An HMAC of id, timestamp and body, as MLflow makes it."
+        self.model = APIKey(**{"in": APIKeyIn.header}, name=SIGNATURE_HEADER, description=description)
+
+    async def __call__(self, request: Request) -> None:
+        """Returns for a good one."""
+        body = await read_body(request.headers, request.receive, MAX_BODY_BYTES)
+        client = request.client
+        request.app.state.security.accept_delivery(request.headers, body, client.host if client else None)
+
+
+def requires_delivery() -> Any:
+    """Gives the dependency by which a route declares that MLflow alone may call it, as a webhook."""
+    return Depends(RequiredDelivery())
+
+
 def unguarded(routes: Sequence[BaseRoute]) -> list[str]:
     """Names the routes that are neither public nor guarded before their body is read; it should be empty."""
     found = []
     for route in iter_route_contexts(routes):
         reads_early = getattr(route, "body_field", None) is not None
-        if route.path not in PUBLIC_PATHS and (declared_scope(route) is None or reads_early):
+        is_guarded = declared_scope(route) is not None or takes_deliveries(route)
+        if route.path not in PUBLIC_PATHS and (not is_guarded or reads_early):
             found.append(str(route.path))
     return found
 
@@ -167,6 +211,12 @@ def declared_scope(route: RouteContext) -> Scope | None:
     dependencies: Iterable[Any] = getattr(route, "dependencies", None) or ()
     scopes = [one.dependency.scope for one in dependencies if isinstance(one.dependency, RequiredScope)]
     return scopes[0] if scopes else None
+
+
+def takes_deliveries(route: RouteContext) -> bool:
+    """Says whether a route is for deliveries of webhooks, which show a signature and no key."""
+    dependencies: Iterable[Any] = getattr(route, "dependencies", None) or ()
+    return any(isinstance(one.dependency, RequiredDelivery) for one in dependencies)
 
 
 def _admit(scope: asgi.Scope, wanted: Scope) -> Principal:

@@ -114,6 +114,11 @@ SURROUNDINGS = (
         FORECASTER_KEY_PEPPER="changeme",
     ),
     serve(
+        "a secret of the webhook that could be guessed",
+        "webhook_secret: Value error, has fewer than 32 characters",
+        FORECASTER_WEBHOOK_SECRET="changeme",  # noqa: S106 - refused
+    ),
+    serve(
         "public keys for the service that are none",
         "verifying_keys: Value error, holds something else than public keys",
         FORECASTER_VERIFYING_KEYS="ed25519:abc",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.service import bad_choices, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
+from tests.service import bad_choices, bad_deliveries, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
 from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import BadRequest
 
@@ -17,6 +17,7 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_headers.ENCODINGS,
     *bad_headers.DEADLINES,
     *bad_headers.KEYS,
+    *bad_deliveries.DELIVERIES,
     *bad_protocol.MEDIA,
     *bad_protocol.ROUTES,
 )

@@ -22,6 +22,7 @@ from tests.service.bad_headers import write_keys
 from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import LOCKED, MARKER, PLAIN, PRICED, BadRequest
 from tests.service.bad_table import ACCEPTED, BYTES, REFUSED, ROWS
+from tests.service.deliveries import SECRET
 from tests.service.factories import app_of
 from tests.service.request_bodies import series, valid
 
@@ -42,7 +43,7 @@ def locked(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A service that asks for the keys of the table."""
     home = tmp_path_factory.mktemp("locked")
     write_keys(home)
-    settings = Settings(home=home, registry_uri=registry.uri, max_auth_failures=1000, port=0)
+    settings = Settings(home=home, registry_uri=registry.uri, max_auth_failures=1000, webhook_secret=SECRET, port=0)
     with running_service(settings, {"waves", "days"}) as client:
         yield client
 

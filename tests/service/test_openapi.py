@@ -43,6 +43,18 @@ def test_the_example_of_a_request_is_one(document: dict[str, Any]) -> None:
         assert ForecastRequest.model_validate(example["value"]).series
 
 
+def test_the_webhook_is_there_with_its_secret_alone_and_asks_for_a_signature(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    path = "/v1/models/webhook"
+    assert path not in document["paths"]
+    found = create_app(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1", webhook_secret="w" * 32)).openapi()
+    operation = found["paths"][path]["post"]
+    assert operation["security"] == [{"delivery": []}]
+    assert found["components"]["securitySchemes"]["delivery"]["name"] == "X-MLflow-Signature"
+    assert {"202", "401", "413", "429"} <= set(operation["responses"])
+
+
 def test_a_forecast_asks_for_a_key(document: dict[str, Any]) -> None:
     (required,) = document["paths"][FORECAST]["post"]["security"]
     assert set(required) <= set(document["components"]["securitySchemes"])

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import Depends, FastAPI, Request
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 from starlette import types as asgi
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -25,7 +26,19 @@ from forecaster.errors import ConfigError
 from service import problems
 from service.access.keys import KeyFiles, KeyStore, KeyTerms
 from service.access.rate import Rate
-from service.access.security import ANYBODY, PUBLIC_PATHS, Guarded, Principal, Scope, Security, requires, unguarded
+from service.access.security import (
+    ANYBODY,
+    PUBLIC_PATHS,
+    Guarded,
+    Principal,
+    Scope,
+    Security,
+    declared_scope,
+    requires,
+    requires_delivery,
+    takes_deliveries,
+    unguarded,
+)
 from service.app import create_app
 from service.errors import CostTooHigh, Forbidden, RateLimited, Unauthorized
 from service.routes import health, models
@@ -222,9 +235,13 @@ def test_health_and_models_are_guarded(home: Home) -> None:
     assert unguarded(app.routes) == []
 
 
-def test_every_route_of_the_service_is_guarded(tmp_path: Path) -> None:
-    app = create_app(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1"))
+def test_every_route_of_the_service_is_guarded_and_all_but_the_webhook_by_a_scope(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1", webhook_secret="w" * 32))
     assert unguarded(app.routes) == []
+    routes = [route for route in iter_route_contexts(app.routes) if route.path not in PUBLIC_PATHS]
+    assert len(routes) >= 6
+    assert [route.path for route in routes if declared_scope(route) is None] == ["/v1/models/webhook"]
+    assert [route.path for route in routes if takes_deliveries(route)] == ["/v1/models/webhook"]
 
 
 class Body(BaseModel):
@@ -243,11 +260,14 @@ def test_a_route_that_is_not_guarded_is_found() -> None:
     app.get("/open")(plain)
     app.get("/closed", dependencies=[requires(Scope.ADMIN)])(plain)
     app.post("/reads-too-early", dependencies=[requires(Scope.ADMIN)])(reads)
+    app.post("/hook", dependencies=[requires_delivery()])(plain)
+    app.post("/hook-that-reads-too-early", dependencies=[requires_delivery()])(reads)
     app.post("/any-dependency", dependencies=[Depends(plain)])(plain)
     app.mount("/mounted", PlainTextResponse("x"))
     app.router.routes.append(Route("/raw", PlainTextResponse("x")))
     app.router.routes.append(Mount("/static-offline-docs", PlainTextResponse("x")))
-    assert unguarded(app.routes) == ["/open", "/reads-too-early", "/any-dependency", "/mounted", "/raw"]
+    too_early = ["/reads-too-early", "/hook-that-reads-too-early"]
+    assert unguarded(app.routes) == ["/open", *too_early, "/any-dependency", "/mounted", "/raw"]
 
 
 # Without a socket.
@@ -349,7 +369,11 @@ def comparisons_of_secrets(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [*(f"service/access/{name}.py" for name in ("keys", "key_ring", "security")), "forecaster/secret_files.py"]
+    "path",
+    [
+        *(f"service/access/{name}.py" for name in ("keys", "key_ring", "security", "deliveries")),
+        "forecaster/secret_files.py",
+    ],
 )
 def test_no_secret_is_compared_but_in_constant_time(path: str) -> None:
     assert comparisons_of_secrets((ROOT / path).read_text()) == []
