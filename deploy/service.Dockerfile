@@ -9,7 +9,7 @@ RUN python -m venv --without-pip /opt/venv
 WORKDIR /build
 # Dependencies first, so that a change of code does not fetch them again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN pip --python /opt/venv/bin/python install -c constraints.txt "$(grep '^torch==' constraints.txt)+cpu" ".[serve]"
+RUN pip --python /opt/venv/bin/python install -c constraints.txt "$(grep '^torch==' constraints.txt)+cpu" ".[serve,otel]"
 COPY forecaster forecaster
 COPY service service
 RUN rm -r forecaster/training \

@@ -23,6 +23,7 @@ from service.routes import forecast, health, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
+from service.telemetry.tracing import spans_of
 
 log = logging.getLogger("service.app")
 
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
             with suppress(asyncio.CancelledError):
                 await following
             service.batcher.close()
+            service.telemetry.close()
 
     app: FastAPI = FastAPIOffline(
         title="forecaster",
@@ -69,7 +71,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
 
 
 def _service(settings: Settings) -> Service:
-    models, telemetry = Models(settings, Registry(settings)), Telemetry()
+    models, telemetry = Models(settings, Registry(settings)), Telemetry(spans_of(settings))
     batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
     engine = Engine(batcher)
     shadow = Shadow(settings, models, engine, telemetry.forecasts)

@@ -85,6 +85,25 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(5, ge=1, description="How long a connection may be idle between requests.")
     drain_grace_seconds: float = Field(0.0, ge=0, description="How long all is still served once it is to end.")
     drain_seconds: float = Field(8.0, gt=0, description="How long it then finishes what was begun.")
+    traces: Literal["auto", "otlp", "none"] = Field(
+        "auto",
+        validation_alias=AliasChoices("traces", "FORECASTER_TRACES", "OTEL_TRACES_EXPORTER"),
+        description="Whether traces of requests are sent by OTLP. auto: where an endpoint for them is given.",
+    )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices(
+            "otlp_endpoint", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
+        ),
+        description="Where traces go; read by OpenTelemetry, like all variables OTEL_...",
+    )
+    otlp_protocol: str = Field(
+        "http/protobuf",
+        validation_alias=AliasChoices(
+            "otlp_protocol", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+        ),
+        description="The one that is spoken.",
+    )
     runtime: Literal["auto", "eager", "onnx"] = Field(
         "auto", description="What executes models: PyTorch (eager), ONNX Runtime, or the faster of the two when loaded."
     )
@@ -132,6 +151,11 @@ class Settings(BaseSettings):
         if value is not None and info.data.get("webhook_secret") is not None:
             raise ValueError("is given beside webhook_secret: one of them is enough")
         return value
+
+    @property
+    def sends_traces(self) -> bool:
+        """True where traces of requests are asked for."""
+        return self.traces == "otlp" or (self.traces == "auto" and self.otlp_endpoint != "")
 
     def resolved_keys_file(self) -> Path:
         """Gives the file of API keys to use."""

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import AliasChoices
+from pydantic.fields import FieldInfo
 
 from service.settings import Settings
 
@@ -133,7 +135,7 @@ def test_example_environment_names_every_variable_of_compose_and_no_secret() -> 
 
 def test_operations_names_every_setting_of_stack_and_service() -> None:
     variables = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE_TEXT))
-    variables |= {f"FORECASTER_{field.upper()}" for field in Settings.model_fields}
+    variables |= {variable for name, field in Settings.model_fields.items() for variable in variables_of(name, field)}
     assert {variable for variable in variables if f"`{variable}`" not in OPERATIONS} == set()
 
 
@@ -151,6 +153,12 @@ def test_image_starts_from_a_digest_and_ends_as_a_plain_user(path: Path) -> None
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] == "10001:10001"
 
 
+def variables_of(name: str, field: FieldInfo) -> list[str]:
+    """Gives the variables that a setting is read from."""
+    choices = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
+    return [str(choice) for choice in choices if choice != name] or [f"FORECASTER_{name.upper()}"]
+
+
 def test_python_images_share_one_base_and_install_from_the_lock() -> None:
     texts = [path.read_text() for path in DOCKERFILES if path.stem != "objects"]
     assert len(set(re.findall(r"^FROM (\S+)", "\n".join(texts), re.MULTILINE))) == 1
@@ -163,7 +171,7 @@ def test_service_image_holds_neither_trainer_nor_pipelines() -> None:
     assert {"forecaster", "service"} <= copied(text)
     assert "pipelines" not in copied(text)
     assert text.index("COPY forecaster") < text.index("rm -r forecaster/training") < text.index("--no-deps")
-    assert '".[serve]"' in text
+    assert '".[serve,otel]"' in text
 
 
 def test_build_sees_only_what_is_named() -> None:

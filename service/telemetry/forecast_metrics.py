@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -10,6 +11,9 @@ from service.compute.engine import Given
 from service.compute.work import Work
 from service.errors import ClientGone, DeadlineExceeded
 from service.models.view import ServedModel
+
+if TYPE_CHECKING:
+    from service.telemetry.spans import Spans
 
 _LABELS = ["model", "version"]
 _SECONDS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -29,9 +33,11 @@ class _OfVersion:
 
 
 class ForecastMetrics:
-    """Counts forecasts and observes their stages."""
+    """Counts forecasts and observes their stages; `spans` are told of them too."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, spans: Spans | None = None) -> None:
+        self._spans = spans
+
         def stage(name: str, meaning: str) -> Histogram:
             return Histogram(f"forecaster_{name}_seconds", meaning, _LABELS, buckets=_SECONDS, registry=registry)
 
@@ -74,6 +80,8 @@ class ForecastMetrics:
         of.rows.observe(given.stages.batch_rows)
         if given.degraded is not None:
             self._degraded.labels(*_labels(model), given.degraded).inc(num_series)
+        if self._spans is not None:
+            self._spans.tell(model, given, serialise_seconds)
 
     def count_discarded(self, work: Work) -> None:
         """Counts the rows of a work that was computed for nobody, by why its client did not wait."""

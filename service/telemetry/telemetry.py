@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -16,8 +17,11 @@ from service.request_id import HEADER, assign_request_id
 from service.telemetry.following_metrics import FollowingMetrics
 from service.telemetry.forecast_metrics import ForecastMetrics
 
+if TYPE_CHECKING:
+    from service.telemetry.spans import Spans
+
 # Labels come from here and from the routes, never from a request: a scanner must not make new series.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
 # and what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
@@ -25,9 +29,10 @@ _SEVERAL_PROCESSES = values.ValueClass is not values.MutexValue
 
 
 class Telemetry:
-    """The metrics of one application, which may run in several processes."""
+    """The metrics of one application, which may run in several processes, and its traces, if `spans` are made."""
 
-    def __init__(self) -> None:
+    def __init__(self, spans: Spans | None = None) -> None:
+        self._spans = spans
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "forecaster_requests", "HTTP requests.", ["route", "method", "status"], registry=self._registry
@@ -49,7 +54,7 @@ class Telemetry:
             multiprocess_mode="livemax",
         )
         self._following = FollowingMetrics(self._registry)
-        self.forecasts = ForecastMetrics(self._registry)
+        self.forecasts = ForecastMetrics(self._registry, spans)
         self._shown: set[tuple[str, str]] = set()
         self._by_route: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # looked up once each
 
@@ -105,11 +110,16 @@ class Telemetry:
                 if not scope.get("state", {}).get("refused"):  # by the edge, within the body
                     self._count(scope, status, time.perf_counter() - begin)
 
-        return measured
+        return measured if self._spans is None else self._spans.middleware(measured)
+
+    def close(self) -> None:
+        """Ends what is sent elsewhere."""
+        if self._spans is not None:
+            self._spans.close()
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         key = route, method, status
         if key not in self._by_route:
             self._by_route[key] = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
