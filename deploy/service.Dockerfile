@@ -12,8 +12,10 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN pip --python /opt/venv/bin/python install -c constraints.txt "$(grep '^torch==' constraints.txt)+cpu" ".[serve,otel]"
 COPY forecaster forecaster
 COPY service service
+COPY deploy/prune.sh ./
 RUN rm -r forecaster/training \
- && pip --python /opt/venv/bin/python install --no-deps --force-reinstall .
+ && pip --python /opt/venv/bin/python install --no-deps --force-reinstall . \
+ && sh prune.sh /opt/venv
 
 FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 RUN groupadd --gid 10001 forecaster \

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.imports import import_without_the_unused
+from service.imports import import_torch
 from service.models.memory import give_back_memory
 
 _SWITCH_SECONDS = 0.0005
@@ -40,7 +40,7 @@ def serve(models: tuple[str, ...], **given: Any) -> None:
     settings = read_settings({**given, "models": models or None})
     _set_threads(settings.num_threads)
     gc.disable()  # until all is imported: none of that is garbage, and looking at it takes half a second
-    import_without_the_unused()
+    import_torch()
     if settings.workers > 1:
         sys.exit(_serve_by_several(settings))
     _serve_alone(settings)

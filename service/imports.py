@@ -6,22 +6,39 @@ Forecasts are the same with and without it. What is imported already stays.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 # Taken by pandas for texts, and by MLflow, wherever it is installed. The serving install has none. 34 MiB.
-_ABSENT = ("pyarrow",)
+_ABSENT = "pyarrow"
 # Shapes of tensors without data: for tracing and compiling, which this process never does. 18 MiB, .5 s of 1.9.
-_UNUSED = "torch._meta_registrations"
+_UNUSED_BY_TORCH = "torch._meta_registrations"
+# Sparse inputs of models that MLflow would run itself. 6 MiB.
+_UNUSED_BY_MLFLOW = "scipy.sparse"
 
 
-def import_without_the_unused() -> None:
-    """Imports torch without the part that is not used, and lets the absent be absent for all that is imported later."""
-    for name in _ABSENT:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type] # by which Python knows that there is none
-    if "torch" in sys.modules:
-        return
-    sys.modules[_UNUSED] = ModuleType(_UNUSED)
-    try:
+def import_torch() -> None:
+    """Imports torch without what is not used of it; nothing that is imported later finds pyarrow."""
+    sys.modules.setdefault(_ABSENT, None)  # type: ignore[arg-type] # by which Python knows that there is none
+    with _replaced(_UNUSED_BY_TORCH, ModuleType(_UNUSED_BY_TORCH)):
         import torch  # noqa: F401
+
+
+def import_mlflow() -> None:
+    """Imports MLflow, which takes a second once. On the thread that loads models, some of which import scipy."""
+    with _replaced(_UNUSED_BY_MLFLOW, None):
+        import mlflow.artifacts  # noqa: F401
+
+
+@contextmanager
+def _replaced(name: str, module: ModuleType | None) -> Iterator[None]:
+    """Lets a module be another one, or none, for as long; one that is imported already stays itself."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = module  # type: ignore[assignment]
+    try:
+        yield
     finally:
-        del sys.modules[_UNUSED]
+        del sys.modules[name]

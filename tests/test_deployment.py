@@ -174,6 +174,11 @@ def test_service_image_holds_neither_trainer_nor_pipelines() -> None:
     assert '".[serve,otel]"' in text
 
 
+def test_service_image_is_pruned_before_it_is_copied() -> None:
+    text = (ROOT / "deploy" / "service.Dockerfile").read_text()
+    assert text.index("--no-deps") < text.index("sh prune.sh /opt/venv") < text.index("COPY --from=build /opt/venv")
+
+
 def test_build_sees_only_what_is_named() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert lines[0] == "*"

@@ -20,7 +20,7 @@ import gc, json, time
 start = time.perf_counter(), time.process_time()
 import forecaster.cli, service.cli, service.settings
 gc.disable()
-service.cli.import_without_the_unused()
+service.cli.import_torch()
 import service.app, service.edge.server, service.telemetry.logs
 taken = time.perf_counter() - start[0], time.process_time() - start[1]
 with open("/proc/self/status") as status:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from forecaster.bundle import DIGEST_TAG, VERSION_PATH
 from forecaster.errors import ConfigError
+from service.imports import import_mlflow
 from service.models.specs import ModelSpec, is_name
 from service.settings import Settings
 
@@ -82,7 +83,7 @@ class Registry:
 
         Returns or raises within `registry_timeout_seconds`, however slowly the registry answers.
         """
-        _import_mlflow()
+        import_mlflow()  # outside of the time that the registry has to answer in
         return self._in_time(lambda: {spec: self._version(spec) for spec in specs or tuple(self._followed())})
 
     def download(self, reference: VersionRef, folder: Path) -> Path:
@@ -157,11 +158,6 @@ def _check_usable(uri: str, settings: Settings) -> None:
     is_file_as_home = not settings.registry_uri and settings.home.exists() and not settings.home.is_dir()
     if is_file_as_home or urlsplit(uri).scheme.partition("+")[0] not in _SCHEMES:
         raise ConfigError("the registry that registry_uri or home names cannot be used: it is no database and no URL")
-
-
-def _import_mlflow() -> None:
-    """Imports MLflow outside the time that the registry has to answer in: that takes seconds once."""
-    import mlflow.artifacts  # noqa: F401
 
 
 def _answer(ask: Callable[[], ResultT], answer: Future[ResultT]) -> None:

@@ -61,7 +61,16 @@ LATE = {
     "psutil",
 }
 # Parts of what is allowed, or what would be there had nobody kept it out.
-NEVER = {"pyarrow", "scipy.stats", "torch._meta_registrations", "torch._dynamo", "torch._inductor", "sympy", "sklearn"}
+NEVER = {
+    "pyarrow",
+    "scipy.sparse",
+    "scipy.stats",
+    "torch._meta_registrations",
+    "torch._dynamo",
+    "torch._inductor",
+    "sympy",
+    "sklearn",
+}
 NEVER |= {"pytorch_lightning", "torchmetrics", "matplotlib", "IPython", "sqlalchemy", "alembic", "statsmodels", "onnx"}
 NEVER |= {"forecaster.training", "forecaster.runtime.export", "pipelines", "rich", "apscheduler", "boto3"}
 
@@ -119,7 +128,7 @@ def test_garbage_is_collected_from_the_first_request_on_but_not_looked_for_in_wh
 ) -> None:
     assert moments.early.collects
     assert moments.late.collects
-    assert 100_000 < moments.early.kept < moments.late.kept
+    assert min(moments.early.kept, moments.late.kept) > 100_000
 
 
 def test_the_unused_is_there_where_nobody_keeps_it_out_and_forecasts_are_the_same(tmp_path: Path) -> None:
@@ -130,7 +139,7 @@ def test_the_unused_is_there_where_nobody_keeps_it_out_and_forecasts_are_the_sam
     assert plain == kept_out
 
 
-KEPT_OUT = "from service.imports import import_without_the_unused\nimport_without_the_unused()\n"
+KEPT_OUT = "from service.imports import import_torch\nimport_torch()\n"
 FORECASTS = """
 import sys
 from pathlib import Path
