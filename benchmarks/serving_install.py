@@ -39,6 +39,9 @@ from benchmarks.serving.model import MODEL, register_model
 PAGE = Path(__file__).parent.parent / "docs" / "serving-install.md"
 LIMIT_MB, LIMIT_SECONDS = 400, 5  # of a worker with one model, and until it is ready
 
+# Distributions of the trainer, of notebooks, and of what only the other extras need.
+_UNWANTED = {"pytorch-lightning", "torchmetrics", "matplotlib", "ipython", "notebook", "scikit-learn", "mlflow"}
+_UNWANTED |= {"sqlalchemy", "alembic", "flask", "pyarrow", "onnx", "onnxscript", "statsmodels", "triton", "boto3"}
 _LIMITED = ("rss_mb_auto", "rss_mb_eager", "rss_mb_onnx")
 _MB = 1e6
 _LARGEST, _LONGEST = 15, 12
@@ -54,6 +57,8 @@ def main() -> None:
         folder = Path(name)
         install = make_install(folder / "install")
         installed, sizes = install.size(), install.sizes()
+        unwanted = _UNWANTED & {one.lower().replace("_", "-") for one in sizes}
+        assert not unwanted, f"the serving install holds {sorted(unwanted)}"
         print("installed", round(installed / _MB), "MB", flush=True)
         install.prune()
         imports = measure_imports(install, given.repeats, folder)

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-# Taken by pandas for texts, and by MLflow, wherever it is installed. The serving install has none. 34 MiB.
-_ABSENT = "pyarrow"
 # Shapes of tensors without data: for tracing and compiling, which this process never does. 18 MiB, .5 s of 1.9.
 _UNUSED_BY_TORCH = "torch._meta_registrations"
 # Sparse inputs of models that MLflow would run itself. 6 MiB.
@@ -19,8 +17,7 @@ _UNUSED_BY_MLFLOW = "scipy.sparse"
 
 
 def import_torch() -> None:
-    """Imports torch without what is not used of it; nothing that is imported later finds pyarrow."""
-    sys.modules.setdefault(_ABSENT, None)  # type: ignore[arg-type] # by which Python knows that there is none
+    """Imports torch without what is not used of it."""
     with _replaced(_UNUSED_BY_TORCH, ModuleType(_UNUSED_BY_TORCH)):
         import torch  # noqa: F401
 

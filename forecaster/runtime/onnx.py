@@ -115,7 +115,7 @@ class OnnxEnsemble:
 
 def _session(graph: bytes, num_threads: int) -> onnxruntime.InferenceSession:
     """Opens a graph on the CPU. Threads do not spin while they wait: cores are shared with other requests."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at its import; its function for it comes too late
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at its import, which already reports
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
