@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.imports import import_torch
+from service.imports import import_mlflow, import_torch
 from service.models.memory import give_back_memory
 
 _SWITCH_SECONDS = 0.0005
@@ -82,6 +82,7 @@ def _import_store(uri: str) -> None:
     """Imports what MLflow would import in each worker when it first opens a database; a server needs none of it."""
     if uri.startswith(("http:", "https:")):
         return
+    import_mlflow()
     for name in ("tracking", "model_registry"):
         with suppress(ImportError):  # MLflow says later what is missing
             importlib.import_module(f"mlflow.store.{name}.sqlalchemy_store")

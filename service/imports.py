@@ -5,6 +5,7 @@ Forecasts are the same with and without it. What is imported already stays.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ def import_torch() -> None:
 
 def import_mlflow() -> None:
     """Imports MLflow, which takes a second once. On the thread that loads models, some of which import scipy."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read at its import
     with _replaced(_UNUSED_BY_MLFLOW, None):
         import mlflow.artifacts  # noqa: F401
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,15 @@ def test_the_unused_is_there_where_nobody_keeps_it_out_and_forecasts_are_the_sam
     assert plain == kept_out
 
 
+@pytest.mark.parametrize("code", ["service.imports.import_mlflow()", "service.cli._import_store('sqlite:///x.db')"])
+def test_mlflow_does_not_report_whoever_imports_it_first(code: str, tmp_path: Path) -> None:
+    (told,) = run(
+        f"import service.cli, service.imports\n{code}\n{REPORTS}", HOME=str(tmp_path), PATH=os.environ["PATH"]
+    )
+    assert told == "None"
+
+
+REPORTS = "from mlflow.telemetry import get_telemetry_client\nprint(get_telemetry_client())"
 KEPT_OUT = "from service.imports import import_torch\nimport_torch()\n"
 FORECASTS = """
 import sys
@@ -148,9 +158,11 @@ print("torch._meta_registrations" in sys.modules)
 """
 
 
-def run(code: str, *arguments: str) -> list[str]:
+def run(code: str, *arguments: str, **environment: str) -> list[str]:
+    """Gives the lines that a program prints; where an environment is given it has no other variables."""
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, env=environment or None)
+    return done.stdout.splitlines()
 
 
 def cache_version(home: Path, bundle: Path) -> None:
