@@ -31,6 +31,7 @@ from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import LOCKED, MARKER, PLAIN, BadRequest
 from tests.service.bad_requests import PRICED as PRICED_SERVICE
 from tests.service.bad_table import ROWS
+from tests.service.deliveries import SECRET
 from tests.service.request_bodies import HISTORY, valid
 
 NUM_GOOD = 31
@@ -75,7 +76,8 @@ def _service(home: Path, name: str, command: tuple[str, ...]) -> AbstractContext
         "max_body_bytes": 1 << 20,
         "max_auth_failures": 1_000_000,
     }
-    return serving(home, command=command, authentication=name == LOCKED, **limits)
+    guards = {"authentication": True, "webhook_secret": SECRET} if name == LOCKED else {}
+    return serving(home, command=command, **limits, **guards)
 
 
 async def send(running: Mapping[str, Serving], row: Row) -> Exchange:
