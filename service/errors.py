@@ -198,7 +198,7 @@ class NotReady(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """More work waits than can be done in time; nothing of the request was looked at."""
+    """More work waits than can be done in time; nothing of the request was computed."""
 
     status, code = 503, "overloaded"
 

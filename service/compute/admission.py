@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,14 +52,9 @@ class Admission:
             raise DeadlineExceeded("the time that the request allows was over when its head had arrived")
         allowed = min(self._settings.max_queue_seconds, _QUEUE_SHARE * left)
         if backlog > allowed or self._num_requests >= self._settings.max_requests:
-            raise Overloaded("more requests wait than can be answered in time", _retry_after(backlog))
+            raise Overloaded("more requests wait than can be answered in time", self._batcher.retry_after_seconds)
         self._num_requests += 1
         try:
             yield
         finally:
             self._num_requests -= 1
-
-
-def _retry_after(backlog_seconds: float) -> int:
-    """Gives whole seconds until the backlog is gone, with up to as much again, so that not all come back at once."""
-    return max(1, math.ceil(backlog_seconds * (1 + random.random())))  # noqa: S311 - spreads load, hides nothing

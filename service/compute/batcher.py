@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
+import random
 import threading
 import time
 from collections import deque
@@ -24,7 +26,7 @@ import torch
 
 from forecaster.predictor import Predictor
 from service.compute.work import Answered, Rows, Task, Work
-from service.errors import DeadlineExceeded, Draining
+from service.errors import DeadlineExceeded, Draining, Overloaded
 
 log = logging.getLogger("service.compute.batcher")
 
@@ -56,6 +58,12 @@ class Batcher:
         return self._backlog_seconds
 
     @property
+    def retry_after_seconds(self) -> int:
+        """Whole seconds until the backlog is gone, with up to as much again, so that not all come back at once."""
+        spread = 1 + random.random()  # noqa: S311 - spreads load, hides nothing
+        return max(1, math.ceil(self._backlog_seconds * spread))
+
+    @property
     def busy_seconds(self) -> float:
         """How long the batch that is being computed has taken so far; 0 where none is."""
         since = self._busy_since
@@ -64,14 +72,14 @@ class Batcher:
     async def answer(self, task: Task, expires: float) -> Answered:
         """Computes a task, windows in company if there is any.
 
-        `expires` is in monotonic time. Raises DeadlineExceeded at that time, Draining once closed, and what the
-        computation raises. Cancelling the caller takes the work back.
+        `expires` is in monotonic time. Raises DeadlineExceeded at that time, or Overloaded where its turn had not come
+        by then, Draining once closed, and what the computation raises. Cancelling the caller takes the work back.
         """
         if self._is_closed:
             raise _shutting_down()
         loop = asyncio.get_running_loop()
         work = Work(task, loop.create_future(), self._expected_seconds(task))
-        timer = loop.call_later(max(0.0, expires - work.submitted), _expire, work.outcome)
+        timer = loop.call_later(max(0.0, expires - work.submitted), self._expire, work)
         self._count(1, work.seconds)
         self._start()
         self._arrivals.put(work)
@@ -92,6 +100,15 @@ class Batcher:
         """Counts works that are wanted; where none is left, what rounding left of their seconds goes too."""
         self._num_wanted += num
         self._backlog_seconds = self._backlog_seconds + seconds if self._num_wanted else 0.0
+
+    def _expire(self, work: Work) -> None:
+        if not work.is_wanted:
+            return
+        if work.has_begun:
+            work.outcome.set_exception(DeadlineExceeded("the request was not answered in the time that it allows"))
+        else:
+            message = "more requests waited than could be answered in the time that this one allows"
+            work.outcome.set_exception(Overloaded(message, self.retry_after_seconds))
 
     def _start(self) -> None:
         if self._thread is None:
@@ -121,6 +138,8 @@ class Batcher:
 
     def _compute(self, batch: list[Work]) -> None:
         began = self._busy_since = time.monotonic()
+        for work in batch:
+            work.has_begun = True
         results = _results([work.task for work in batch])
         seconds = time.monotonic() - began
         self._busy_since = None
@@ -195,11 +214,6 @@ def _deliver(works: Sequence[Work], answers: Sequence[Answered | Exception], dis
         loop = waiting[0].outcome.get_loop()
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver)
-
-
-def _expire(outcome: asyncio.Future[Answered]) -> None:
-    if not outcome.done():
-        outcome.set_exception(DeadlineExceeded("the request was not answered in the time that it allows"))
 
 
 def _shutting_down() -> Draining:

@@ -19,7 +19,7 @@ from forecaster.question import Question
 from forecaster.types import Forecast
 from service.compute.batcher import Batcher
 from service.compute.work import Alone, Answered, Rows
-from service.errors import DeadlineExceeded, ModelNotFinite
+from service.errors import DeadlineExceeded, ModelNotFinite, Overloaded
 from service.requests.asked import Asked
 from service.schemas import SamplesIn
 
@@ -77,14 +77,14 @@ class Engine:
     ) -> Given:
         """Answers a question until `expires`, in monotonic time.
 
-        Raises DeadlineExceeded, and ModelNotFinite rather than answer NaN or infinity, unless it `may_degrade`: then
-        the seasonal naive answers, and the reason is given.
+        Raises DeadlineExceeded or Overloaded at that time, and ModelNotFinite rather than answer NaN or infinity,
+        unless it `may_degrade`: then the seasonal naive answers, and the reason is given.
         """
         left = expires - time.monotonic()
         reserve = min(_FALLBACK_SECONDS, _FALLBACK_SHARE * left) if may_degrade else 0.0
         try:
             return await self._by_model(predictor, question, expires - reserve)
-        except (DeadlineExceeded, ModelNotFinite) as error:
+        except (DeadlineExceeded, Overloaded, ModelNotFinite) as error:
             if not may_degrade:
                 raise
             return Given(_seasonal_naive(question), Stages(), error.code)

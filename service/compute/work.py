@@ -79,6 +79,7 @@ class Work:
     outcome: asyncio.Future[Answered]
     seconds: float  # that it is expected to take
     submitted: float = field(default_factory=time.monotonic)
+    has_begun: bool = False  # to be computed
 
     @property
     def is_wanted(self) -> bool:

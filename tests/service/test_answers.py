@@ -150,9 +150,9 @@ def test_a_deadline_that_passes_is_said_or_bridged(tmp_path: Path) -> None:
 
     refused, bridged = asking(app, ask)
     assert (refused.status_code, refused.json()["code"]) == (504, "deadline-exceeded")
-    assert bridged.status_code in (200, 503)  # 503 where the first one's batch still runs past this one's time
-    if bridged.status_code == 200:
-        assert bridged.json()["degraded"] == "deadline-exceeded"
+    assert bridged.status_code in (200, 503)  # 503 where it is known by now how slow this model is
+    if bridged.status_code == 200:  # "overloaded" where the first one's batch still runs when this one's time is over
+        assert bridged.json()["degraded"] in ("deadline-exceeded", "overloaded")
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "soon", "1e3", "9999999999", "", "٣"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from starlette.datastructures import Headers
@@ -15,16 +15,17 @@ from service.errors import DeadlineExceeded, Overloaded
 from service.settings import Settings
 
 
-class Waiting:
+class Waiting(Batcher):
     """A batcher with so much work."""
 
     def __init__(self, backlog_seconds: float) -> None:
-        self.backlog_seconds = backlog_seconds
+        super().__init__(max_rows=1, num_threads=1)
+        self._backlog_seconds = backlog_seconds
 
 
 def admission(backlog_seconds: float, **settings: Any) -> Admission:
     chosen = Settings(home=Path("unused"), authentication=False, **settings)
-    return Admission(chosen, cast(Batcher, Waiting(backlog_seconds)))
+    return Admission(chosen, Waiting(backlog_seconds))
 
 
 def lets_in(found: Admission, seconds_left: float) -> bool:
