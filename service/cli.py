@@ -65,7 +65,8 @@ def _serve_by_several(settings: Settings) -> int:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when prometheus_client is imported
         from service.app import create_app
         from service.edge.heartbeat import Tie
-        from service.edge.server import Server, listen
+        from service.edge.listening import listen
+        from service.edge.server import Server
         from service.edge.workers import Workers
         from service.telemetry.logs import configure_logging
 

@@ -21,15 +21,14 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from forecaster.errors import ConfigError
 from service.edge.heartbeat import Tie
+from service.edge.listening import BACKLOG, ignore_handshakes, listen
 from service.edge.protocol import EdgeProtocol
 from service.edge.state import Edge
 from service.settings import Settings
 
 log = logging.getLogger("service.edge.server")
 
-_BACKLOG = 2048
 _ACCEPT_SECONDS = 0.05  # for connections that the kernel has completed and we have not accepted
 _SETTLE_SECONDS = 0.5  # for requests on their way over connections that look idle
 _FLUSH_SECONDS = 0.5
@@ -53,7 +52,7 @@ class Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_keep_alive=settings.keep_alive_seconds,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
         )
         super().__init__(config)
         self.server_state = Edge(settings, app.state.service.telemetry.count_refusal)
@@ -116,7 +115,7 @@ class Server(uvicorn.Server):
         """Closes the listening sockets, after taking the connections that they hold unless other workers do."""
         if self._all_end:
             for listener in self._sockets:
-                listener.listen(0)
+                ignore_handshakes(listener)
         await asyncio.sleep(_ACCEPT_SECONDS)
         for server in self.servers:
             server.close()
@@ -154,18 +153,6 @@ class Server(uvicorn.Server):
 
     def _connections(self) -> list[EdgeProtocol]:
         return [one for one in self.server_state.connections if isinstance(one, EdgeProtocol)]
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Gives a socket that listens where the settings say; ConfigError where that cannot be."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ConfigError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from error
-    listener.setblocking(False)
-    return listener
 
 
 def _leave_stuck() -> None:
