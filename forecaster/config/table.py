@@ -49,6 +49,11 @@ class TableConfig(Config):
         (), description="What holds for a whole series: numbers, or texts, which become categories."
     )
     category_columns: tuple[str, ...] = Field((), description="Static columns read as texts, whatever they look like.")
+    ends: Literal["row", "value"] = Field(
+        "row",
+        description="Where a series ends: with its last row, or with its last value, so that the known columns of the "
+        "rows after it are known ahead and need no future table.",
+    )
     group_column: str | None = Field(
         None, description="Series of one value see each other. Default: none do in a long table, all in a wide one."
     )

@@ -62,6 +62,19 @@ def trimmed(placed: Placed) -> Placed:
     return Placed(panel.trimmed(), placed.has_row[kept], int(leading.sum()))
 
 
+def ended_at_values(placed: Placed) -> Placed:
+    """Gives the panel with each series ended at its last observed value; what is known of later steps is known ahead.
+
+    A series without any value stays as it is.
+    """
+    panel = placed.panel
+    observed = np.append(np.flatnonzero(~np.isnan(panel.values)), -1)
+    last = observed[np.searchsorted(observed[:-1], panel.offsets[1:]) - 1]
+    lengths = np.where(last < panel.offsets[:-1], panel.lengths, last + 1 - panel.offsets[:-1])
+    kept = panel.steps() < np.repeat(lengths, panel.lengths)
+    return Placed(panel.head(lengths), placed.has_row[kept], placed.num_leading_trimmed)
+
+
 def refuse_unexpected(cells: Cells, axis: TimeAxis) -> None:
     """Refuses a series of which no cell follows another by one step: it has a coarser frequency than expected.
 

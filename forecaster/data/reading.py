@@ -4,7 +4,7 @@ table -> named columns -> layout -> cells -> time axis -> cells in order -> grid
 then what is known ahead (future table) and of whole series (static table) joins the panel.
 Nothing is repaired unless the config asks for it. Steps without a row and values that are null are missing.
 Leading missing values of a series are cut off; trailing ones stay, as the last timestamp of a series (of
-the whole table, in a wide one) says where its forecast starts.
+the whole table, in a wide one) says where its forecast starts, unless the config lets series end with a value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from forecaster.data.columns import Layout, find_layout, with_named_columns
 from forecaster.data.findings import covariate_facts, panel_findings
 from forecaster.data.future import read_future, with_future
 from forecaster.data.panel import Panel
-from forecaster.data.placement import Placed, place, refuse_unexpected, trimmed
+from forecaster.data.placement import Placed, ended_at_values, place, refuse_unexpected, trimmed
 from forecaster.data.repairs import repair
 from forecaster.data.report import DataReport, FindingGroup
 from forecaster.data.statics import Rows, static_rows, static_table_columns, with_statics
@@ -67,7 +67,8 @@ def read_panel(
     if future is not None and len(future):
         ahead = read_future(future, layout, panel, config)
         panel, findings = with_future(panel, ahead.cells), (*findings, *ahead.findings)
-    placed = trimmed(replace(placed, panel=panel))
+    placed = replace(placed, panel=panel)
+    placed = trimmed(placed if config.ends == "row" else ended_at_values(placed))
     origin = _Origin(layout, len(named), is_inferred)
     return PanelReading(placed.panel, _report(origin, placed, (*findings, *panel_findings(placed))))
 
