@@ -22,6 +22,7 @@ from service.models.registry import Registry
 from service.routes import forecast, health, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
+from service.tables.tables import Tables
 from service.telemetry.telemetry import Telemetry
 from service.telemetry.tracing import spans_of
 
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
                 await following
             service.batcher.close()
             service.telemetry.close()
+            service.tables.close()
 
     app: FastAPI = FastAPIOffline(
         title="forecaster",
@@ -75,7 +77,8 @@ def _service(settings: Settings) -> Service:
     batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
     engine = Engine(batcher)
     shadow = Shadow(settings, models, engine, telemetry.forecasts)
-    return Service(settings, models, batcher, engine, Admission(settings, batcher), telemetry, shadow)
+    admission, tables = Admission(settings, batcher), Tables(settings)
+    return Service(settings, models, batcher, engine, admission, telemetry, shadow, tables)
 
 
 async def _follow(service: Service, settled: Callable[[], None]) -> None:

@@ -15,6 +15,7 @@ from service.models.following import Refresh
 from service.models.models import Models
 from service.models.next_look import NextLook
 from service.settings import Settings
+from service.tables.tables import Tables
 from service.telemetry.telemetry import Telemetry
 
 
@@ -29,6 +30,7 @@ class Service:
     admission: Admission
     telemetry: Telemetry
     shadow: Shadow
+    tables: Tables
     next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:

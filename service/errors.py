@@ -73,6 +73,12 @@ class InvalidJson(ServiceError):
     status, code = 400, "invalid-json"
 
 
+class InvalidTable(ServiceError):
+    """The body is no Arrow IPC stream or no Parquet file, or is damaged."""
+
+    status, code = 400, "invalid-table"
+
+
 class AmbiguousLength(ServiceError):
     """The request says in two ways where its body ends; a proxy might believe the other one."""
 
@@ -139,8 +145,14 @@ class BodyTooLarge(ServiceError):
     status, code = 413, "body-too-large"
 
 
+class NotAcceptable(ServiceError):
+    """The reply is wanted in a form that this service cannot write."""
+
+    status, code = 406, "not-acceptable"
+
+
 class UnsupportedMediaType(ServiceError):
-    """The body is declared as something other than plain UTF-8 JSON."""
+    """The body is declared as, or is, something that is not read here."""
 
     status, code = 415, "unsupported-media-type"
 

@@ -9,14 +9,28 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from service.problems import MEDIA_TYPE
-from service.schemas import ForecastReply, ForecastRequest, Problem
+from service.requests.media import ARROW, JSON, LINES, PARQUET
+from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem
+from service.tables.query import OPTIONS
 
-FORECAST, LINES = "/v1/forecast", "application/x-ndjson"
+FORECAST = "/v1/forecast"
 
 _REFERENCE = "#/components/schemas/{model}"
 _EDGE = (400, 408, 414, 431, 503)  # what any request may get before a route sees it
 _REQUEST_ID = {"schema": {"type": "string"}, "description": "The id of the request, which logs name too."}
 _TIMING = {"schema": {"type": "string"}, "description": "Milliseconds by stage; not of replies in lines."}
+_OF_TABLES = {
+    "X-Model": {"schema": {"type": "string"}, "description": "Model and version, as `sales/7`; of tables alone."},
+    "X-Degraded": {"schema": {"type": "string"}, "description": "Why a fallback answered; of tables alone."},
+}
+_TABLE_IN = (
+    "A long table: unique_id, ds, y and the covariates that the model reads, by name. Rows after the last value of a "
+    "series hold the covariates known ahead. The options stand in the query."
+)
+_TABLE_OUT = (
+    "A long table: unique_id, ds, a column for each quantile level, lower_80 and upper_80 for each interval. The rest "
+    "of what a reply says is JSON under `forecast` in the metadata of its schema."
+)
 _EXAMPLE = {
     "horizon": 3,
     "quantiles": [0.1, 0.5, 0.9],
@@ -30,10 +44,32 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": "Problem", "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
 
 
+def _tables(description: str) -> dict[str, Any]:
+    """Describes the two forms of a table."""
+    schema = {"type": "string", "format": "binary", "description": description}
+    return {media_type: {"schema": schema} for media_type in (ARROW, PARQUET)}
+
+
+def _options() -> list[dict[str, Any]]:
+    """Describes the query of a request that sends a table: with JSON, the options stand in the body."""
+    schemas = ForecastOptions.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "explode": False,
+            "schema": {key: value for key, value in schemas[name].items() if key != "description"},
+            "description": f"Where the body is a table. {schemas[name].get('description', '')}".strip(),
+        }
+        for name in OPTIONS
+    ]
+
+
 def _forecast_operation() -> dict[str, Any]:
     """Describes POST /v1/forecast, whose endpoint is plain ASGI."""
-    answers = problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504)
-    whole = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ForecastReply")}}}
+    answers = problems(400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504)
+    whole = {JSON: {"schema": {"$ref": _REFERENCE.format(model="ForecastReply")}}}
     lines = {
         LINES: {"schema": {"type": "string", "description": "The head of the reply, then a line for each series."}}
     }
@@ -47,6 +83,7 @@ def _forecast_operation() -> dict[str, Any]:
         "operationId": "forecast",
         "security": [{"key": []}],
         "parameters": [
+            *_options(),
             {
                 "name": "X-Request-Deadline-Ms",
                 "in": "header",
@@ -65,14 +102,19 @@ def _forecast_operation() -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {
+                JSON: {
                     "schema": {"$ref": _REFERENCE.format(model="ForecastRequest")},
                     "examples": {"hourly": {"summary": "One series of an hourly model", "value": _EXAMPLE}},
-                }
+                },
+                **_tables(_TABLE_IN),
             },
         },
         "responses": {
-            200: {"description": "Forecasts", "content": {**whole, **lines}, "headers": {"Server-Timing": _TIMING}},
+            200: {
+                "description": "Forecasts",
+                "content": {**whole, **lines, **_tables(_TABLE_OUT)},
+                "headers": {"Server-Timing": _TIMING, **_OF_TABLES},
+            },
             **answers,
         },
     }

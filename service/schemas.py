@@ -66,7 +66,8 @@ Timestamps = Annotated[
 
 Column = Annotated[list[float | None], Field(max_length=_MOST_STEPS, fail_fast=True)]
 Columns = Annotated[dict[Name, Column], Field(max_length=_MOST_COLUMNS)]
-Attribute = Annotated[StrictStr, Field(max_length=256)] | float | None
+Text = Annotated[StrictStr, Field(max_length=256)]
+Attribute = Text | float | None
 
 
 class SeriesIn(Schema):
@@ -111,8 +112,8 @@ class SamplesIn(Schema):
     seed: int = Field(0, ge=0, lt=1 << 31)
 
 
-class ForecastRequest(Schema):
-    """What to forecast, with which model, how far and at which quantile levels."""
+class ForecastOptions(Schema):
+    """What is asked of the series: of which model, how far and at which quantile levels."""
 
     model: Name | None = Field(
         None, description="NAME, NAME@alias or NAME/version. May be left out while one model is served."
@@ -135,6 +136,11 @@ class ForecastRequest(Schema):
     fallback: Literal["none", "seasonal_naive"] = Field(
         "none", description="What answers, marked as degraded, where the model cannot in time or gives no numbers."
     )
+
+
+class ForecastRequest(ForecastOptions):
+    """What to forecast, with which model, how far and at which quantile levels."""
+
     series: list[SeriesIn] = Field(min_length=1, fail_fast=True)
 
     @property

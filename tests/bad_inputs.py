@@ -9,7 +9,16 @@ from pathlib import Path
 from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings, bad_starts, bad_surroundings
 from tests.pipelines.bad_commands import BadCommand
 from tests.pipelines.bad_files import DATA, BadFile
-from tests.service import bad_choices, bad_deliveries, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
+from tests.service import (
+    bad_choices,
+    bad_deliveries,
+    bad_headers,
+    bad_options,
+    bad_protocol,
+    bad_requests,
+    bad_tables,
+    bad_times,
+)
 from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import BadRequest
 from tests.service.bad_table import ACCEPTED
@@ -50,6 +59,10 @@ def tables() -> dict[str, str]:
         "Deliveries": bad_deliveries.DELIVERIES,
         "Media types": bad_protocol.MEDIA,
         "Routes": bad_protocol.ROUTES,
+        "Arrow IPC streams": bad_tables.STREAMS,
+        "Parquet files": bad_tables.FILES,
+        "Columns of a table": bad_tables.COLUMNS,
+        "Options in the query": bad_tables.QUERIES,
     }
     read = (*bad_files.READ, *bad_covariates.READ)
     return {

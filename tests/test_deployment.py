@@ -171,7 +171,8 @@ def test_service_image_holds_neither_trainer_nor_pipelines() -> None:
     assert {"forecaster", "service"} <= copied(text)
     assert "pipelines" not in copied(text)
     assert text.index("COPY forecaster") < text.index("rm -r forecaster/training") < text.index("--no-deps")
-    assert '".[serve,otel]"' in text
+    assert '".[${EXTRAS}]"' in text
+    assert 'ARG EXTRAS="serve,otel"\n' in text
 
 
 def test_service_image_is_pruned_before_it_is_copied() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
+import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from benchmarks.reliability.exchange import Exchange, Reply
-from service.openapi import LINES
 from service.problems import MEDIA_TYPE
+from service.requests.media import ARROW, LINES, TABLES
 from service.schemas import ForecastOut, ForecastReply, ModelRef, Problem
 
 MAX_SECONDS = 1.0
@@ -41,6 +45,8 @@ def faults_of_reply(reply: Reply, num_sent: int, declared: Collection[int]) -> I
         yield "gives away the inside"
     if not 200 <= reply.status < 300:
         yield from _faults_of_problem(reply, num_sent)
+    elif reply.headers.get("content-type") in TABLES:
+        yield from _faults_of_table(reply)
     elif b'"forecasts"' in reply.body or reply.headers.get("content-type") == LINES:
         yield from _faults_of_forecast(reply)
 
@@ -77,6 +83,23 @@ def _faults_of_forecast(reply: Reply) -> Iterator[str]:
             yield "a forecast of another length"
         elif any(low > high for pair in pairwise(columns) for low, high in zip(*pair, strict=True)):
             yield "quantiles that do not ascend"
+
+
+def _faults_of_table(reply: Reply) -> Iterator[str]:
+    try:
+        is_stream = reply.headers["content-type"] == ARROW
+        table = pa.ipc.open_stream(reply.body).read_all() if is_stream else pq.read_table(io.BytesIO(reply.body))
+        said = orjson.loads(table.schema.metadata[b"forecast"])
+        ModelRef.model_validate(said["model"])
+        levels = sorted((name for name in table.column_names if name[0].isdigit()), key=float)
+        values = np.column_stack([table[name].to_numpy() for name in levels])
+    except (pa.ArrowException, ValidationError, ValueError, LookupError, TypeError):
+        yield "a table of another schema"
+        return
+    if table.column_names[:2] != ["unique_id", "ds"] or table.num_rows == 0 or not np.isfinite(values).all():
+        yield "a table of another schema"
+    if (np.diff(values, axis=1) < 0).any():
+        yield "quantiles that do not ascend"
 
 
 def _whole(body: bytes) -> list[ForecastOut]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
@@ -16,9 +17,12 @@ from service.requests import reply, translate
 from service.requests.body import forecast_request
 from service.requests.plain import plain_series_of
 from service.requests.reply import Answer
-from service.requests.translate import Warnings
-from service.schemas import ForecastRequest
+from service.requests.translate import PanelIn, Warnings
+from service.schemas import ForecastOptions
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.tables.stream import TableFacts
 
 FindModel = Callable[[str | None], ServedModel]
 
@@ -27,12 +31,13 @@ FindModel = Callable[[str | None], ServedModel]
 class Asked:
     """What a request comes to. It keeps the version of the model that it began with."""
 
-    request: ForecastRequest
-    num_points: int  # in it
+    request: ForecastOptions
     model: ServedModel
     question: Question
     warnings: Warnings
     expires: float  # in monotonic time
+    num_points: int  # numbers in the history and the covariates of all series
+    table: TableFacts | None = None  # of a request that is a table
 
     @property
     def predictor(self) -> Predictor:
@@ -63,11 +68,17 @@ def understood(headers: Headers, body: bytes, expires: float, settings: Settings
     num_points = translate.checked_num_points(request, settings.max_points)
     model = find(request.model)
     predictor, config = model.bundle.predictor, model.bundle.config.model
-    levels = reply.levels_of(request, predictor.levels)
     series = plain_series_of(request, predictor.frequency, config)
-    if series is not None:
-        plain = predictor.plain_question(series, request.horizon, levels, roll_out=request.roll_out)
-        return Asked(request, num_points, model, plain, {}, expires)
-    read = translate.to_panel(request, predictor.frequency, config)
+    if series is None:
+        return asking(request, model, translate.to_panel(request, predictor.frequency, config), num_points, expires)
+    levels = reply.levels_of(request, predictor.levels)
+    question = predictor.plain_question(series, request.horizon, levels, roll_out=request.roll_out)
+    return Asked(request, model, question, {}, expires, num_points)
+
+
+def asking(request: ForecastOptions, model: ServedModel, read: PanelIn, num_points: int, expires: float) -> Asked:
+    """Gives what a request with this panel asks of a model; ForecasterError where it cannot be answered."""
+    predictor = model.bundle.predictor
+    levels = reply.levels_of(request, predictor.levels)
     question = predictor.question(read.panel, request.horizon, levels, roll_out=request.roll_out)
-    return Asked(request, num_points, model, question, read.warnings, expires)
+    return Asked(request, model, question, read.warnings, expires, num_points)

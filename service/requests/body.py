@@ -8,27 +8,38 @@ from starlette.datastructures import Headers
 
 from service.errors import InvalidFields, InvalidJson, UnsupportedMediaType
 from service.requests.inflate import ENCODINGS, inflated
+from service.requests.media import ARROW, JSON, PARQUET, PYARROW_MISSING, TABLES, can_read_tables
 from service.schemas import ForecastRequest
 from service.settings import Settings
 
-JSON = "application/json"
 
+def checked_media_type(headers: Headers) -> str:
+    """Gives the media type of a body: JSON in UTF-8, or a table, plain or in an encoding that is known.
 
-def refuse_media_type(headers: Headers) -> None:
-    """Refuses a body that is declared as anything but JSON in UTF-8, plain or in an encoding that is known."""
+    UnsupportedMediaType for any other, and for a table where pyarrow is not installed.
+    """
     media_type, _, parameters = _declared(headers, "content-type").partition(";")
-    charset = parameters.strip().lower().replace('"', "")
-    if media_type.strip().lower() != JSON or charset not in ("", "charset=utf-8"):
-        raise UnsupportedMediaType("send application/json in UTF-8")
+    media_type, parameters = media_type.strip().lower(), parameters.strip().lower().replace('"', "")
+    if media_type in TABLES and not parameters:
+        if not can_read_tables():
+            raise UnsupportedMediaType(PYARROW_MISSING)
+    elif media_type != JSON or parameters not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType(f"send {JSON} in UTF-8, {ARROW} or {PARQUET}")
     encoding = _declared(headers, "content-encoding", "identity").lower()
     if encoding not in ENCODINGS:
         raise UnsupportedMediaType(f"content encodings are {', '.join(sorted(ENCODINGS))}, one at a time")
+    return media_type
+
+
+def decoded(headers: Headers, body: bytes, settings: Settings) -> bytes:
+    """Gives a body without its encoding."""
+    encoding = _declared(headers, "content-encoding", "identity").lower()
+    return inflated(body, encoding, settings.max_body_bytes)
 
 
 def forecast_request(headers: Headers, body: bytes, settings: Settings) -> ForecastRequest:
     """Gives the forecast request that a body holds."""
-    encoding = _declared(headers, "content-encoding", "identity").lower()
-    content = inflated(body, encoding, settings.max_body_bytes)
+    content = decoded(headers, body, settings)
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:

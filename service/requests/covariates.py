@@ -15,7 +15,7 @@ from service.schemas import SeriesIn
 
 # Networks clip numbers of a whole series that are far from those of training; graphs for ONNX Runtime that were written
 # before they did square them in 32 bits.
-_MAX_STATIC = 1e15
+MAX_STATIC = 1e15
 
 
 def covariate_names(wanted: CovariateConfig) -> dict[str, list[str]]:
@@ -98,8 +98,8 @@ def _refuse_misfit(one: SeriesIn, position: int, wanted: CovariateConfig) -> Non
         value = one.static[name]
         if isinstance(value, str):
             raise InvalidFields.of(f"series.{position}.static.{name}", "must be a number")
-        if value is not None and abs(value) > _MAX_STATIC:
-            raise InvalidFields.of(f"series.{position}.static.{name}", f"is beyond +/- {_MAX_STATIC:g}")
+        if value is not None and abs(value) > MAX_STATIC:
+            raise InvalidFields.of(f"series.{position}.static.{name}", f"is beyond +/- {MAX_STATIC:g}")
 
 
 def _refuse_names(position: int, kind: str, given: Mapping[str, object], wanted: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, level_name
 from service.models.view import ServedModel
 from service.requests.translate import Warnings
-from service.schemas import ForecastRequest
+from service.schemas import ForecastOptions
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 _UTC = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
@@ -33,7 +33,7 @@ class Answer:
     degraded: str | None = None  # why a fallback answered
 
 
-def levels_of(request: ForecastRequest, levels: tuple[float, ...]) -> list[float] | None:
+def levels_of(request: ForecastOptions, levels: tuple[float, ...]) -> list[float] | None:
     """Gives the levels that quantiles, intervals and samples need together, `levels` being the model's own.
 
     None: just those.
@@ -43,7 +43,7 @@ def levels_of(request: ForecastRequest, levels: tuple[float, ...]) -> list[float
     if request.quantiles is not None and len(set(request.quantiles)) < len(request.quantiles):
         return request.quantiles  # refused as it is
     drawn = levels if request.samples is not None else ()
-    ends = [end for percent in request.intervals for end in _ends(percent)]
+    ends = [end for percent in request.intervals for end in ends_of(percent)]
     return sorted({*(request.quantiles or levels), *ends, *drawn})
 
 
@@ -63,7 +63,7 @@ def head(answer: Answer) -> dict[str, Any]:
     return found
 
 
-def forecasts(request: ForecastRequest, answer: Answer) -> Iterator[dict[str, Any]]:
+def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, Any]]:
     """Yields what the reply says of each series."""
     forecast = answer.forecast
     values = np.ascontiguousarray(forecast.values.transpose(0, 2, 1))  # [S Q H]
@@ -86,11 +86,11 @@ def forecasts(request: ForecastRequest, answer: Answer) -> Iterator[dict[str, An
 
 def _intervals(percents: Sequence[float], own: FloatArray, columns: dict[float, int]) -> dict[str, Any]:
     """Gives both ends of each central interval, from the quantiles [Q H] of one series."""
-    ends = {f"{percent:g}": _ends(percent) for percent in percents}
+    ends = {f"{percent:g}": ends_of(percent) for percent in percents}
     return {name: {"lower": own[columns[low]], "upper": own[columns[high]]} for name, (low, high) in ends.items()}
 
 
-def encoded(request: ForecastRequest, answer: Answer) -> bytes:
+def encoded(request: ForecastOptions, answer: Answer) -> bytes:
     """Gives the whole reply as JSON."""
     return orjson.dumps({**head(answer), "forecasts": list(forecasts(request, answer))}, option=_options(answer))
 
@@ -100,7 +100,7 @@ def first_line(answer: Answer) -> bytes:
     return orjson.dumps(head(answer), option=_OPTIONS | orjson.OPT_APPEND_NEWLINE)
 
 
-def lines(request: ForecastRequest, answer: Answer) -> bytes:
+def lines(request: ForecastOptions, answer: Answer) -> bytes:
     """Gives a line of JSON for each series."""
     option = _options(answer) | orjson.OPT_APPEND_NEWLINE
     return b"".join(orjson.dumps(one, option=option) for one in forecasts(request, answer))
@@ -121,7 +121,7 @@ def _options(answer: Answer) -> int:
     return _OPTIONS | (_UTC if answer.forecast.axis.timezone == "UTC" else 0)
 
 
-def _ends(percent: float) -> tuple[float, float]:
+def ends_of(percent: float) -> tuple[float, float]:
     """Gives the levels that a central interval reaches from and to, rounded to 9 places: 80 -> 0.1 and 0.9."""
     share = percent / 100
     return round((1 - share) / 2, 9), round((1 + share) / 2, 9)

@@ -72,7 +72,7 @@ def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig)
         groups=groups_of(request.series, model),
     )
     groups = panel_findings(Placed(panel, _has_row(panel, placed), 0))
-    return PanelIn(panel, _warnings(found for group in groups for found in group.findings))
+    return PanelIn(panel, warnings_of(found for group in groups for found in group.findings))
 
 
 def _rows(series: SeriesIn, times: StoredTimes, axis: TimeAxis, request: ForecastRequest) -> Rows | None:
@@ -122,7 +122,7 @@ def _as_table(request: ForecastRequest, axis: TimeAxis, stored: Sequence[StoredT
     if any(series.past or series.known or series.static for series in request.series):
         raise InvalidFields.of("series", "covariates need timestamps that ascend without repeats")
     in_order = [reading.panel.position(series.id) for series in request.series]
-    return PanelIn(reading.panel.select(in_order), _warnings(reading.report.findings))
+    return PanelIn(reading.panel.select(in_order), warnings_of(reading.report.findings))
 
 
 def _labels(series: SeriesIn, stored: StoredTimes, axis: TimeAxis) -> pd.Index:
@@ -130,7 +130,7 @@ def _labels(series: SeriesIn, stored: StoredTimes, axis: TimeAxis) -> pd.Index:
     return axis.label(stored) if series.start is None else axis.show(stored[0], len(series.target))
 
 
-def _warnings(findings: Iterable[Finding]) -> Warnings:
+def warnings_of(findings: Iterable[Finding]) -> Warnings:
     """Gives the findings of each series."""
     warnings: Warnings = {}
     for found in findings:

@@ -22,12 +22,16 @@ from service.access.security import Scope as Permission
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
 from service.errors import InvalidFields
-from service.openapi import FORECAST, LINES
+from service.openapi import FORECAST
 from service.problems import problem_body
 from service.requests import reply
 from service.requests.asked import Asked, understood
-from service.requests.body import JSON, refuse_media_type
+from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
+from service.requests.media import LINES, TABLES, reply_type
+from service.requests.reply import Answer
+from service.tables import reply as table_reply
+from service.tables.query import refuse_options
 
 # A request of more bytes is taken apart, and a reply with more numbers put together, beside the event loop.
 _MANY_BYTES, _MANY_NUMBERS = 1 << 16, 1 << 14
@@ -42,18 +46,16 @@ class ForecastEndpoint:
         """Answers one request."""
         service, headers = service_of(scope), Headers(scope=scope)
         expires = service.admission.expires(headers, arrival(scope))
-        refuse_media_type(headers)
+        media_type, wanted = checked_media_type(headers), reply_type(headers)
         with service.admission.admitted(expires):
             body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
             async with while_connected(receive):
-                asked = await _beside(
-                    len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
-                )
+                asked = await _understood(scope, headers, media_type, body, expires)
                 _charge(scope, asked)
-                if LINES in headers.get("accept", ""):
+                if wanted == LINES:
                     await _send_lines(scope, send, service, asked)
                     return
-                response = await _response(service, asked)
+                response = await _response(service, asked, wanted)
         await response(scope, receive, send)
 
 
@@ -69,14 +71,28 @@ class _NamedRoute(Route):
 ROUTE = _NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), methods=["POST"])
 
 
+async def _understood(scope: Scope, headers: Headers, media_type: str, body: bytes, expires: float) -> Asked:
+    """Gives what a request asks, read at once or beside the event loop."""
+    service, query = service_of(scope), scope["query_string"]
+    if media_type in TABLES:
+        return await service.tables.understood(media_type, headers, query, body, expires, service.models.find)
+    if query:
+        refuse_options(query)
+    return await _beside(
+        len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
+    )
+
+
 def _charge(scope: Scope, asked: Asked) -> None:
     """Takes the cost of a request from what its key may spend."""
     security: Security = scope["app"].state.security
     security.charge(scope["state"]["principal"], asked.num_points, asked.question.horizon)
 
 
-async def _response(service: Service, asked: Asked) -> Response:
+async def _response(service: Service, asked: Asked, media_type: str) -> Response:
     """Answers at once."""
+    if media_type in TABLES and asked.request.samples is not None:
+        raise InvalidFields.of("samples", "cannot be told in a table: leave tables out of Accept")
     may_degrade = asked.request.fallback != "none"
     given = await service.engine.forecast(asked.predictor, asked.question, asked.expires, may_degrade=may_degrade)
     samples, wanted = None, asked.request.samples
@@ -84,12 +100,21 @@ async def _response(service: Service, asked: Asked) -> Response:
         samples = await service.engine.samples(asked, wanted, given.forecast)
     answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded)
     began = time.perf_counter()
-    content = await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer)
+    content, headers = await _written(asked, answer, media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:
         service.shadow.follow(asked, given.forecast)
-    return Response(content, media_type=JSON, headers={"Server-Timing": _timing(given.stages, serialise)})
+    headers = {**headers, "Server-Timing": _timing(given.stages, serialise)}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+async def _written(asked: Asked, answer: Answer, media_type: str) -> tuple[bytes, dict[str, str]]:
+    """Gives a reply as bytes, and the headers that only its media type has."""
+    if media_type in TABLES:
+        content = await to_thread(table_reply.encoded, media_type, asked.request, answer, asked.table)
+        return content, table_reply.headers_of(answer)
+    return await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer), {}
 
 
 async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.service import bad_choices, bad_deliveries, bad_headers, bad_options, bad_protocol, bad_requests, bad_times
+from tests.service import (
+    bad_choices,
+    bad_deliveries,
+    bad_headers,
+    bad_options,
+    bad_protocol,
+    bad_requests,
+    bad_tables,
+    bad_times,
+)
 from tests.service.bad_protocol import BadBytes
 from tests.service.bad_requests import BadRequest
 
@@ -20,7 +29,16 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_deliveries.DELIVERIES,
     *bad_protocol.MEDIA,
     *bad_protocol.ROUTES,
+    *bad_tables.STREAMS,
+    *bad_tables.FILES,
+    *bad_tables.COLUMNS,
+    *bad_tables.QUERIES,
 )
-ACCEPTED: tuple[BadRequest, ...] = (*bad_requests.ACCEPTED, *bad_options.ACCEPTED, *bad_headers.ACCEPTED)
+ACCEPTED: tuple[BadRequest, ...] = (
+    *bad_requests.ACCEPTED,
+    *bad_options.ACCEPTED,
+    *bad_headers.ACCEPTED,
+    *bad_tables.ACCEPTED,
+)
 BYTES: tuple[BadBytes, ...] = bad_protocol.BYTES
 ROWS: tuple[BadRequest | BadBytes, ...] = (*REFUSED, *ACCEPTED, *BYTES)

@@ -66,6 +66,7 @@ def asking(app: FastAPI, ask: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
         return asyncio.run(run())
     finally:
         app.state.service.batcher.close()
+        app.state.service.tables.close()
 
 
 def post(app: FastAPI, body: Any, **headers: str) -> httpx.Response:

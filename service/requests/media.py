@@ -1,0 +1,56 @@
+"""The media types of requests and replies, and which of them this installation can read and write."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+
+from starlette.datastructures import Headers
+
+from service.errors import NotAcceptable
+
+JSON, LINES = "application/json", "application/x-ndjson"
+ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+TABLES = frozenset({ARROW, PARQUET})
+
+PYARROW_MISSING = 'tables need pyarrow, which is not installed beside this service: pip install "forecaster[arrow]"'
+
+_VENDOR = "vnd.apache."
+
+
+@cache
+def can_read_tables() -> bool:
+    """Says whether pyarrow is installed; it is imported with the first table."""
+    return find_spec("pyarrow") is not None
+
+
+def reply_type(headers: Headers) -> str:
+    """Gives what a request wants to be answered with: lines where they are named at all, else what it prefers.
+
+    JSON where it names nothing that there is. NotAcceptable where it prefers a table and pyarrow is not installed.
+    """
+    accept = headers.get("accept", "")
+    if LINES in accept:
+        return LINES
+    if _VENDOR not in accept:
+        return JSON
+    wanted = _preferred(accept)
+    if wanted in TABLES and not can_read_tables():
+        raise NotAcceptable(PYARROW_MISSING)
+    return wanted
+
+
+def _preferred(accept: str) -> str:
+    weights: dict[str, float] = {}
+    for part in accept.split(","):
+        name, *parameters = (text.strip().lower() for text in part.split(";"))
+        if name in (JSON, *TABLES) and _weight(parameters) > 0:
+            weights.setdefault(name, _weight(parameters))
+    return max(weights, key=lambda name: weights[name], default=JSON)  # of equal ones the first
+
+
+def _weight(parameters: list[str]) -> float:
+    try:
+        return next((float(one[2:]) for one in parameters if one.startswith("q=")), 1.0)
+    except ValueError:
+        return 1.0

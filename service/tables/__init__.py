@@ -1,0 +1,1 @@
+"""Forecast requests and replies as tables: Arrow IPC streams and Parquet."""

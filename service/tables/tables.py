@@ -1,0 +1,72 @@
+"""Requests that are tables: read beside the event loop, a few at a time, and then asked like any other.
+
+    Parquet ── a process of its own ──┐
+    Arrow IPC ────────────────────────┴─ messages ── arrays ── pandas ── read_panel ──> Asked
+
+Their options stand in the query. Which columns are read is known from the model that these name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from starlette.datastructures import Headers
+
+from service.errors import DeadlineExceeded
+from service.requests.asked import Asked, FindModel, asking
+from service.requests.body import decoded
+from service.requests.media import PARQUET
+from service.settings import Settings
+from service.tables import parquet
+from service.tables.panel import to_panel
+from service.tables.query import options_of
+from service.tables.readers import Readers
+from service.tables.roles import names_of
+from service.tables.stream import table_of
+
+# Each holds a table in memory, and perhaps a process beside it. They have threads of their own: those that large
+# requests in JSON are read by are not kept waiting by a file.
+_AT_ONCE = 2
+
+
+class Tables:
+    """Reads the tables of one application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tables")
+        self._readers = Readers()
+
+    async def understood(
+        self, media_type: str, headers: Headers, query: bytes, body: bytes, expires: float, find: FindModel
+    ) -> Asked:
+        """Gives what a table asks, until `expires` in monotonic time; every problem of its making is found here."""
+        read = partial(self._understood, media_type, headers, query, body, expires, find)
+        try:
+            async with asyncio.timeout(expires - time.monotonic()):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+        except TimeoutError as error:
+            raise DeadlineExceeded("the table could not be read in time") from error
+
+    def close(self) -> None:
+        """Ends what reads files."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
+
+    def _understood(
+        self, media_type: str, headers: Headers, query: bytes, body: bytes, expires: float, find: FindModel
+    ) -> Asked:
+        options, settings = options_of(query), self._settings
+        served = find(options.model)
+        predictor, model = served.bundle.predictor, served.bundle.config.model
+        content, names = decoded(headers, body, settings), tuple[str, ...]()
+        if media_type == PARQUET:
+            found = parquet.converted(content, names_of(model), settings, expires, self._readers)
+            content, names = found.stream, found.names
+        table = table_of(content, model, settings, names)
+        read = to_panel(table.frame, options, predictor.frequency, model)
+        return replace(asking(options, served, read, table.num_points, expires), table=table.facts)
