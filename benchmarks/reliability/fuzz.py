@@ -2,6 +2,7 @@
 
 schemathesis  cases that the document of the interface allows, and such as it forbids, over all of its routes
 grammar       valid forecast requests, spoiled (`grammar.py`)
+tables        Arrow IPC streams and Parquet files, spoiled (`table_cases.py`)
 raw           bytes of whole requests, spoiled
 
 All of it goes over HTTP to a process under an audit hook (`launcher.py`); what each reply has to keep is in
@@ -39,6 +40,7 @@ from benchmarks.reliability.serving import (
     register_untrained,
     serving,
 )
+from benchmarks.reliability.table_cases import table_cases
 from benchmarks.reliability.verdicts import MAX_SECONDS, faults_of
 from service.openapi import FORECAST
 from tests.pipelines.factories import PRICED
@@ -79,12 +81,13 @@ class Amount:
     num_grammar: int
     num_raw: int
     num_schemathesis: int
+    num_tables: int
     seed: int = 0
 
 
-FULL = Amount(20_000, 5_000, 11_000)
-SHORT = Amount(1_500, 500, 100)
-CONTROL = Amount(600, 0, 0)
+FULL = Amount(20_000, 5_000, 11_000, 10_000)
+SHORT = Amount(1_500, 500, 100, 600)
+CONTROL = Amount(600, 0, 0, 0)
 
 
 @dataclass
@@ -107,8 +110,8 @@ class Tally:
             self.first.setdefault(fault, repr(sent)[:1500])
 
 
-async def fuzz_forecasts(service: Serving, amount: Amount, declared: frozenset[int]) -> Tally:
-    """Sends what the grammar makes; each case has one reply, within a second."""
+async def fuzz_forecasts(service: Serving, cases: Iterator[bytes], declared: frozenset[int]) -> Tally:
+    """Sends cases each of which has one reply, within a second."""
 
     async def one(sent: bytes) -> tuple[Exchange, list[str]]:
         found = await exchange(service.address, sent)
@@ -119,7 +122,7 @@ async def fuzz_forecasts(service: Serving, amount: Amount, declared: frozenset[i
         faults += [] if len(found.replies) == 1 else [f"{len(found.replies)} replies"]
         return found, faults + ([f"more than {MAX_SECONDS:g} s"] if found.seconds > MAX_SECONDS else [])
 
-    return await _each(forecast_cases(amount.num_grammar, WIDE, amount.seed), one, _AT_ONCE)
+    return await _each(cases, one, _AT_ONCE)
 
 
 async def fuzz_bytes(service: Serving, amount: Amount) -> Tally:
@@ -200,6 +203,17 @@ def _warm(service: Serving) -> None:
             client.post(FORECAST, json={**body, **change}, headers={"Accept-Encoding": "identity"})
         stamps = ["2024-01-01T01:00", "2024-01-01T00:00", "2024-01-01T00:30"]
         client.post(FORECAST, json={**body, "series": [{"id": "a", "timestamps": stamps, "target": [1.0, 2.0, 3.0]}]})
+    _warm_tables(service)
+
+
+def _warm_tables(service: Serving) -> None:
+    """Sends a few valid tables, in all forms and types, which import what reads and writes them."""
+
+    async def send() -> None:
+        for sent in table_cases(100, WIDE, seed=-1):
+            await exchange(service.address, sent)
+
+    asyncio.run(send())
 
 
 def audit_of(home: Path) -> dict[str, Any]:
@@ -217,15 +231,22 @@ def declared_statuses(service: Serving) -> frozenset[int]:
 def attack(home: Path, amount: Amount, *sabotages: str) -> dict[str, Any]:
     """Runs all kinds on one service; gives what was found, and what its log and the audit hook say."""
     with watched(home, *sabotages) as service:
-        grammar = asyncio.run(fuzz_forecasts(service, amount, declared_statuses(service)))
+        declared = declared_statuses(service)
+        grammar, tables = (
+            asyncio.run(fuzz_forecasts(service, cases, declared))
+            for cases in (
+                forecast_cases(amount.num_grammar, WIDE, amount.seed),
+                table_cases(amount.num_tables, WIDE, amount.seed),
+            )
+        )
         raw = asyncio.run(fuzz_bytes(service, amount))
         schema = fuzz_by_schema(service, amount, home) if amount.num_schemathesis else None
         log = service.log
     audit = audit_of(home)
     faults = Counter({f"audit {event}": count for event, count in audit["counts"].items()})
-    faults.update(grammar.faults + raw.faults)
+    faults.update(grammar.faults + tables.faults + raw.faults)
     faults["unexpected exceptions in the log"] += log.read_text().count('"application_failed"')
-    return {"grammar": grammar, "raw": raw, "schema": schema, "faults": +faults, "audit": audit}
+    return {"grammar": grammar, "tables": tables, "raw": raw, "schema": schema, "faults": +faults, "audit": audit}
 
 
 def measure(amount: Amount, controls: Iterable[str] = tuple(CONTROLS)) -> dict[str, object]:
@@ -235,16 +256,19 @@ def measure(amount: Amount, controls: Iterable[str] = tuple(CONTROLS)) -> dict[s
         write_keys(home)
         found = attack(home, amount)
         noticed = {name: attack(home, CONTROL, name)["faults"].get(CONTROLS[name], 0) for name in controls}
-    grammar, raw, schema = found["grammar"], found["raw"], found["schema"]
+    grammar, tables, raw, schema = (found[kind] for kind in ("grammar", "tables", "raw", "schema"))
     return {
         "grammar_cases": grammar.num_cases,
         "grammar_statuses": dict(sorted(grammar.statuses.items())),
         "grammar_slowest_seconds": round(grammar.slowest_seconds, 3),
+        "table_cases": tables.num_cases,
+        "table_statuses": dict(sorted(tables.statuses.items())),
+        "table_slowest_seconds": round(tables.slowest_seconds, 3),
         "raw_cases": raw.num_cases,
         "raw_statuses": dict(sorted(raw.statuses.items())),
         "schemathesis": _summary(schema),
         "faults": dict(found["faults"]),
-        "first_of_each_fault": {**grammar.first, **raw.first, **found["audit"]["first"]},
+        "first_of_each_fault": {**grammar.first, **tables.first, **raw.first, **found["audit"]["first"]},
         "control_noticed": noticed,
     }
 
@@ -264,7 +288,7 @@ def _summary(schema: dict[str, Any] | None) -> dict[str, object] | None:
 
 
 def main() -> None:
-    """Prints the record; --short sends 1,500, 500 and about 600 cases instead of 20,000, 5,000 and 20,000."""
+    """Prints the record; --short sends 1,500, 600, 500 and about 600 cases for 20,000, 10,000, 5,000 and 20,000."""
     run_command(
         "fuzz",
         __doc__,

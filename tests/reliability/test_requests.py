@@ -19,6 +19,8 @@ def test_random_requests_break_nothing_and_a_broken_service_is_noticed() -> None
     assert (found["grammar_cases"], found["raw_cases"]) == (fuzz.SHORT.num_grammar, fuzz.SHORT.num_raw)
     assert found["grammar_slowest_seconds"] <= MAX_SECONDS
     assert found["grammar_statuses"]["200"] >= 0.2 * fuzz.SHORT.num_grammar
+    assert (found["table_cases"], found["table_slowest_seconds"] <= MAX_SECONDS) == (fuzz.SHORT.num_tables, True)
+    assert found["table_statuses"]["200"] >= 0.2 * fuzz.SHORT.num_tables
     assert found["schemathesis"]["exit"] == 0, found["schemathesis"]["output"]
     assert found["schemathesis"]["cases"] >= 500
     assert min(found["control_noticed"].values()) > 0, found["control_noticed"]
