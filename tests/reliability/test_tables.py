@@ -28,12 +28,13 @@ def of_nulls() -> bytes:
 
 
 def of_shared_bytes() -> bytes:
-    """200,000 ids of 4 MB each, all of which are the same bytes."""
-    long = pa.array(["x" * (4 << 20)], pa.string_view()).buffers()
+    """200,000 ids of 2 MB each, all of which are the same bytes."""
+    long = pa.array(["x" * (2 << 20)], pa.string_view()).buffers()
     num = 200_000
     views = pa.py_buffer(np.tile(np.frombuffer(long[1], np.uint8), num).tobytes())
     ids = pa.Array.from_buffers(pa.string_view(), num, [None, views, long[2]])
-    batch = pa.record_batch([ids, pa.nulls(num), pa.nulls(num)], ["unique_id", "ds", "y"])
+    times = pa.array(np.zeros(num, dtype=np.int64), pa.timestamp("us"))
+    batch = pa.record_batch([ids, times, pa.nulls(num)], ["unique_id", "ds", "y"])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
