@@ -17,8 +17,9 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
-from service.access.security import Guarded, Security
-from service.access.security import Scope as Permission
+from service.access.guards import Guarded
+from service.access.keys import Scope as Permission
+from service.access.security import Security
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
 from service.errors import InvalidFields

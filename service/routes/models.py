@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 
 from forecaster.bundle import describe
 from service import openapi
-from service.access.security import Scope, requires
+from service.access.guards import requires
+from service.access.keys import Scope
 from service.app_state import service_of
 from service.models.following import Following
 from service.models.view import ModelsState, ServedModel

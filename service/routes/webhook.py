@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service import openapi
-from service.access.security import requires_delivery
+from service.access.guards import requires_delivery
 from service.app_state import service_of
 
 router = APIRouter(

@@ -24,21 +24,18 @@ from starlette.routing import Mount, Route
 
 from forecaster.errors import ConfigError
 from service import problems
-from service.access.keys import KeyFiles, KeyStore, KeyTerms
-from service.access.rate import Rate
-from service.access.security import (
-    ANYBODY,
+from service.access.guards import (
     PUBLIC_PATHS,
     Guarded,
-    Principal,
-    Scope,
-    Security,
     declared_scope,
     requires,
     requires_delivery,
     takes_deliveries,
     unguarded,
 )
+from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
+from service.access.rate import Rate
+from service.access.security import ANYBODY, Principal, Security
 from service.app import create_app
 from service.errors import CostTooHigh, Forbidden, RateLimited, Unauthorized
 from service.routes import health, models
