@@ -13,6 +13,7 @@ from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
 from forecaster.metrics import running_mean
 from forecaster.normal import normal_quantiles
+from forecaster.seasons import last_season
 
 
 @dataclass(frozen=True)
@@ -38,24 +39,11 @@ class SeasonalNaive:
 
     def _forecast(self, target: FloatArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]) -> FloatArray:
         steps = np.arange(horizon)
-        seasons = np.stack([self._last_season(target[:cutoff]) for cutoff in cutoffs])
+        seasons = np.stack([last_season(target[:cutoff], self.season_length) for cutoff in cutoffs])
         growth = np.sqrt(steps // self.season_length + 1)
         normal = normal_quantiles(np.asarray(levels))
         spread = self._deviations(target, cutoffs)[:, None, None] * growth[:, None] * normal
         return np.asarray(seasons[:, steps % self.season_length, None] + spread)
-
-    def _last_season(self, history: FloatArray) -> FloatArray:
-        """Gives the last observed value of each phase [m], the phase of the next step first."""
-        m = self.season_length
-        season = np.full(m, np.nan)
-        for end in range(len(history), 0, -m):
-            block = history[max(0, end - m) : end]
-            view = season[m - len(block) :]
-            np.copyto(view, block, where=np.isnan(view))
-            if not np.isnan(season).any():
-                return season
-        observed = history[~np.isnan(history)]
-        return np.where(np.isnan(season), observed[-1] if len(observed) else 0.0, season)
 
     def _deviations(self, target: FloatArray, cutoffs: IntArray) -> FloatArray:
         """Gives the root of the mean squared seasonal difference before each cutoff; of steps where there is none."""

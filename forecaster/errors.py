@@ -13,6 +13,7 @@ ForecasterError
 │   ├── IntegrityError      a file differs from the digest in the manifest
 │   ├── SignatureError      no key that is trusted has signed the manifest
 │   └── GoldenError         the model no longer reproduces its golden forecast
+├── LedgerError             the ledger's database cannot be used, or does not answer
 ├── ExportError             a network cannot be written as a graph for another runtime
 ├── LeakageError            an evaluation would look at data that a model was trained on
 └── TrainingError           fitting could not start or did not end in usable weights
@@ -105,6 +106,12 @@ class GoldenError(BundleError):
     """The loaded model does not reproduce the golden forecast it was saved with."""
 
     code = "golden-mismatch"
+
+
+class LedgerError(ForecasterError):
+    """The ledger's database cannot be used, or does not answer."""
+
+    code = "ledger-unavailable"
 
 
 class ExportError(ForecasterError):

@@ -1,0 +1,151 @@
+"""The ledger in a database: SQLite or Postgres, by SQLAlchemy.
+
+All that is written is written by `add`, in one transaction, and may be written again: a forecast that is there stays
+as it is, and of two values of one time the one that was received later counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import zstandard
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from forecaster.errors import LedgerError
+from forecaster.ledger.joining import met_by, new_and_observed, score_again
+from forecaster.ledger.records import Given, Observed
+from forecaster.ledger.rows import forecast_row, series_rows, value_rows
+from forecaster.ledger.scoring import Outcome
+from forecaster.ledger.skill import Skill, skill_query
+from forecaster.ledger.tables import actuals, forecasted_series, forecasts
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A forecast as the ledger has it; `outcomes` are those of its series, in their order."""
+
+    forecast_id: str
+    created: int  # microseconds since 1970, UTC
+    model: str
+    version: str
+    digest: str
+    generation: int
+    degraded: str | None
+    media_type: str
+    execution: dict[str, Any]
+    request: bytes
+    reply: bytes
+    outcomes: tuple[tuple[str, Outcome], ...]  # by series
+
+
+class Ledger:
+    """One database. Raises LedgerError where it cannot be used."""
+
+    def __init__(self, url: str) -> None:
+        """Opens the database at a SQLAlchemy URL; `forecaster.ledger.upgrade` must have made its tables."""
+        with _told():
+            self.engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if self.engine.dialect.name == "sqlite":
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+    def add(self, given: Sequence[Given] = (), observed: Sequence[Observed] = ()) -> int:
+        """Writes forecasts and values, scores what they meet, and gives the number of series that were scored."""
+        rows = [row for one in given for row in series_rows(one)]
+        with self._writing() as connection:
+            if given:
+                connection.execute(
+                    self._insert(forecasts).on_conflict_do_nothing(), [forecast_row(one) for one in given]
+                )
+                connection.execute(self._insert(forecasted_series).on_conflict_do_nothing(), rows)
+            values = value_rows(observed)
+            if values:
+                connection.execute(self._later_values(), values)
+            return score_again(connection, [*new_and_observed(connection, rows), *met_by(connection, values)])
+
+    def forecast(self, forecast_id: str) -> Kept | None:
+        """Gives a forecast, None where there is none of this id."""
+        with self._reading() as connection:
+            row = connection.execute(sa.select(forecasts).where(forecasts.c.id == forecast_id)).mappings().first()
+            if row is None:
+                return None
+            series = connection.execute(
+                sa.select(forecasted_series)
+                .where(forecasted_series.c.forecast_id == forecast_id)
+                .order_by(forecasted_series.c.position)
+            ).mappings()
+            found = tuple((one["series_id"], _outcome_of(one)) for one in series)
+        return Kept(
+            forecast_id=row["id"],
+            **{name: row[name] for name in ("created", "model", "version", "digest", "generation")},
+            **{name: row[name] for name in ("degraded", "media_type")},
+            execution=json.loads(row["execution"]),
+            request=zstandard.decompress(row["request"]),
+            reply=zstandard.decompress(row["reply"]),
+            outcomes=found,
+        )
+
+    def skill(self, model: str | None = None, since: int | None = None, until: int | None = None) -> list[Skill]:
+        """Gives the skill of each model, version and segment, of forecasts made in [since, until), or all."""
+        with self._reading() as connection:
+            return [Skill(**row) for row in connection.execute(skill_query(model, since, until)).mappings()]
+
+    def expire(self, before: int) -> int:
+        """Deletes forecasts that were made, and values that were received, before a time; gives how many of both."""
+        with self._writing() as connection:
+            old = sa.select(forecasts.c.id).where(forecasts.c.created < before)
+            connection.execute(sa.delete(forecasted_series).where(forecasted_series.c.forecast_id.in_(old)))
+            gone = connection.execute(sa.delete(forecasts).where(forecasts.c.created < before)).rowcount
+            return gone + connection.execute(sa.delete(actuals).where(actuals.c.received < before)).rowcount
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with _told(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _told(), self.engine.connect() as connection:
+            yield connection
+
+    def _insert(self, table: sa.Table) -> Any:
+        """Gives an insert that can say what happens to rows which are there."""
+        return (sqlite if self.engine.dialect.name == "sqlite" else postgresql).insert(table)
+
+    def _later_values(self) -> Any:
+        insert = self._insert(actuals)
+        new = insert.excluded
+        return insert.on_conflict_do_update(
+            index_elements=[actuals.c.model, actuals.c.series_id, actuals.c.time],
+            set_={"value": new.value, "received": new.received},
+            where=new.received >= actuals.c.received,
+        )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Makes LedgerError of what the database and its driver raise."""
+    try:
+        yield
+    except (SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
+        raise LedgerError(f"the ledger's database cannot be used: {reason}") from error
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    """Lets others read while one writes, and what is written outlast the process."""
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _outcome_of(row: sa.RowMapping) -> Outcome:
+    return Outcome(row["num_observed"], row["mase"], row["naive_mase"], row["num_within"])

@@ -1,0 +1,58 @@
+"""How good the forecasts of a model turned out to be, beside the seasonal naive: one row for each segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from forecaster.ledger.tables import forecasted_series as series
+from forecaster.ledger.tables import forecasts
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Means over the forecasts of single series of which at least a step was observed, None for none."""
+
+    model: str
+    version: str
+    segment: str
+    num_forecasts: int  # of single series
+    num_observed: int  # steps
+    mase: float | None
+    naive_mase: float | None  # of the seasonal naive, over the same steps
+    coverage_80: float | None  # observed share of steps inside the central 80 % interval
+
+    @property
+    def relative_mase(self) -> float | None:
+        """MASE over that of the seasonal naive: below 1 is better than it."""
+        return self.mase / self.naive_mase if self.mase is not None and self.naive_mase else None
+
+
+def skill_query(model: str | None, since: int | None, until: int | None) -> sa.Select[Any]:
+    """Selects the fields of `Skill`, of forecasts made in [since, until) in microseconds of UTC."""
+    with_interval = sa.case((series.c.num_within.is_not(None), series.c.num_observed))
+    query = (
+        sa.select(
+            forecasts.c.model,
+            forecasts.c.version,
+            series.c.segment,
+            sa.func.count().label("num_forecasts"),
+            sa.cast(sa.func.sum(series.c.num_observed), sa.Integer).label("num_observed"),
+            sa.func.avg(series.c.mase).label("mase"),
+            sa.func.avg(sa.case((series.c.mase.is_not(None), series.c.naive_mase))).label("naive_mase"),
+            (1.0 * sa.func.sum(series.c.num_within) / sa.func.sum(with_interval)).label("coverage_80"),
+        )
+        .join(series)
+        .where(series.c.num_observed > 0)
+        .group_by(forecasts.c.model, forecasts.c.version, series.c.segment)
+        .order_by(forecasts.c.model, forecasts.c.version, series.c.segment)
+    )
+    if model is not None:
+        query = query.where(forecasts.c.model == model)
+    if since is not None:
+        query = query.where(forecasts.c.created >= since)
+    if until is not None:
+        query = query.where(forecasts.c.created < until)
+    return query

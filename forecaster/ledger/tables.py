@@ -1,0 +1,70 @@
+"""The tables of the ledger. `migrations/` makes them; a test holds both together."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    Column("model", String(256), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("levels", Text, nullable=False),  # JSON
+    Column("degraded", String(64)),
+    Column("media_type", String(64), nullable=False),
+    Column("execution", Text, nullable=False),  # JSON
+    Column("request", LargeBinary, nullable=False),  # zstd
+    Column("reply", LargeBinary, nullable=False),  # zstd
+    Index("forecasts_by_created", "created"),
+)
+
+forecasted_series = Table(
+    "forecasted_series",
+    metadata,
+    Column("forecast_id", String(32), ForeignKey("forecasts.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("model", String(256), nullable=False),
+    Column("series_id", String(256), nullable=False),
+    Column("segment", String(256), nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("times", LargeBinary, nullable=False),  # int64 [H]
+    Column("quantiles", LargeBinary, nullable=False),  # float64 [H Q]
+    Column("naive", LargeBinary, nullable=False),  # float64 [H], the seasonal naive
+    Column("scale", Double),  # the denominator of MASE; none where the history has none
+    # What came of it, once a step of it was observed.
+    Column("num_observed", Integer, nullable=False),
+    Column("mase", Double),
+    Column("naive_mase", Double),
+    Column("num_within", Integer),  # steps inside the central 80 % interval, of `num_observed`
+    Index("forecasted_series_by_time", "model", "series_id", "last"),
+)
+
+actuals = Table(
+    "actuals",
+    metadata,
+    Column("model", String(256), primary_key=True),
+    Column("series_id", String(256), primary_key=True),
+    Column("time", BigInteger, primary_key=True),
+    Column("value", Double),  # none: taken back
+    Column("received", BigInteger, nullable=False),
+    Index("actuals_by_received", "received"),
+)

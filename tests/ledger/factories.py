@@ -1,0 +1,51 @@
+"""Forecasts and values for a ledger: hours since an hour that is 0, in microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from forecaster.ledger.records import Given, GivenSeries, Observed
+
+HOUR = 3_600_000_000
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def hours(begin: int, number: int) -> np.ndarray[Any, Any]:
+    return HOUR * np.arange(begin, begin + number, dtype=np.int64)
+
+
+def given_series(
+    series_id: str = "a", begin: int = 0, medians: Sequence[float] = (10.0, 20.0), *, width: float = 2.0, **given: Any
+) -> GivenSeries:
+    """Gives a forecast of these medians, whose central 80 % reach `width` to either side."""
+    values = np.array(medians)[:, np.newaxis] + width * np.array([-1.0, 0.0, 1.0])
+    history = np.array([1.0, 3.0, 2.0, 6.0])  # of a season of 2: its scale is (1 + 3) / 2, its naive forecast 2, 6
+    usual = {"segment": "", "history": history, "times": hours(begin, len(medians)), "values": values}
+    return GivenSeries(series_id, **{**usual, **given})
+
+
+def given(forecast_id: str = "f1", *series: GivenSeries, **facts: Any) -> Given:
+    """Gives a forecast of version 1 of 'sales'."""
+    usual = {
+        "created": 1_000,
+        "model": "sales",
+        "version": "1",
+        "digest": "d" * 64,
+        "generation": 1,
+        "season_length": 2,
+        "levels": LEVELS,
+        "media_type": "application/json",
+        "request": b'{"horizon":2}',
+        "reply": b'{"forecasts":[]}',
+    }
+    return Given(forecast_id, series=series or (given_series(),), **{**usual, **facts})
+
+
+def observed(
+    values: Sequence[float], begin: int = 0, series_id: str = "a", *, received: int = 5_000, model: str = "sales"
+) -> Observed:
+    """Gives values from an hour on."""
+    return Observed(model, series_id, received, hours(begin, len(values)), np.array(values, dtype=np.float64))
