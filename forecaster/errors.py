@@ -13,7 +13,8 @@ ForecasterError
 │   ├── IntegrityError      a file differs from the digest in the manifest
 │   ├── SignatureError      no key that is trusted has signed the manifest
 │   └── GoldenError         the model no longer reproduces its golden forecast
-├── LedgerError             the ledger's database cannot be used, or does not answer
+├── LedgerError             the ledger does not take in what it is given
+│   └── LedgerUnavailable   its database cannot be reached, read or written
 ├── ExportError             a network cannot be written as a graph for another runtime
 ├── LeakageError            an evaluation would look at data that a model was trained on
 └── TrainingError           fitting could not start or did not end in usable weights
@@ -109,7 +110,13 @@ class GoldenError(BundleError):
 
 
 class LedgerError(ForecasterError):
-    """The ledger's database cannot be used, or does not answer."""
+    """The ledger does not take in what it is given."""
+
+    code = "ledger-refusal"
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database cannot be reached, read or written; it may be later."""
 
     code = "ledger-unavailable"
 

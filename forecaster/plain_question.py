@@ -86,6 +86,10 @@ class PlainQuestion(Question):
             torch.from_numpy(observed[:, :0]),
         )
 
+    def history(self, place: int) -> FloatArray:
+        """Gives the values [n] of one series, none of them missing."""
+        return self.series.targets[place]
+
     def to_panel(self) -> Panel:
         """Gives the series as a panel."""
         return Panel.from_arrays(self.series.ids, self.series.starts, self.series.targets, self.series.axis)

@@ -57,6 +57,10 @@ class Question(ABC):
         """Cuts the windows that end where the series do, without targets; ColumnError for a covariate not there."""
 
     @abstractmethod
+    def history(self, place: int) -> FloatArray:
+        """Gives the values [n] of one series up to where its forecast begins, NaN where missing."""
+
+    @abstractmethod
     def to_panel(self) -> Panel:
         """Gives the series, for those who need more of them than windows."""
 
@@ -71,6 +75,10 @@ class PanelQuestion(Question):
     def of(cls, panel: Panel, model: ModelConfig, horizon: int, levels: tuple[float, ...]) -> PanelQuestion:
         """Asks about a panel."""
         return cls(model, horizon, levels, panel.series_ids, panel.axis, panel.ends, panel)
+
+    def history(self, place: int) -> FloatArray:
+        """Gives the values [n] of one series up to where its forecast begins, NaN where missing."""
+        return self.panel.target(place)
 
     def to_panel(self) -> Panel:
         """Gives the panel."""

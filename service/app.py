@@ -17,12 +17,16 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
+from service.ledger.orders import LEDGER, SKILL
+from service.ledger.recorder import Recorder
+from service.ledger.shelf import Shelf
 from service.models.models import Models
 from service.models.registry import Registry
-from service.routes import forecast, health, models, webhook
+from service.routes import forecast, health, ledger, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
+from service.telemetry.skill_metrics import SkillMetrics
 from service.telemetry.telemetry import Telemetry
 from service.telemetry.tracing import spans_of
 
@@ -39,6 +43,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.recorder.begin()
         following = asyncio.create_task(_follow(service, settled))
         try:
             yield
@@ -49,6 +54,8 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
             service.batcher.close()
             service.telemetry.close()
             service.tables.close()
+            service.recorder.close()
+            service.shelf.close()
 
     app: FastAPI = FastAPIOffline(
         title="forecaster",
@@ -62,7 +69,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.draining = False  # the server's to set
     problems.install(app)
     app.router.routes.append(forecast.ROUTE)
-    for router in (models.router, models.admin, health.router):
+    for router in (ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
@@ -73,12 +80,20 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
 
 
 def _service(settings: Settings) -> Service:
-    models, telemetry = Models(settings, Registry(settings)), Telemetry(spans_of(settings))
+    models, telemetry = (
+        Models(settings, Registry(settings)),
+        Telemetry(spans_of(settings), SkillMetrics(settings.home / LEDGER / SKILL)),
+    )
     batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
     engine = Engine(batcher)
     shadow = Shadow(settings, models, engine, telemetry.forecasts)
     admission, tables = Admission(settings, batcher), Tables(settings)
-    return Service(settings, models, batcher, engine, admission, telemetry, shadow, tables)
+    recorder = Recorder(settings, telemetry.forecasts.count_not_kept)
+    return Service(settings, models, batcher, engine, admission, telemetry, shadow, tables, recorder, Shelf(settings))
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    return Telemetry(spans_of(settings), SkillMetrics(settings.home / LEDGER / SKILL))
 
 
 async def _follow(service: Service, settled: Callable[[], None]) -> None:

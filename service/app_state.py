@@ -11,6 +11,8 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
+from service.ledger.recorder import Recorder
+from service.ledger.shelf import Shelf
 from service.models.following import Refresh
 from service.models.models import Models
 from service.models.next_look import NextLook
@@ -31,6 +33,8 @@ class Service:
     telemetry: Telemetry
     shadow: Shadow
     tables: Tables
+    recorder: Recorder
+    shelf: Shelf
     next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:

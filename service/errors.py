@@ -219,6 +219,26 @@ class Overloaded(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class LedgerFull(ServiceError):
+    """The journal of the ledger takes nothing in: it is full, or cannot be written."""
+
+    status, code = 503, "ledger-full"
+    retry_after_seconds = 10
+
+
+class LedgerDown(ServiceError):
+    """The database of the ledger does not answer; forecasts are given, and kept, all the same."""
+
+    status, code = 503, "ledger-down"
+    retry_after_seconds = 10
+
+
+class UnknownForecast(ServiceError):
+    """No forecast of that id is kept."""
+
+    status, code = 404, "unknown-forecast"
+
+
 class Stuck(ServiceError):
     """The inference thread does not come back: whoever watches the process should start it anew."""
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
 from service.requests.media import ARROW, JSON, LINES, PARQUET
 from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem
@@ -42,6 +43,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Gives the `responses` of a route that may answer with these problems."""
     schema = {"$ref": _REFERENCE.format(model="Problem")}
     return {status: {"description": "Problem", "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
+
+
+def json_body(schema: str) -> dict[str, Any]:
+    """Gives what a route that reads its body by hand adds to its operation; `install` knows the schema."""
+    content = {JSON: {"schema": {"$ref": _REFERENCE.format(model=schema)}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _tables(description: str) -> dict[str, Any]:
@@ -136,7 +143,12 @@ def install(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = get_openapi(title=app.title, version=app.version, routes=app.routes)
             _, extra = models_json_schema(
-                [(ForecastRequest, "validation"), (ForecastReply, "serialization"), (Problem, "serialization")],
+                [
+                    (ForecastRequest, "validation"),
+                    (ActualsIn, "validation"),
+                    (ForecastReply, "serialization"),
+                    (Problem, "serialization"),
+                ],
                 ref_template=_REFERENCE,
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})

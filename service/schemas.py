@@ -70,13 +70,26 @@ Text = Annotated[StrictStr, Field(max_length=256)]
 Attribute = Text | float | None
 
 
-class SeriesIn(Schema):
-    """The history of one series: values at `timestamps`, or at regular steps from `start` on. null is missing."""
+class TimedValues(Schema):
+    """Values of one series, at `timestamps` or at regular steps from `start` on. null is missing."""
 
     id: Name
     start: Start | None = Field(None, description="ISO 8601 time of the first value, or its step number.")
     timestamps: Timestamps | None = Field(None, description="One for each value, ascending.")
     target: list[float | None] = Field(min_length=1, fail_fast=True)
+
+    @model_validator(mode="after")
+    def _one_time_base(self) -> Self:
+        if (self.start is None) == (self.timestamps is None):
+            raise ValueError("needs either start or timestamps")
+        if self.timestamps is not None and len(self.timestamps) != len(self.target):
+            raise ValueError(f"has {len(self.timestamps)} timestamps for {len(self.target)} values")
+        return self
+
+
+class SeriesIn(TimedValues):
+    """The history of one series, and what is known beside it."""
+
     past: Columns = Field(
         default_factory=dict, description="Covariates known up to the last value, by name: one number for each value."
     )
@@ -95,14 +108,6 @@ class SeriesIn(Schema):
     def num_points(self) -> int:
         """Numbers in the history and the covariates together."""
         return len(self.target) + sum(len(column) for kind in (self.past, self.known) for column in kind.values())
-
-    @model_validator(mode="after")
-    def _one_time_base(self) -> Self:
-        if (self.start is None) == (self.timestamps is None):
-            raise ValueError("needs either start or timestamps")
-        if self.timestamps is not None and len(self.timestamps) != len(self.target):
-            raise ValueError(f"has {len(self.timestamps)} timestamps for {len(self.target)} values")
-        return self
 
 
 class SamplesIn(Schema):
@@ -133,6 +138,7 @@ class ForecastOptions(Schema):
     )
     samples: SamplesIn | None = Field(None, description="Joint scenarios to draw. Default: none.")
     roll_out: bool = Field(False, description="Allows a horizon beyond the model's: it goes on from its own forecasts.")
+    segment: Name | None = Field(None, description="Kept with the forecast: live skill is told apart by it.")
     fallback: Literal["none", "seasonal_naive"] = Field(
         "none", description="What answers, marked as degraded, where the model cannot in time or gives no numbers."
     )
@@ -186,6 +192,7 @@ class ForecastOut(Schema):
 class ForecastReply(Schema):
     """Forecasts in the order of the request, all by one version of one model."""
 
+    id: str | None = Field(None, description="By which the forecast can be fetched; left out where it is not kept.")
     model: ModelRef
     degraded: str | None = Field(None, description="Why a fallback answered; left out where the model did.")
     forecasts: list[ForecastOut]

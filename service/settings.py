@@ -85,6 +85,20 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(5, ge=1, description="How long a connection may be idle between requests.")
     drain_grace_seconds: float = Field(0.0, ge=0, description="How long all is still served once it is to end.")
     drain_seconds: float = Field(8.0, gt=0, description="How long it then finishes what was begun.")
+    ledger_share: float = Field(
+        1.0, ge=0, le=1, description="Share of forecasts that are kept, with an id to fetch them."
+    )
+    ledger_url: SecretStr | None = Field(
+        None,
+        description="Database of what was forecast and what then happened, a URL of SQLAlchemy. "
+        "Default: SQLite in `home`.",
+    )
+    ledger_days: float = Field(90.0, gt=0, le=36_500, description="How long forecasts and values are kept.")
+    ledger_journal_bytes: int = Field(
+        1 << 30,
+        ge=1 << 24,
+        description="What may wait for that database; beyond it, forecasts are answered without id.",
+    )
     traces: Literal["auto", "otlp", "none"] = Field(
         "auto",
         validation_alias=AliasChoices("traces", "FORECASTER_TRACES", "OTEL_TRACES_EXPORTER"),
@@ -160,6 +174,12 @@ class Settings(BaseSettings):
     def resolved_keys_file(self) -> Path:
         """Gives the file of API keys to use."""
         return self.keys_file or self.home / "keys.json"
+
+    def resolved_ledger_url(self) -> str:
+        """Gives the database of the ledger to use."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{self.home.absolute() / 'ledger' / 'ledger.db'}"
 
     def resolved_registry_uri(self) -> str:
         """Gives the registry to use."""

@@ -76,6 +76,7 @@ def service(registry: Registry) -> Iterator[httpx.Client]:
         home=registry.home,
         registry_uri=registry.uri,
         authentication=False,
+        ledger_share=0.0,  # replies to the same request are compared
         max_body_bytes=1 << 20,
         max_series=8,
         max_points=20_000,

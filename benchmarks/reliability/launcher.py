@@ -1,10 +1,10 @@
 """The service under watch: an audit hook counts what no request may make it do; negative controls break it on purpose.
 
 Run in place of `forecaster serve`. Once the file `armed` is in the home, these count as violations: finding a class by
-a pickle; starting a program other than the reader of Parquet files; compiling or executing what is not code of a file
-on the allow-list; connecting to anybody; opening a file outside the home, the interpreter, the time zones and this
-repository, or writing outside the home. At its end the process writes them to `audit.json` in the home, as a count and
-the first of each kind. What the reader itself does is bounded by its own limits, not watched here.
+a pickle; starting a program other than the reader of Parquet files and the keeper of the ledger; compiling or executing
+what is not code of a file on the allow-list; connecting to anybody; opening a file outside the home, the interpreter,
+the time zones and this repository, or writing outside the home. At its end the process writes them to `audit.json` in
+the home, as a count and the first of each kind. What those two programs do is not watched here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from benchmarks.reliability.sabotage import SABOTAGES
+from service.ledger import recorder
 from service.tables import readers
 
 ARMED, REPORT = "armed", "audit.json"
@@ -86,9 +87,9 @@ class Watch:
         return not (isinstance(name, str) and name.startswith(self._readable))
 
     def starts_another_program(self, arguments: tuple[Any, ...]) -> bool:
-        """Says whether a program is started that is not the reader of Parquet files."""
+        """Says whether a program is started that is neither of the two that the service needs."""
         executable, words = arguments[:2]
-        return [executable, *words[1:]] != readers.command()
+        return [executable, *words[1:]] not in (readers.command(), recorder.command())
 
     def connects(self, arguments: tuple[Any, ...]) -> bool:
         """Is always True: the registry is a file of the home."""

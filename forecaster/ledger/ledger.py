@@ -15,9 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 import zstandard
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from forecaster.errors import LedgerError
+from forecaster.errors import LedgerError, LedgerUnavailable
 from forecaster.ledger.joining import met_by, new_and_observed, score_again
 from forecaster.ledger.records import Given, Observed
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
@@ -45,7 +45,7 @@ class Kept:
 
 
 class Ledger:
-    """One database. Raises LedgerError where it cannot be used."""
+    """One database. Raises LedgerUnavailable where it cannot be used, and LedgerError for what it does not take in."""
 
     def __init__(self, url: str) -> None:
         """Opens the database at a SQLAlchemy URL; `forecaster.ledger.upgrade` must have made its tables."""
@@ -53,6 +53,7 @@ class Ledger:
             self.engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
     def close(self) -> None:
         """Closes all connections."""
@@ -94,10 +95,18 @@ class Ledger:
             outcomes=found,
         )
 
-    def skill(self, model: str | None = None, since: int | None = None, until: int | None = None) -> list[Skill]:
+    def skill(
+        self, model: str | None = None, since: int | None = None, until: int | None = None, *, by_segment: bool = True
+    ) -> list[Skill]:
         """Gives the skill of each model, version and segment, of forecasts made in [since, until), or all."""
+        query = skill_query(model, since, until, by_segment=by_segment)
         with self._reading() as connection:
-            return [Skill(**row) for row in connection.execute(skill_query(model, since, until)).mappings()]
+            return [Skill(**row) for row in connection.execute(query).mappings()]
+
+    def is_made(self) -> bool:
+        """Says whether the tables are there."""
+        with self._reading() as connection:
+            return sa.inspect(connection).has_table(forecasts.name)
 
     def expire(self, before: int) -> int:
         """Deletes forecasts that were made, and values that were received, before a time; gives how many of both."""
@@ -131,18 +140,37 @@ class Ledger:
         )
 
 
+def kept(given: Given) -> Kept:
+    """Gives a forecast as the ledger would, of which nothing was observed yet."""
+    names = ("forecast_id", "created", "model", "version", "digest", "generation", "degraded", "media_type")
+    return Kept(
+        **{name: getattr(given, name) for name in (*names, "request", "reply")},
+        execution=dict(given.execution),
+        outcomes=tuple((series.series_id, Outcome(0)) for series in given.series),
+    )
+
+
 @contextmanager
 def _told() -> Iterator[None]:
-    """Makes LedgerError of what the database and its driver raise."""
+    """Makes LedgerError and LedgerUnavailable of what the database and its driver raise."""
     try:
         yield
+    except (DataError, IntegrityError) as error:
+        raise LedgerError(f"the ledger does not take this in: {_reason(error)}") from error
     except (SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
-        raise LedgerError(f"the ledger's database cannot be used: {reason}") from error
+        raise LedgerUnavailable(f"the ledger's database cannot be used: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
-    """Lets others read while one writes, and what is written outlast the process."""
+    """Lets others read while one writes, and what is written outlast the process.
+
+    Python's driver would begin transactions of its own, and none for statements that make tables.
+    """
+    connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

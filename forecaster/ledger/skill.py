@@ -30,14 +30,19 @@ class Skill:
         return self.mase / self.naive_mase if self.mase is not None and self.naive_mase else None
 
 
-def skill_query(model: str | None, since: int | None, until: int | None) -> sa.Select[Any]:
-    """Selects the fields of `Skill`, of forecasts made in [since, until) in microseconds of UTC."""
+def skill_query(model: str | None, since: int | None, until: int | None, *, by_segment: bool = True) -> sa.Select[Any]:
+    """Selects the fields of `Skill`, of forecasts made in [since, until) in microseconds of UTC.
+
+    Without segments, all of a version are one, whose name is ''.
+    """
+    segment = series.c.segment if by_segment else sa.literal("")
+    groups = [forecasts.c.model, forecasts.c.version, *([segment] if by_segment else [])]
     with_interval = sa.case((series.c.num_within.is_not(None), series.c.num_observed))
     query = (
         sa.select(
             forecasts.c.model,
             forecasts.c.version,
-            series.c.segment,
+            segment.label("segment"),
             sa.func.count().label("num_forecasts"),
             sa.cast(sa.func.sum(series.c.num_observed), sa.Integer).label("num_observed"),
             sa.func.avg(series.c.mase).label("mase"),
@@ -45,9 +50,9 @@ def skill_query(model: str | None, since: int | None, until: int | None) -> sa.S
             (1.0 * sa.func.sum(series.c.num_within) / sa.func.sum(with_interval)).label("coverage_80"),
         )
         .join(series)
-        .where(series.c.num_observed > 0)
-        .group_by(forecasts.c.model, forecasts.c.version, series.c.segment)
-        .order_by(forecasts.c.model, forecasts.c.version, series.c.segment)
+        .where(series.c.num_observed > 0, forecasts.c.degraded.is_(None))
+        .group_by(*groups)
+        .order_by(*groups)
     )
     if model is not None:
         query = query.where(forecasts.c.model == model)

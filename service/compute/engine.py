@@ -51,6 +51,7 @@ class Given:
     forecast: Forecast
     stages: Stages
     degraded: str | None = None
+    batches: tuple[int, ...] = ()  # windows in the forward pass of each piece, which the last digits depend on
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,12 @@ class Engine:
             pieces.append(piece)
             stages = stages.then(piece.answered)
         if len(pieces) == 1:  # of all series, in their order
-            return Given(question.forecast(pieces[0].answered.value), stages)
+            return Given(question.forecast(pieces[0].answered.value), stages, batches=(stages.batch_rows,))
         values = np.empty((len(question.series_ids), question.model.horizon, len(question.levels)))
         for piece in pieces:
             values[piece.places] = piece.answered.value
-        return Given(question.forecast(values), stages)
+        batches = tuple(piece.answered.batch_rows for piece in pieces)
+        return Given(question.forecast(values), stages, batches=batches)
 
     async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
         num_blocks = -(-question.horizon // question.model.horizon)

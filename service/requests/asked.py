@@ -55,11 +55,18 @@ class Asked:
         samples = 0 if self.request.samples is None else self.request.samples.number
         return self.num_series * self.question.horizon * (len(self.question.levels) + samples)
 
-    def answer(self, forecast: Forecast, *, samples: FloatArray | None = None, degraded: str | None = None) -> Answer:
+    def answer(
+        self,
+        forecast: Forecast,
+        *,
+        samples: FloatArray | None = None,
+        degraded: str | None = None,
+        forecast_id: str | None = None,
+    ) -> Answer:
         """Gives what is said of a forecast that answers the request, or part of it."""
         quantiles = self.request.quantiles
         shown = tuple(sorted(quantiles)) if quantiles else self.predictor.levels
-        return Answer(self.model, forecast, shown, self.warnings, samples, degraded)
+        return Answer(self.model, forecast, shown, self.warnings, samples, degraded, forecast_id)
 
 
 def understood(headers: Headers, body: bytes, expires: float, settings: Settings, find: FindModel) -> Asked:

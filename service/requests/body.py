@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import Headers
 
 from service.errors import InvalidFields, InvalidJson, UnsupportedMediaType
@@ -11,6 +13,8 @@ from service.requests.inflate import ENCODINGS, inflated
 from service.requests.media import ARROW, JSON, PARQUET, PYARROW_MISSING, TABLES, can_read_tables
 from service.schemas import ForecastRequest
 from service.settings import Settings
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def checked_media_type(headers: Headers) -> str:
@@ -31,6 +35,12 @@ def checked_media_type(headers: Headers) -> str:
     return media_type
 
 
+def refuse_all_but_json(headers: Headers) -> None:
+    """Refuses tables, where a route takes none; UnsupportedMediaType for all that is not JSON."""
+    if checked_media_type(headers) != JSON:
+        raise UnsupportedMediaType(f"send {JSON} in UTF-8")
+
+
 def decoded(headers: Headers, body: bytes, settings: Settings) -> bytes:
     """Gives a body without its encoding."""
     encoding = _declared(headers, "content-encoding", "identity").lower()
@@ -39,6 +49,11 @@ def decoded(headers: Headers, body: bytes, settings: Settings) -> bytes:
 
 def forecast_request(headers: Headers, body: bytes, settings: Settings) -> ForecastRequest:
     """Gives the forecast request that a body holds."""
+    return read_as(ForecastRequest, headers, body, settings)
+
+
+def read_as(schema: type[M], headers: Headers, body: bytes, settings: Settings) -> M:
+    """Gives what a body of JSON holds, by a schema with series."""
     content = decoded(headers, body, settings)
     try:
         document = orjson.loads(content)
@@ -46,7 +61,7 @@ def forecast_request(headers: Headers, body: bytes, settings: Settings) -> Forec
         raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
     _check_num_series(document, settings.max_series)
     try:
-        return ForecastRequest.model_validate(document)
+        return schema.model_validate(document)
     except ValidationError as error:
         raise InvalidFields.from_validation(error) from error
 

@@ -31,6 +31,7 @@ class Answer:
     warnings: Warnings
     samples: FloatArray | None = None  # [S N H]
     degraded: str | None = None  # why a fallback answered
+    forecast_id: str | None = None  # in the ledger
 
 
 def levels_of(request: ForecastOptions, levels: tuple[float, ...]) -> list[float] | None:
@@ -60,7 +61,7 @@ def head(answer: Answer) -> dict[str, Any]:
     }
     if answer.degraded is not None:
         found["degraded"] = answer.degraded
-    return found
+    return found if answer.forecast_id is None else {"id": answer.forecast_id, **found}
 
 
 def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, Any]]:

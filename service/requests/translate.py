@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from forecaster.time.grid import StoredTimes
 from service.errors import InvalidFields
 from service.requests.covariates import covariates_of, groups_of
 from service.requests.rows import Rows
-from service.schemas import DataWarning, ForecastRequest, SeriesIn
+from service.schemas import DataWarning, ForecastRequest, SeriesIn, TimedValues
 
 _ID, _TIME, _TARGET = "unique_id", "ds", "y"
 
@@ -41,7 +42,15 @@ class PanelIn:
     warnings: Warnings
 
 
-def checked_num_points(request: ForecastRequest, max_points: int) -> int:
+class CountsPoints(Protocol):
+    """A request that knows how many numbers it holds."""
+
+    @property
+    def num_points(self) -> int:
+        """Numbers of all series together."""
+
+
+def checked_num_points(request: CountsPoints, max_points: int) -> int:
     """Gives the points of a request, and refuses one with more than the limit before any array is built."""
     points = request.num_points
     if points > max_points:
@@ -51,13 +60,8 @@ def checked_num_points(request: ForecastRequest, max_points: int) -> int:
 
 def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig) -> PanelIn:
     """Gives the panel of a request to a model; `frequency`, the model's, is the default."""
-    chosen = Frequency.parse(request.frequency) if request.frequency else frequency
     ids = [series.id for series in request.series]
-    if len(set(ids)) != len(ids):
-        raise InvalidFields.of("series", "the ids of the series must differ")
-    parsed = [_parse_times(series, position) for position, series in enumerate(request.series)]
-    axis = _axis(chosen, request.timezone, parsed)
-    stored = [_stored(times, axis) for times in parsed]
+    axis, stored = times_of(request.series, chosen_frequency(request.frequency, frequency), request.timezone)
     rows = [_rows(series, times, axis, request) for series, times in zip(request.series, stored, strict=True)]
     placed = [row for row in rows if row is not None]
     if len(placed) < len(rows):
@@ -73,6 +77,22 @@ def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig)
     )
     groups = panel_findings(Placed(panel, _has_row(panel, placed), 0))
     return PanelIn(panel, warnings_of(found for group in groups for found in group.findings))
+
+
+def chosen_frequency(asked: str | None, frequency: Frequency) -> Frequency:
+    """Gives the frequency that a request asks for, by default the model's."""
+    return Frequency.parse(asked) if asked else frequency
+
+
+def times_of(
+    series: Sequence[TimedValues], frequency: Frequency, timezone: str | None
+) -> tuple[TimeAxis, list[StoredTimes]]:
+    """Gives the axis of series whose ids differ, and the start [1] or the timestamps [n] of each as they are stored."""
+    if len({one.id for one in series}) != len(series):
+        raise InvalidFields.of("series", "the ids of the series must differ")
+    parsed = [_parse_times(one, position) for position, one in enumerate(series)]
+    axis = _axis(frequency, timezone, parsed)
+    return axis, [_stored(times, axis) for times in parsed]
 
 
 def _rows(series: SeriesIn, times: StoredTimes, axis: TimeAxis, request: ForecastRequest) -> Rows | None:
@@ -139,7 +159,7 @@ def warnings_of(findings: Iterable[Finding]) -> Warnings:
     return warnings
 
 
-def _parse_times(series: SeriesIn, position: int) -> Times:
+def _parse_times(series: TimedValues, position: int) -> Times:
     """Gives the start [1] or the timestamps [n] of one series, read as tables are read."""
     given = [series.start] if series.timestamps is None else series.timestamps
     if isinstance(given[0], str):

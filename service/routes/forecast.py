@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from asyncio import to_thread
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -23,6 +24,7 @@ from service.access.security import Security
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
 from service.errors import InvalidFields
+from service.ledger.giving import Said, Sent, record_of
 from service.openapi import FORECAST
 from service.problems import problem_body
 from service.requests import reply
@@ -56,7 +58,7 @@ class ForecastEndpoint:
                 if wanted == LINES:
                     await _send_lines(scope, send, service, asked)
                     return
-                response = await _response(service, asked, wanted)
+                response = await _response(service, asked, wanted, Sent.of(scope, body))
         await response(scope, receive, send)
 
 
@@ -90,8 +92,8 @@ def _charge(scope: Scope, asked: Asked) -> None:
     security.charge(scope["state"]["principal"], asked.num_points, asked.question.horizon)
 
 
-async def _response(service: Service, asked: Asked, media_type: str) -> Response:
-    """Answers at once."""
+async def _response(service: Service, asked: Asked, media_type: str, sent: Sent) -> Response:
+    """Answers at once, with an id where the forecast is kept."""
     if media_type in TABLES and asked.request.samples is not None:
         raise InvalidFields.of("samples", "cannot be told in a table: leave tables out of Accept")
     may_degrade = asked.request.fallback != "none"
@@ -99,9 +101,14 @@ async def _response(service: Service, asked: Asked, media_type: str) -> Response
     samples, wanted = None, asked.request.samples
     if wanted is not None and given.degraded is None:
         samples = await service.engine.samples(asked, wanted, given.forecast)
-    answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded)
+    forecast_id = service.recorder.forecast_id()
+    answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded, forecast_id=forecast_id)
     began = time.perf_counter()
     content, headers = await _written(asked, answer, media_type)
+    if forecast_id is not None:
+        record = record_of(asked, given, sent, Said(forecast_id, media_type, content), service.batcher.max_rows)
+        if not await _beside(asked.num_numbers > _MANY_NUMBERS, service.recorder.record, record):
+            content, headers = await _written(asked, replace(answer, forecast_id=None), media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:

@@ -58,6 +58,9 @@ class ForecastMetrics:
             registry=registry,
         )
         self._discarded = {reason: discarded.labels(reason) for reason in (ClientGone.code, DeadlineExceeded.code)}
+        self._not_kept = Counter(
+            "forecaster_not_kept", "Forecasts that were answered without an id.", ["reason"], registry=registry
+        )
         self._shadows = Counter(
             "forecaster_shadows", "Requests that also went to a challenger.", [*_LABELS, "outcome"], registry=registry
         )
@@ -82,6 +85,10 @@ class ForecastMetrics:
             self._degraded.labels(*_labels(model), given.degraded).inc(num_series)
         if self._spans is not None:
             self._spans.tell(model, given, serialise_seconds)
+
+    def count_not_kept(self, reason: str) -> None:
+        """Counts a forecast that the ledger should have and has not, by the reason."""
+        self._not_kept.labels(reason).inc()
 
     def count_discarded(self, work: Work) -> None:
         """Counts the rows of a work that was computed for nobody, by why its client did not wait."""

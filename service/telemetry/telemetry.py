@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.answer_headers import SAFE_HEADERS
@@ -31,8 +32,10 @@ _SEVERAL_PROCESSES = values.ValueClass is not values.MutexValue
 class Telemetry:
     """The metrics of one application, which may run in several processes, and its traces, if `spans` are made."""
 
-    def __init__(self, spans: Spans | None = None) -> None:
+    def __init__(self, spans: Spans | None = None, skill: Collector | None = None) -> None:
+        """`skill` gives the metrics of how good forecasts turned out to be."""
         self._spans = spans
+        self._skill = skill
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "forecaster_requests", "HTTP requests.", ["route", "method", "status"], registry=self._registry
@@ -80,11 +83,11 @@ class Telemetry:
 
     def exposition(self) -> bytes:
         """Gives all metrics in Prometheus' text format."""
-        if not _SEVERAL_PROCESSES:
-            return generate_latest(self._registry)
-        everybody = CollectorRegistry()
-        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
-        return generate_latest(everybody)
+        shown = self._registry
+        if _SEVERAL_PROCESSES:
+            shown = CollectorRegistry()
+            MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+        return generate_latest(shown) + (b"" if self._skill is None else generate_latest(self._skill))
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Wraps the application so that each request is counted and timed by its route's template."""

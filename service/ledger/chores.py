@@ -1,0 +1,39 @@
+"""What the keeper does from time to time: it says how skilled the models are, and deletes what is old."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from forecaster.ledger.ledger import Ledger
+from service.ledger.orders import SKILL
+
+_SKILL_SECONDS, _EXPIRY_SECONDS = 5.0, 3600.0
+_DAY = 86_400_000_000  # microseconds
+
+
+class Chores:
+    """The chores of one ledger."""
+
+    def __init__(self, folder: Path, ledger: Ledger, days: float) -> None:
+        """`days` is how long forecasts and values are kept."""
+        self._folder, self._ledger, self._days = folder, ledger, days
+        self._skill_due = self._expiry_due = 0.0  # of the monotonic clock
+
+    def do(self) -> None:
+        """Does those that are due."""
+        now = time.monotonic()
+        if now >= self._skill_due:
+            self._skill_due = now + _SKILL_SECONDS
+            self._write_skill()
+        if now >= self._expiry_due:
+            self._expiry_due = now + _EXPIRY_SECONDS
+            self._ledger.expire(int(time.time() * 1e6 - self._days * _DAY))
+
+    def _write_skill(self) -> None:
+        """Writes the skill of all versions to a file, which the metrics of every worker are made of."""
+        draft = self._folder / f"{SKILL}.draft"
+        draft.write_text(json.dumps([asdict(one) for one in self._ledger.skill(by_segment=False)]))
+        draft.replace(self._folder / SKILL)

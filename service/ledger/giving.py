@@ -1,0 +1,77 @@
+"""An answer -> a record of the ledger."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from starlette.types import Scope
+
+from forecaster.ledger.records import Given, GivenSeries
+from service.compute import engine
+from service.requests.asked import Asked
+
+_KEPT_HEADERS = frozenset({b"content-type", b"content-encoding", b"accept"})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it came: what the same question can be asked by again."""
+
+    body: bytes
+    headers: dict[str, str]
+    query: str
+
+    @classmethod
+    def of(cls, scope: Scope, body: bytes) -> Sent:
+        """Takes what matters of a request."""
+        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _KEPT_HEADERS}
+        return cls(body, headers, scope["query_string"].decode("latin-1"))
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reply as it goes out."""
+
+    forecast_id: str
+    media_type: str
+    content: bytes
+
+
+def record_of(asked: Asked, given: engine.Given, sent: Sent, said: Said, max_rows: int) -> Given:
+    """Gives what the ledger keeps; `max_rows` are those of a forward pass, by which the question was cut in pieces."""
+    model, forecast = asked.model, given.forecast
+    return Given(
+        forecast_id=said.forecast_id,
+        created=time.time_ns() // 1000,
+        model=model.reference.name,
+        version=model.reference.version,
+        digest=model.reference.digest,
+        generation=model.generation,
+        season_length=forecast.axis.frequency.season_length,
+        levels=forecast.levels,
+        series=_series(asked, given),
+        media_type=said.media_type,
+        reply=said.content,
+        request=sent.body,
+        degraded=given.degraded,
+        execution={
+            "runtime": model.bundle.runtime.name,
+            "max_rows": max_rows,
+            "batches": given.batches,
+            "headers": sent.headers,
+            "query": sent.query,
+        },
+    )
+
+
+def _series(asked: Asked, given: engine.Given) -> tuple[GivenSeries, ...]:
+    forecast, segment = given.forecast, asked.request.segment or ""
+    steps = np.arange(forecast.horizon, dtype=np.int64)
+    times = forecast.axis.frequency.advance(forecast.starts[:, np.newaxis], steps)
+    counts = times.astype("datetime64[us]" if times.dtype.kind == "M" else "int64").view(np.int64)
+    return tuple(
+        GivenSeries(series_id, segment, counts[place], forecast.values[place], asked.question.history(place))
+        for place, series_id in enumerate(forecast.series_ids)
+    )

@@ -1,0 +1,136 @@
+"""What a worker has to do with the ledger: it appends to the journal, and sees to it that somebody empties that.
+
+Nothing here waits for the database. A forecast gets its id before it is written down, and is answered with it only once
+it stands in the journal; where that is full or cannot be written, it is answered without one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import random
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, cast
+
+from forecaster.ledger.records import Given, Observed
+from service.errors import LedgerFull
+from service.ledger.entries import forecast_entry, observed_entry
+from service.ledger.journal import Journal, JournalFull, segments
+from service.ledger.orders import JOURNAL, LEDGER, LOCK, Orders
+from service.settings import Settings
+
+log = logging.getLogger("service.ledger.recorder")
+
+_LOOK_SECONDS = 2.0  # between looks for a keeper
+_TELL_SECONDS = 10.0  # between warnings
+_ENDING_SECONDS = 2.0
+
+
+class Recorder:
+    """Records for one application. `lost` is told of each forecast that could not be recorded, by the reason."""
+
+    def __init__(self, settings: Settings, lost: Callable[[str], None] = lambda _: None) -> None:
+        self._share = settings.ledger_share
+        self._folder = settings.home / LEDGER
+        self._url, self._days = settings.resolved_ledger_url(), settings.ledger_days
+        self._journal = Journal(self._folder / JOURNAL, settings.ledger_journal_bytes)
+        self._lost = lost
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._look_due = self._tell_due = 0.0  # of the monotonic clock
+
+    def begin(self) -> None:
+        """Has what an earlier process left in the journal moved on."""
+        if segments(self._folder / JOURNAL):
+            self._see_to_a_keeper()
+
+    def forecast_id(self) -> str | None:
+        """Gives an id for a forecast that is to be recorded, None for one that is not. They ascend with time."""
+        if self._share < 1 and random.random() >= self._share:  # noqa: S311 - a sample
+            return None
+        return f"{time.time_ns() // 1000:014x}{secrets.token_hex(9)}"
+
+    def record(self, given: Given) -> bool:
+        """Writes a forecast down; False where that cannot be."""
+        try:
+            self._append(*forecast_entry(given))
+        except (JournalFull, OSError) as error:
+            self._tell(error)
+            return False
+        return True
+
+    def record_observed(self, values: list[Observed]) -> None:
+        """Writes values down. Raises LedgerFull where that cannot be."""
+        try:
+            self._append(*observed_entry(values))
+        except (JournalFull, OSError) as error:
+            raise LedgerFull("the values could not be written down, try again later") from error
+
+    def close(self) -> None:
+        """Ends the journal of this worker, and its keeper once that has moved what is left."""
+        self._journal.close()
+        self._let_go()
+
+    def _append(self, head: bytes, rest: list[bytes]) -> None:
+        self._journal.append(head, rest)
+        if time.monotonic() >= self._look_due:
+            self._look_due = time.monotonic() + _LOOK_SECONDS
+            self._see_to_a_keeper()
+
+    def _see_to_a_keeper(self) -> None:
+        """Starts a keeper where none is at work; of several that start at once, one stays."""
+        if (self._keeper is not None and self._keeper.poll() is None) or _is_locked(self._folder / LOCK):
+            return
+        self._let_go()
+        try:
+            self._keeper = subprocess.Popen(  # noqa: S603 - a command of ours alone
+                command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            log.warning("keeper_not_started", extra={"fields": {"reason": str(error)}})
+            return
+        orders = Orders(str(self._folder.absolute()), self._url, self._days).write()
+        with suppress(BrokenPipeError):  # it ended at once, since another one is at work
+            self._pipe.write(orders.encode())
+            self._pipe.flush()
+
+    @property
+    def _pipe(self) -> IO[bytes]:
+        """What the keeper reads; it ends with it."""
+        return cast(IO[bytes], cast(subprocess.Popen[bytes], self._keeper).stdin)
+
+    def _let_go(self) -> None:
+        """Ends the keeper that this worker started, and waits a little for that."""
+        if self._keeper is not None:
+            with suppress(BrokenPipeError, subprocess.TimeoutExpired):
+                self._pipe.close()
+                self._keeper.wait(_ENDING_SECONDS)
+            self._keeper = None
+
+    def _tell(self, error: Exception) -> None:
+        reason = "full" if isinstance(error, JournalFull) else "not-written"
+        self._lost(reason)
+        if time.monotonic() >= self._tell_due:
+            self._tell_due = time.monotonic() + _TELL_SECONDS
+            log.warning("forecasts_not_recorded", extra={"fields": {"reason": reason, "error": str(error)}})
+
+
+def command() -> list[str]:
+    """Gives the command of a keeper."""
+    return [sys.executable, "-m", "service.ledger.keeper"]
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -1,0 +1,89 @@
+"""Reading the ledger from a worker: the database, and what is still in the journal.
+
+The database is opened, and SQLAlchemy imported, when somebody first asks.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import orjson
+
+from forecaster.errors import LedgerUnavailable
+from forecaster.ledger.records import Given
+from service.errors import LedgerDown, UnknownForecast
+from service.ledger.entries import read_entry
+from service.ledger.journal import entries, segments
+from service.ledger.orders import JOURNAL, LEDGER
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from forecaster.ledger.ledger import Kept, Ledger
+    from forecaster.ledger.skill import Skill
+
+
+class Shelf:
+    """The ledger of one application; its methods block, and may be called from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.resolved_ledger_url()
+        self._folder = settings.home / LEDGER
+        self._lock = threading.Lock()
+        self._ledger: Ledger | None = None
+
+    def forecast(self, forecast_id: str) -> Kept:
+        """Gives a forecast, from the moment on at which its client has its id; UnknownForecast, LedgerDown."""
+        for look in (self._in_database, self._in_journal, self._in_database):  # it may move while one looks
+            found = look(forecast_id)
+            if found is not None:
+                return found
+        raise UnknownForecast("no forecast of this id is kept: it was never given, was not kept, or is too old")
+
+    def skill(self, model: str | None, since: int | None, until: int | None) -> list[Skill]:
+        """Gives the skill of each model, version and segment, of forecasts made in [since, until); LedgerDown."""
+        ledger = self._opened()
+        try:
+            return ledger.skill(model, since, until) if ledger.is_made() else []
+        except LedgerUnavailable as error:
+            raise LedgerDown(str(error)) from error
+
+    def close(self) -> None:
+        """Closes the database."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _in_database(self, forecast_id: str) -> Kept | None:
+        ledger = self._opened()
+        try:
+            return ledger.forecast(forecast_id) if ledger.is_made() else None
+        except LedgerUnavailable as error:
+            raise LedgerDown(str(error)) from error
+
+    def _in_journal(self, forecast_id: str) -> Kept | None:
+        """Looks through what waits, the newest file first."""
+        from forecaster.ledger.ledger import kept
+
+        wanted = orjson.dumps(forecast_id)
+        for path in reversed(segments(self._folder / JOURNAL)):
+            try:
+                for entry in entries(path):
+                    if wanted in entry.head:
+                        found = read_entry(entry)
+                        if isinstance(found, Given) and found.forecast_id == forecast_id:
+                            return kept(found)
+            except FileNotFoundError:  # it has been moved
+                continue
+        return None
+
+    def _opened(self) -> Ledger:
+        from forecaster.ledger.ledger import Ledger
+
+        with self._lock:
+            if self._ledger is None:
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                try:
+                    self._ledger = Ledger(self._url)
+                except LedgerUnavailable as error:
+                    raise LedgerDown(str(error)) from error
+            return self._ledger

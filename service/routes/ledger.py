@@ -1,0 +1,103 @@
+"""What was forecast, what then happened, and how good the forecasts turned out to be."""
+
+from __future__ import annotations
+
+import time
+from asyncio import to_thread
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from service import openapi
+from service.access.guards import requires
+from service.access.keys import Scope
+from service.app_state import service_of
+from service.ledger.actuals import observed_of
+from service.ledger.schemas import (
+    ActualsIn,
+    ActualsReply,
+    ForecastOutcome,
+    OutcomeOut,
+    SkillOut,
+    SkillReply,
+)
+from service.requests.body import read_as, refuse_all_but_json
+from service.requests.connection import arrival, read_body
+from service.requests.translate import checked_num_points
+from service.schemas import ModelRef
+
+ForecastId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+
+forecasts = APIRouter(
+    prefix="/v1/forecasts/{forecast_id}",
+    tags=["ledger"],
+    dependencies=[requires(Scope.FORECAST)],
+    responses=openapi.problems(401, 403, 404, 422, 429, 503),
+)
+feedback = APIRouter(prefix="/v1", tags=["ledger"], responses=openapi.problems(401, 403, 422, 429, 503))
+
+
+@forecasts.get("", response_class=Response)
+async def forecast(request: Request, forecast_id: ForecastId) -> Response:
+    """Gives the reply to a forecast once more, byte for byte."""
+    kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
+    return Response(kept.reply, media_type=kept.media_type)
+
+
+@forecasts.get("/outcome")
+async def outcome(request: Request, forecast_id: ForecastId) -> ForecastOutcome:
+    """Says what came of a forecast, by the values that are known until now."""
+    kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
+    return ForecastOutcome(
+        id=kept.forecast_id,
+        created=datetime.fromtimestamp(kept.created / 1e6, UTC).isoformat().replace("+00:00", "Z"),
+        model=ModelRef(name=kept.model, version=kept.version, digest=kept.digest, generation=kept.generation),
+        degraded=kept.degraded,
+        series=[OutcomeOut(id=series_id, **asdict(found)) for series_id, found in kept.outcomes],
+    )
+
+
+@feedback.post(
+    "/actuals",
+    dependencies=[requires(Scope.FEEDBACK)],
+    responses=openapi.problems(400, 404, 408, 413, 415),
+    openapi_extra=openapi.json_body("ActualsIn"),
+)
+async def actuals(request: Request) -> ActualsReply:
+    """Takes in what happened. Values may come late, again, and corrected: of one time, the one sent last counts."""
+    service = service_of(request.scope)
+    expires = service.admission.expires(request.headers, arrival(request.scope))
+    refuse_all_but_json(request.headers)
+    body = await read_body(request.headers, request.receive, service.settings.max_body_bytes, expires)
+
+    def take_in() -> ActualsReply:
+        asked = read_as(ActualsIn, request.headers, body, service.settings)
+        num_values = checked_num_points(asked, service.settings.max_points)
+        request.app.state.security.charge(request.state.principal, num_values, horizon=1)
+        served = service.models.find(asked.model)
+        frequency = served.bundle.predictor.frequency
+        values = observed_of(asked, served.reference.name, frequency, time.time_ns() // 1000)
+        service.recorder.record_observed(values)
+        return ActualsReply(values=num_values)
+
+    return await to_thread(take_in)
+
+
+@feedback.get("/skill", dependencies=[requires(Scope.FORECAST)])
+async def skill(
+    request: Request,
+    model: Annotated[str | None, Query(max_length=256)] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Of forecasts made from this time on.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Of forecasts made before this time.")] = None,
+) -> SkillReply:
+    """Says how good the forecasts of each model and version turned out to be, by segment, beside the seasonal naive."""
+    found = await to_thread(service_of(request.scope).shelf.skill, model, _microseconds(since), _microseconds(until))
+    return SkillReply(skill=[SkillOut(**asdict(one), relative_mase=one.relative_mase) for one in found])
+
+
+def _microseconds(given: datetime | None) -> Any:
+    return None if given is None else round(given.timestamp() * 1e6)
