@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from asyncio import to_thread
 from dataclasses import asdict
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import Response
 
 from service import openapi
@@ -30,6 +31,17 @@ from service.requests.connection import arrival, read_body
 from service.requests.translate import checked_num_points
 from service.schemas import ModelRef
 
+
+def _written_out(given: object) -> object:
+    """Refuses numbers, which would be read as seconds since 1970."""
+    if not isinstance(given, str) or not _TIME.match(given):
+        raise ValueError("is not an ISO 8601 time")
+    return given
+
+
+_TIME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T")
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 ForecastId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 forecasts = APIRouter(
@@ -91,8 +103,8 @@ async def actuals(request: Request) -> ActualsReply:
 async def skill(
     request: Request,
     model: Annotated[str | None, Query(max_length=256)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Of forecasts made from this time on.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Of forecasts made before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Of forecasts made from this time on.")] = None,
+    until: Annotated[Moment | None, Query(description="Of forecasts made before this time.")] = None,
 ) -> SkillReply:
     """Says how good the forecasts of each model and version turned out to be, by segment, beside the seasonal naive."""
     found = await to_thread(service_of(request.scope).shelf.skill, model, _microseconds(since), _microseconds(until))
