@@ -3,6 +3,7 @@
 unverified    what was downloaded serves, whatever it is
 unpinned      an answer names the version that is current when it is written, not the one it was computed by
 hoarding      versions that were replaced are kept
+forgetful     what the ledger is given is written to its journal a little later
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS, Bundle
 from forecaster.manifest import Manifest
 from forecaster.runtime.choose import RuntimeChoice
 from forecaster.stored_predictor import BundleConfig, predictor_of
+from service.ledger import journal
 from service.models import loading, models
 from service.models.registry import VersionRef
 from service.requests import asked
 from service.routes import forecast
+
+_HELD = 20
 
 
 def leave_unverified() -> None:
@@ -48,8 +52,8 @@ def leave_unpinned() -> None:
         find[:] = [arguments[-1]]
         return understand(*arguments)
 
-    def answer_as_now(self: asked.Asked, given: Any) -> Any:
-        return answer(replace(self, model=find[0](self.request.model)), given)
+    def answer_as_now(self: asked.Asked, *said: Any, **more: Any) -> Any:
+        return answer(replace(self, model=find[0](self.request.model)), *said, **more)
 
     forecast.understood = understood
     asked.Asked.answer = answer_as_now  # type: ignore[method-assign]
@@ -66,8 +70,21 @@ def hoard() -> None:
     models.Models._swap = swap_and_keep  # type: ignore[method-assign]
 
 
+def forget() -> None:
+    """Writes entries of the journal only once there are twenty of them."""
+    held: list[tuple[Any, ...]] = []
+    append = journal.Journal.append
+
+    def append_later(self: journal.Journal, *entry: Any) -> None:
+        held.append(entry)
+        while len(held) > _HELD:
+            append(self, *held.pop(0))
+
+    journal.Journal.append = append_later  # type: ignore[method-assign]
+
+
 CARES: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {"unverified": leave_unverified, "unpinned": leave_unpinned, "hoarding": hoard}
+    {"unverified": leave_unverified, "unpinned": leave_unpinned, "hoarding": hoard, "forgetful": forget}
 )
 
 

@@ -56,9 +56,9 @@ class Serving:
         return self.process.pid
 
     def worker_pids(self) -> list[int]:
-        """Gives the processes that answer requests: the children where there are any that serve, else the process."""
-        children = psutil.Process(self.pid).children()
-        return [child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE] or [self.pid]
+        """Gives the processes that answer requests: the forked children where there are any, else the process."""
+        own = psutil.Process(self.pid)
+        return [child.pid for child in own.children() if _runs_the_same(child, own)] or [self.pid]
 
     def resident_bytes(self) -> int:
         """Gives the resident memory of all processes that answer."""
@@ -183,6 +183,14 @@ def clean_environment(**variables: str) -> dict[str, str]:
     """Gives this process's environment without settings of the service or of MLflow but those given."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}
     return {**inherited, **variables}
+
+
+def _runs_the_same(child: psutil.Process, parent: psutil.Process) -> bool:
+    """Says whether a child is a worker: it lives, and is no program that a service starts beside itself."""
+    try:
+        return child.status() != psutil.STATUS_ZOMBIE and child.cmdline() == parent.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _variables(settings: Mapping[str, object]) -> dict[str, str]:

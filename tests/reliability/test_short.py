@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reliability import abuse, drain, metrics_truth, overload, slowloris, soak, worker_kills
+from benchmarks.reliability import abuse, drain, ledger_kills, metrics_truth, overload, slowloris, soak, worker_kills
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -44,6 +44,13 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> 
     assert found["lost_beyond_the_killed"] == 0
     assert found["median_until_healthy_seconds"] <= 3
     assert not found["control_is_back"]
+
+
+def test_what_clients_were_told_of_is_in_the_ledger_whoever_is_killed() -> None:
+    found: Any = ledger_kills.measure(num_kills=4, num_control=1)
+    assert found["forecasts_told"] > 20 < found["values_told"]
+    assert (found["forecasts_lost"], found["forecasts_changed"], found["values_lost"]) == (0, 0, 0)
+    assert found["control"]["forecasts_lost"] + found["control"]["values_lost"] > 0
 
 
 def test_overload_is_turned_away_properly_and_what_is_let_in_is_answered_in_time() -> None:
