@@ -6,7 +6,8 @@ Each server runs alone, in processes of its own, with the same setting of thread
 forecasts of 64 series in turn, a series of 512 values in each request, for 96 steps at 9 levels, over 1, 8, 32 and 64
 connections. Rounds are interleaved, each figure is made of medians over them, and a run fails on any reply that is
 not right: all servers must give the forward's numbers, to 1e-4 of the series' spread. Client and server share the
-machine; setup holds the processor time of both.
+machine; setup holds the processor time of both. Forecasts are not kept in a ledger, which no peer has: what that costs
+is told by `python -m benchmarks.ledger_cost`.
 
     ratio_mlflow_32         requests a second at 32 connections, ours over MLflow's; so for LitServe
     p99_over_mlflow_32      99th percentile of the latency at 32 connections, ours over MLflow's
