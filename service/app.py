@@ -22,6 +22,7 @@ from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
 from service.models.models import Models
 from service.models.registry import Registry
+from service.models.versions import Versions
 from service.routes import forecast, health, ledger, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
@@ -80,16 +81,23 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
 
 
 def _service(settings: Settings) -> Service:
-    models, telemetry = (
-        Models(settings, Registry(settings)),
-        Telemetry(spans_of(settings), SkillMetrics(settings.home / LEDGER / SKILL)),
-    )
+    registry, telemetry = Registry(settings), _telemetry(settings)
+    models = Models(settings, registry)
     batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
     engine = Engine(batcher)
-    shadow = Shadow(settings, models, engine, telemetry.forecasts)
-    admission, tables = Admission(settings, batcher), Tables(settings)
-    recorder = Recorder(settings, telemetry.forecasts.count_not_kept)
-    return Service(settings, models, batcher, engine, admission, telemetry, shadow, tables, recorder, Shelf(settings))
+    return Service(
+        settings,
+        models=models,
+        batcher=batcher,
+        engine=engine,
+        admission=Admission(settings, batcher),
+        telemetry=telemetry,
+        shadow=Shadow(settings, models, engine, telemetry.forecasts),
+        tables=Tables(settings),
+        recorder=Recorder(settings, telemetry.forecasts.count_not_kept),
+        shelf=Shelf(settings),
+        versions=Versions(settings, registry),
+    )
 
 
 def _telemetry(settings: Settings) -> Telemetry:

@@ -16,6 +16,7 @@ from service.ledger.shelf import Shelf
 from service.models.following import Refresh
 from service.models.models import Models
 from service.models.next_look import NextLook
+from service.models.versions import Versions
 from service.settings import Settings
 from service.tables.tables import Tables
 from service.telemetry.telemetry import Telemetry
@@ -35,6 +36,7 @@ class Service:
     tables: Tables
     recorder: Recorder
     shelf: Shelf
+    versions: Versions
     next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:

@@ -233,6 +233,19 @@ class LedgerDown(ServiceError):
     retry_after_seconds = 10
 
 
+class VersionUnavailable(ServiceError):
+    """A version that is not in service cannot be loaded: the registry has it no more, or is down."""
+
+    status, code = 503, "version-unavailable"
+    retry_after_seconds = 30
+
+
+class CannotReplay(ServiceError):
+    """A forecast cannot be computed again as it was: a setting is another one now."""
+
+    status, code = 409, "cannot-replay"
+
+
 class UnknownForecast(ServiceError):
     """No forecast of that id is kept."""
 

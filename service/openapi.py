@@ -22,6 +22,7 @@ _REQUEST_ID = {"schema": {"type": "string"}, "description": "The id of the reque
 _TIMING = {"schema": {"type": "string"}, "description": "Milliseconds by stage; not of replies in lines."}
 _OF_TABLES = {
     "X-Model": {"schema": {"type": "string"}, "description": "Model and version, as `sales/7`; of tables alone."},
+    "X-Forecast-Id": {"schema": {"type": "string"}, "description": "By which it can be fetched; of tables alone."},
     "X-Degraded": {"schema": {"type": "string"}, "description": "Why a fallback answered; of tables alone."},
 }
 _TABLE_IN = (

@@ -3,6 +3,7 @@
 unverified    what was downloaded serves, whatever it is
 unpinned      an answer names the version that is current when it is written, not the one it was computed by
 hoarding      versions that were replaced are kept
+alone         a forecast that is replayed is computed without the company that it had
 forgetful     what the ledger is given is written to its journal a little later
 """
 
@@ -22,6 +23,7 @@ from forecaster.bundle import CALIBRATION, CONFIG, MANIFEST, WEIGHTS, Bundle
 from forecaster.manifest import Manifest
 from forecaster.runtime.choose import RuntimeChoice
 from forecaster.stored_predictor import BundleConfig, predictor_of
+from service.compute import engine
 from service.ledger import journal
 from service.models import loading, models
 from service.models.registry import VersionRef
@@ -70,6 +72,17 @@ def hoard() -> None:
     models.Models._swap = swap_and_keep  # type: ignore[method-assign]
 
 
+def leave_alone() -> None:
+    """Replays by forward passes of the windows of one forecast."""
+    again = engine.Engine.again
+
+    async def alone(self: engine.Engine, predictor: Any, question: Any, _: Any, expires: float) -> Any:
+        sizes = [len(places) for places in question.batches(self._batcher.max_rows)]
+        return await again(self, predictor, question, sizes, expires)
+
+    engine.Engine.again = alone  # type: ignore[method-assign]
+
+
 def forget() -> None:
     """Writes entries of the journal only once there are twenty of them."""
     held: list[tuple[Any, ...]] = []
@@ -84,7 +97,13 @@ def forget() -> None:
 
 
 CARES: Mapping[str, Callable[[], None]] = MappingProxyType(
-    {"unverified": leave_unverified, "unpinned": leave_unpinned, "hoarding": hoard, "forgetful": forget}
+    {
+        "unverified": leave_unverified,
+        "unpinned": leave_unpinned,
+        "hoarding": hoard,
+        "alone": leave_alone,
+        "forgetful": forget,
+    }
 )
 
 

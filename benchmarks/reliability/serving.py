@@ -73,7 +73,9 @@ def home_with_model(name: str = MODEL, config: ModelConfig = TINY, seed: int = 0
         yield Path(folder)
 
 
-def register_untrained(home: Path, name: str = MODEL, config: ModelConfig = TINY, seed: int = 0) -> str:
+def register_untrained(
+    home: Path, name: str = MODEL, config: ModelConfig = TINY, seed: int = 0, *, has_graph: bool = False
+) -> str:
     """Registers a model with random weights in the registry of `home` and makes it champion; gives its digest."""
     import mlflow
 
@@ -84,7 +86,7 @@ def register_untrained(home: Path, name: str = MODEL, config: ModelConfig = TINY
     client = tracking.connect(Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}"))
     with tempfile.TemporaryDirectory(dir=home) as draft:
         folder = Path(draft) / "bundle"
-        digest = write_untrained(folder, config, seed)
+        digest = write_untrained(folder, config, seed, has_graph=has_graph)
         if mlflow.get_experiment_by_name(name) is None:  # its artifacts lie in the home, not where this process runs
             mlflow.create_experiment(name, artifact_location=(home / "artifacts").as_uri())
         with mlflow.start_run(experiment_id=mlflow.get_experiment_by_name(name).experiment_id):

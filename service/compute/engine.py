@@ -7,13 +7,15 @@ Question ── cut ──> pieces of windows ── batcher ──> values ─�
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.baselines import SeasonalNaive
+from forecaster.data.batches import joined
 from forecaster.predictor import Predictor
 from forecaster.question import Question
 from forecaster.types import Forecast
@@ -88,7 +90,7 @@ class Engine:
         except (DeadlineExceeded, Overloaded, ModelNotFinite) as error:
             if not may_degrade:
                 raise
-            return Given(_seasonal_naive(question), Stages(), error.code)
+            return Given(seasonal_naive(question), Stages(), error.code)
 
     async def samples(self, asked: Asked, wanted: SamplesIn, forecast: Forecast) -> FloatArray:
         """Draws the joint scenarios [S N H] that a request asks for, from a forecast that holds the model's levels."""
@@ -109,6 +111,19 @@ class Engine:
             answered = await self._batcher.answer(task, expires)
             _refuse_not_finite(answered.value)
             yield Piece(places, answered)
+
+    async def again(self, predictor: Predictor, question: Question, batches: Sequence[int], expires: float) -> Forecast:
+        """Answers a question by forward passes of as many windows as it was once answered by, piece by piece.
+
+        The last digits of a forecast hang on how many windows are computed together, and not on which.
+        """
+        if question.needs_roll_out:
+            return (await self._rolled_out(predictor, question, expires)).forecast
+        values = np.empty((len(question.series_ids), question.model.horizon, len(question.levels)))
+        for places, num_rows in zip(question.batches(self._batcher.max_rows), batches, strict=True):
+            task = Alone(partial(_in_company, predictor, question, places, num_rows), num_rows)
+            values[places] = (await self._batcher.answer(task, expires)).value
+        return question.forecast(values)
 
     async def _by_model(self, predictor: Predictor, question: Question, expires: float) -> Given:
         if question.needs_roll_out:
@@ -133,12 +148,23 @@ class Engine:
         return Given(answered.value, Stages().then(answered))
 
 
+def _in_company(predictor: Predictor, question: Question, places: IntArray, num_rows: int) -> FloatArray:
+    """Gives the values of some windows, computed with as many others, which are copies of theirs."""
+    windows = question.windows(places)
+    parts, left = [windows], num_rows - len(places)
+    while left > 0:
+        parts.append(windows.rows(slice(0, min(left, len(places)))))
+        left -= len(places)
+    return predictor.answer(joined(parts), question.levels)[: len(places)]
+
+
 def _refuse_not_finite(values: FloatArray) -> None:
     if not np.isfinite(values).all():
         raise ModelNotFinite("the model gave a value that is not finite")
 
 
-def _seasonal_naive(question: Question) -> Forecast:
+def seasonal_naive(question: Question) -> Forecast:
+    """Gives the forecast that stands in for a model's."""
     panel = question.to_panel()
     values: FloatArray = SeasonalNaive(panel.axis.frequency.season_length).forecast_windows(
         panel, np.arange(len(panel)), panel.lengths, question.horizon, question.levels

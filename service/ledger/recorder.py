@@ -29,7 +29,7 @@ log = logging.getLogger("service.ledger.recorder")
 
 _LOOK_SECONDS = 2.0  # between looks for a keeper
 _TELL_SECONDS = 10.0  # between warnings
-_ENDING_SECONDS = 2.0
+_ENDING_SECONDS = 5.0
 
 
 class Recorder:

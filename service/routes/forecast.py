@@ -6,10 +6,7 @@ A plain ASGI endpoint: what FastAPI does for a route costs as much processor tim
 from __future__ import annotations
 
 import time
-from asyncio import to_thread
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import orjson
 from starlette.datastructures import Headers
@@ -32,14 +29,11 @@ from service.requests.asked import Asked, understood
 from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
-from service.requests.reply import Answer
-from service.tables import reply as table_reply
+from service.requests.writing import MANY_NUMBERS, beside, written
 from service.tables.query import refuse_options
 
-# A request of more bytes is taken apart, and a reply with more numbers put together, beside the event loop.
-_MANY_BYTES, _MANY_NUMBERS = 1 << 16, 1 << 14
-
-T = TypeVar("T")
+# A request of more bytes is taken apart beside the event loop.
+_MANY_BYTES = 1 << 16
 
 
 class ForecastEndpoint:
@@ -81,7 +75,7 @@ async def _understood(scope: Scope, headers: Headers, media_type: str, body: byt
         return await service.tables.understood(media_type, headers, query, body, expires, service.models.find)
     if query:
         refuse_options(query)
-    return await _beside(
+    return await beside(
         len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
     )
 
@@ -104,25 +98,17 @@ async def _response(service: Service, asked: Asked, media_type: str, sent: Sent)
     forecast_id = service.recorder.forecast_id()
     answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded, forecast_id=forecast_id)
     began = time.perf_counter()
-    content, headers = await _written(asked, answer, media_type)
+    content, headers = await written(asked, answer, media_type)
     if forecast_id is not None:
         record = record_of(asked, given, sent, Said(forecast_id, media_type, content), service.batcher.max_rows)
-        if not await _beside(asked.num_numbers > _MANY_NUMBERS, service.recorder.record, record):
-            content, headers = await _written(asked, replace(answer, forecast_id=None), media_type)
+        if not await beside(asked.num_numbers > MANY_NUMBERS, service.recorder.record, record):
+            content, headers = await written(asked, replace(answer, forecast_id=None), media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:
         service.shadow.follow(asked, given.forecast)
     headers = {**headers, "Server-Timing": _timing(given.stages, serialise)}
     return Response(content, media_type=media_type, headers=headers)
-
-
-async def _written(asked: Asked, answer: Answer, media_type: str) -> tuple[bytes, dict[str, str]]:
-    """Gives a reply as bytes, and the headers that only its media type has."""
-    if media_type in TABLES:
-        content = await to_thread(table_reply.encoded, media_type, asked.request, answer, asked.table)
-        return content, table_reply.headers_of(answer)
-    return await _beside(asked.num_numbers > _MANY_NUMBERS, reply.encoded, asked.request, answer), {}
 
 
 async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:
@@ -161,8 +147,3 @@ def _timing(stages: Stages, serialise: float) -> str:
     """Gives the stages of an answer in milliseconds, in the form of the Server-Timing header."""
     named = {"queue": stages.queue, "compute": stages.compute, "serialise": serialise}
     return ", ".join(f"{name};dur={1000 * seconds:.3f}" for name, seconds in named.items())
-
-
-async def _beside(is_large: bool, function: Callable[..., T], *arguments: Any) -> T:
-    """Calls a function: at once, or where it takes long in a thread, so that the event loop stays free."""
-    return await to_thread(function, *arguments) if is_large else function(*arguments)

@@ -16,8 +16,10 @@ from starlette.responses import Response
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
+from service.access.security import Security
 from service.app_state import service_of
 from service.ledger.actuals import observed_of
+from service.ledger.replay import replayed
 from service.ledger.schemas import (
     ActualsIn,
     ActualsReply,
@@ -58,6 +60,20 @@ async def forecast(request: Request, forecast_id: ForecastId) -> Response:
     """Gives the reply to a forecast once more, byte for byte."""
     kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
     return Response(kept.reply, media_type=kept.media_type)
+
+
+@forecasts.post("/replay", response_class=Response, responses=openapi.problems(409, 504))
+async def replay(request: Request, forecast_id: ForecastId) -> Response:
+    """Computes a forecast once more by the version that gave it; `X-Replay` says whether the bytes are the same."""
+    service = service_of(request.scope)
+    security: Security = request.app.state.security
+    expires = service.admission.expires(request.headers, arrival(request.scope))
+    with service.admission.admitted(expires):
+        kept = await to_thread(service.shelf.forecast, forecast_id)
+        security.charge(request.state.principal, len(kept.request), horizon=1)
+        content = await replayed(kept, service, expires)
+    same = "same" if content == kept.reply else "different"
+    return Response(content, media_type=kept.media_type, headers={"X-Replay": same})
 
 
 @forecasts.get("/outcome")

@@ -41,8 +41,12 @@ def encoded(media_type: str, request: ForecastOptions, answer: Answer, facts: Ta
 def headers_of(answer: Answer) -> dict[str, str]:
     """Gives the headers that say what readers drop with the metadata of a table."""
     reference = answer.model.reference
-    found = {"X-Model": f"{reference.name}/{reference.version}"}
-    return found if answer.degraded is None else {**found, "X-Degraded": answer.degraded}
+    found = {
+        "X-Model": f"{reference.name}/{reference.version}",
+        "X-Forecast-Id": answer.forecast_id,
+        "X-Degraded": answer.degraded,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _table(request: ForecastOptions, answer: Answer, facts: TableFacts | None) -> pyarrow.Table:

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reliability import abuse, drain, ledger_kills, metrics_truth, overload, slowloris, soak, worker_kills
+from benchmarks.reliability import (
+    abuse,
+    drain,
+    ledger_kills,
+    metrics_truth,
+    overload,
+    replays,
+    slowloris,
+    soak,
+    worker_kills,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -51,6 +61,12 @@ def test_what_clients_were_told_of_is_in_the_ledger_whoever_is_killed() -> None:
     assert found["forecasts_told"] > 20 < found["values_told"]
     assert (found["forecasts_lost"], found["forecasts_changed"], found["values_lost"]) == (0, 0, 0)
     assert found["control"]["forecasts_lost"] + found["control"]["values_lost"] > 0
+
+
+def test_a_forecast_that_is_replayed_has_the_same_bytes() -> None:
+    found: Any = replays.measure(number=150, num_control=150)
+    assert found["eager"] == found["onnx"] == {"same": 150, "different": 0, "refused": 0}
+    assert found["control"]["different"] > 0
 
 
 def test_overload_is_turned_away_properly_and_what_is_let_in_is_answered_in_time() -> None:
