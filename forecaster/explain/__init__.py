@@ -11,6 +11,7 @@ comes with its own test.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -27,7 +28,7 @@ from forecaster.explain.question import Question, ask
 from forecaster.known_ahead import refuse_unknown_ahead
 from forecaster.predictor import Predictor
 
-__all__ = ["Attribution", "ExplainConfig", "Explanation", "Faithfulness", "Stretches", "explain"]
+__all__ = ["Attribution", "ExplainConfig", "Explanation", "Faithfulness", "Stretches", "explain", "explaining"]
 
 
 class ExplainConfig(Config):
@@ -54,6 +55,22 @@ def explain(
     their mean. Raises what `Predictor.predict` raises, SeriesError for an unknown series and RequestError for a
     cutoff or a step that there is not.
     """
+    *_, explanation = explaining(predictor, panel, series, cutoff, config)
+    assert explanation is not None
+    return explanation
+
+
+def explaining(
+    predictor: Predictor,
+    panel: Panel,
+    series: str | int,
+    cutoff: int | None = None,
+    config: ExplainConfig | None = None,
+) -> Iterator[Explanation | None]:
+    """Explains as `explain` does, in parts: yields None while something is left to compute, then the explanation.
+
+    What `explain` refuses is refused at once, before anything is computed; no weights are needed up to there.
+    """
     config = config or ExplainConfig()
     position = _position(panel, series)
     if config.step is not None and config.step > predictor.horizon:
@@ -66,10 +83,13 @@ def explain(
     return _explained(question, panel, position, config)
 
 
-def _explained(question: Question, panel: Panel, position: int, config: ExplainConfig) -> Explanation:
+def _explained(question: Question, panel: Panel, position: int, config: ExplainConfig) -> Iterator[Explanation | None]:
     maps = attention_maps(question)
+    yield None
     flat, shared = integrated_gradients(question, config.num_path_points)
+    yield None
     told = occlusion(question)
+    yield None
     test = partial(
         faithfulness,
         question,
@@ -77,8 +97,10 @@ def _explained(question: Question, panel: Panel, position: int, config: ExplainC
         num_draws=config.num_random_draws,
         seed=config.seed,
     )
+    occluded = Attribution(told, test(told))
+    yield None
     cutoff_time = panel.axis.frequency.advance(panel.starts[[position]], question.cutoff)[0]
-    return Explanation(
+    yield Explanation(
         series_id=panel.series_ids[position],
         axis=panel.axis,
         cutoff=cutoff_time,
@@ -89,7 +111,7 @@ def _explained(question: Question, panel: Panel, position: int, config: ExplainC
         patches=Stretches.of(panel.axis, cutoff_time, question.patch_spans),
         attention=maps,
         attention_roll_out=attention_roll_out(maps, question.real_tokens(), question.num_future),
-        occlusion=Attribution(told, test(told)),
+        occlusion=occluded,
         gradients=Attribution(shared, test(shared)),
     )
 

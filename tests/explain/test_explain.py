@@ -12,7 +12,7 @@ import pytest
 from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.errors import ColumnError, FrequencyError, RequestError, SeriesError
-from forecaster.explain import ExplainConfig, Explanation, explain
+from forecaster.explain import ExplainConfig, Explanation, explain, explaining
 from tests.explain.factories import COVARIATES, predictor_of, trained_predictor, waves
 from tests.factories import START, covariate_panel, panel_of
 
@@ -264,3 +264,15 @@ def test_covariates_that_are_missing_or_not_known_ahead_are_refused() -> None:
     )
     with pytest.raises(RequestError, match="known covariate 'k0' of series 's0' is missing from"):
         explain(predictor, panel, 0)
+
+
+def test_explaining_in_parts_refuses_at_once_and_gives_the_explanation_last() -> None:
+    predictor, config = predictor_of(), ExplainConfig(num_random_draws=1)
+    with pytest.raises(RequestError, match=r"step 6 is outside 1\.\.5"):
+        explaining(predictor, waves(), "s1", config=ExplainConfig(step=6))
+    *none_yet, last = explaining(predictor, waves(), "s1", config=config)
+    assert none_yet == [None] * 4
+    assert last is not None
+    np.testing.assert_array_equal(
+        last.gradients.values, explain(predictor, waves(), "s1", config=config).gradients.values
+    )
