@@ -117,19 +117,24 @@ class SamplesIn(Schema):
     seed: int = Field(0, ge=0, lt=1 << 31)
 
 
-class ForecastOptions(Schema):
-    """What is asked of the series: of which model, how far and at which quantile levels."""
+class ModelOptions(Schema):
+    """Which model is asked, and how the times of the series are meant."""
 
     model: Name | None = Field(
         None, description="NAME, NAME@alias or NAME/version. May be left out while one model is served."
     )
-    horizon: int | None = Field(None, ge=1, le=4096, description="Steps to forecast. Default: the model's longest.")
     frequency: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
         None, description="Frequency of the series, such as h, D, W-SUN, MS. Default: the model's."
     )
     timezone: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         None, description="IANA zone: times without an offset are read in it, and replies are given in it."
     )
+
+
+class ForecastOptions(ModelOptions):
+    """What is asked of the series: of which model, how far and at which quantile levels."""
+
+    horizon: int | None = Field(None, ge=1, le=4096, description="Steps to forecast. Default: the model's longest.")
     quantiles: list[Level] | None = Field(None, min_length=1, max_length=99, description="Default: the model's.")
     intervals: list[Percent] = Field(
         default_factory=list,

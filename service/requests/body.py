@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.datastructures import Headers
 
 from service.errors import InvalidFields, InvalidJson, UnsupportedMediaType
 from service.requests.inflate import ENCODINGS, inflated
 from service.requests.media import ARROW, JSON, PARQUET, PYARROW_MISSING, TABLES, can_read_tables
-from service.schemas import ForecastRequest
+from service.schemas import ForecastRequest, Schema
 from service.settings import Settings
 
-M = TypeVar("M", bound=BaseModel)
+SchemaT = TypeVar("SchemaT", bound=Schema)
 
 
 def checked_media_type(headers: Headers) -> str:
@@ -49,11 +49,11 @@ def decoded(headers: Headers, body: bytes, settings: Settings) -> bytes:
 
 def forecast_request(headers: Headers, body: bytes, settings: Settings) -> ForecastRequest:
     """Gives the forecast request that a body holds."""
-    return read_as(ForecastRequest, headers, body, settings)
+    return request_of(ForecastRequest, headers, body, settings)
 
 
-def read_as(schema: type[M], headers: Headers, body: bytes, settings: Settings) -> M:
-    """Gives what a body of JSON holds, by a schema with series."""
+def request_of(kind: type[SchemaT], headers: Headers, body: bytes, settings: Settings) -> SchemaT:
+    """Gives the request of some kind, with series, that a body holds."""
     content = decoded(headers, body, settings)
     try:
         document = orjson.loads(content)
@@ -61,7 +61,7 @@ def read_as(schema: type[M], headers: Headers, body: bytes, settings: Settings) 
         raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
     _check_num_series(document, settings.max_series)
     try:
-        return schema.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         raise InvalidFields.from_validation(error) from error
 

@@ -50,18 +50,20 @@ def levels_of(request: ForecastOptions, levels: tuple[float, ...]) -> list[float
 
 def head(answer: Answer) -> dict[str, Any]:
     """Gives what a reply says before its forecasts."""
-    model = answer.model
-    found: dict[str, Any] = {
-        "model": {
-            "name": model.reference.name,
-            "version": model.reference.version,
-            "digest": model.reference.digest,
-            "generation": model.generation,
-        }
-    }
+    found: dict[str, Any] = {"model": named(answer.model)}
     if answer.degraded is not None:
         found["degraded"] = answer.degraded
     return found if answer.forecast_id is None else {"id": answer.forecast_id, **found}
+
+
+def named(model: ServedModel) -> dict[str, Any]:
+    """Gives what a reply says of the version that answers."""
+    return {
+        "name": model.reference.name,
+        "version": model.reference.version,
+        "digest": model.reference.digest,
+        "generation": model.generation,
+    }
 
 
 def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, Any]]:
@@ -93,7 +95,9 @@ def _intervals(percents: Sequence[float], own: FloatArray, columns: dict[float, 
 
 def encoded(request: ForecastOptions, answer: Answer) -> bytes:
     """Gives the whole reply as JSON."""
-    return orjson.dumps({**head(answer), "forecasts": list(forecasts(request, answer))}, option=_options(answer))
+    return orjson.dumps(
+        {**head(answer), "forecasts": list(forecasts(request, answer))}, option=options_of(answer.forecast.axis)
+    )
 
 
 def first_line(answer: Answer) -> bytes:
@@ -103,23 +107,28 @@ def first_line(answer: Answer) -> bytes:
 
 def lines(request: ForecastOptions, answer: Answer) -> bytes:
     """Gives a line of JSON for each series."""
-    option = _options(answer) | orjson.OPT_APPEND_NEWLINE
+    option = options_of(answer.forecast.axis) | orjson.OPT_APPEND_NEWLINE
     return b"".join(orjson.dumps(one, option=option) for one in forecasts(request, answer))
 
 
 def timestamps(axis: TimeAxis, start: Any, num: int) -> StoredTimes | list[str]:
-    """Gives the timestamps from a stored one on, as what is written as ISO 8601 with the offset of the axis' zone.
+    """Gives the timestamps from a stored one on, as `times` does."""
+    return times(axis, axis.frequency.range(start, num))
 
-    Integers, naive times and UTC are written as they are stored, the last with a Z by `_options`.
+
+def times(axis: TimeAxis, stored: StoredTimes) -> StoredTimes | list[str]:
+    """Gives stored times as what is written as ISO 8601 with the offset of the axis' zone.
+
+    Integers, naive times and UTC are written as they are stored, the last with a Z by `options_of`.
     """
     if axis.frequency.is_step or axis.timezone in (None, "UTC"):
-        return axis.frequency.range(start, num)
-    return [stamp.isoformat().replace("+00:00", "Z") for stamp in axis.show(start, num)]
+        return stored
+    return [stamp.isoformat().replace("+00:00", "Z") for stamp in axis.label(stored)]
 
 
-def _options(answer: Answer) -> int:
+def options_of(axis: TimeAxis) -> int:
     """Gives how orjson writes an answer: arrays as they are, stored times of UTC with a Z."""
-    return _OPTIONS | (_UTC if answer.forecast.axis.timezone == "UTC" else 0)
+    return _OPTIONS | (_UTC if axis.timezone == "UTC" else 0)
 
 
 def ends_of(percent: float) -> tuple[float, float]:

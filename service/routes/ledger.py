@@ -28,7 +28,7 @@ from service.ledger.schemas import (
     SkillOut,
     SkillReply,
 )
-from service.requests.body import read_as, refuse_all_but_json
+from service.requests.body import request_of, refuse_all_but_json
 from service.requests.connection import arrival, read_body
 from service.requests.translate import checked_num_points
 from service.schemas import ModelRef
@@ -103,7 +103,7 @@ async def actuals(request: Request) -> ActualsReply:
     body = await read_body(request.headers, request.receive, service.settings.max_body_bytes, expires)
 
     def take_in() -> ActualsReply:
-        asked = read_as(ActualsIn, request.headers, body, service.settings)
+        asked = request_of(ActualsIn, request.headers, body, service.settings)
         num_values = checked_num_points(asked, service.settings.max_points)
         request.app.state.security.charge(request.state.principal, num_values, horizon=1)
         served = service.models.find(asked.model)
