@@ -23,7 +23,7 @@ from service.ledger.shelf import Shelf
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import forecast, health, ledger, models, webhook
+from service.routes import explain, forecast, health, ledger, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.draining = False  # the server's to set
     problems.install(app)
     app.router.routes.append(forecast.ROUTE)
-    for router in (ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
+    for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from service.explain.schemas import ExplainRequest
 from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
 from service.requests.media import ARROW, JSON, LINES, PARQUET
@@ -33,11 +34,25 @@ _TABLE_OUT = (
     "A long table: unique_id, ds, a column for each quantile level, lower_80 and upper_80 for each interval. The rest "
     "of what a reply says is JSON under `forecast` in the metadata of its schema."
 )
-_EXAMPLE = {
-    "horizon": 3,
-    "quantiles": [0.1, 0.5, 0.9],
-    "series": [{"id": "shop 1", "start": "2024-01-01T00:00:00", "target": [12.0, 15.5, None, 14.0, 13.5, 16.0]}],
-}
+_HEADERS_IN = [
+    {
+        "name": "X-Request-Deadline-Ms",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+        "description": "After this time, from the first byte of the request on, nobody waits for the answer.",
+    },
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "Comes back if it has at most 64 letters, digits, dots, dashes and underscores.",
+    },
+]
+_SERIES = {"id": "shop 1", "start": "2024-01-01T00:00:00", "target": [12.0, 15.5, None, 14.0, 13.5, 16.0]}
+_EXAMPLE = {"horizon": 3, "quantiles": [0.1, 0.5, 0.9], "series": [_SERIES]}
+_EXPLAIN_EXAMPLE = {"step": 1, "attention": True, "series": [_SERIES]}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -50,6 +65,24 @@ def json_body(schema: str) -> dict[str, Any]:
     """Gives what a route that reads its body by hand adds to its operation; `install` knows the schema."""
     content = {JSON: {"schema": {"$ref": _REFERENCE.format(model=schema)}}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def timed_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Gives those of a route that may say when to come again."""
+    answers = problems(*statuses)
+    seconds = {"schema": {"type": "integer"}, "description": "Seconds after which to come again."}
+    for status in (429, 503):
+        answers[status] = {**answers[status], "headers": {"Retry-After": seconds}}
+    return answers
+
+
+def explain_operation() -> dict[str, Any]:
+    """Describes what POST /v1/explain reads by hand."""
+    content = {
+        "schema": {"$ref": _REFERENCE.format(model="ExplainRequest")},
+        "examples": {"hourly": {"summary": "The first hour of an hourly model", "value": _EXPLAIN_EXAMPLE}},
+    }
+    return {"parameters": _HEADERS_IN, "requestBody": {"required": True, "content": {JSON: content}}}
 
 
 def _tables(description: str) -> dict[str, Any]:
@@ -76,14 +109,11 @@ def _options() -> list[dict[str, Any]]:
 
 def _forecast_operation() -> dict[str, Any]:
     """Describes POST /v1/forecast, whose endpoint is plain ASGI."""
-    answers = problems(400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504)
+    answers = timed_problems(400, 401, 403, 404, 406, 408, 413, 415, 422, 429, 500, 503, 504)
     whole = {JSON: {"schema": {"$ref": _REFERENCE.format(model="ForecastReply")}}}
     lines = {
         LINES: {"schema": {"type": "string", "description": "The head of the reply, then a line for each series."}}
     }
-    seconds = {"schema": {"type": "integer"}, "description": "Seconds after which to come again."}
-    for status in (429, 503):
-        answers[status] = {**answers[status], "headers": {"Retry-After": seconds}}
     return {
         "tags": ["forecast"],
         "summary": "Forecast",
@@ -92,20 +122,7 @@ def _forecast_operation() -> dict[str, Any]:
         "security": [{"key": []}],
         "parameters": [
             *_options(),
-            {
-                "name": "X-Request-Deadline-Ms",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-                "description": "After this time, from the first byte of the request on, nobody waits for the answer.",
-            },
-            {
-                "name": "X-Request-Id",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": "Comes back if it has at most 64 letters, digits, dots, dashes and underscores.",
-            },
+            *_HEADERS_IN,
         ],
         "requestBody": {
             "required": True,
@@ -148,6 +165,7 @@ def install(app: FastAPI) -> None:
                     (ForecastRequest, "validation"),
                     (ActualsIn, "validation"),
                     (ForecastReply, "serialization"),
+                    (ExplainRequest, "validation"),
                     (Problem, "serialization"),
                 ],
                 ref_template=_REFERENCE,

@@ -17,6 +17,7 @@ import torch
 
 from forecaster.bundle import Bundle
 from forecaster.errors import BundleError
+from forecaster.predictor import Predictor
 from forecaster.runtime.choose import Runtime
 from service.errors import DeadlineExceeded, VersionUnavailable
 from service.models.cache import BundleCache
@@ -24,6 +25,7 @@ from service.models.loading import Loader
 from service.models.memory import give_back_memory
 from service.models.registry import ReadsRegistry, RegistryUnavailable, VersionRef
 from service.models.verified import Execution
+from service.models.view import ServedModel
 from service.settings import Settings
 
 log = logging.getLogger("service.models.versions")
@@ -70,6 +72,15 @@ class Versions:
         except (BundleError, RegistryUnavailable) as error:
             named = f"{reference.name}/{reference.version}"
             raise VersionUnavailable(f"version {named} cannot be loaded just now") from error
+
+    async def eager(self, model: ServedModel, expires: float) -> Predictor:
+        """Gives a predictor of a version in service whose networks have weights in PyTorch, as gradients need them.
+
+        That is the one which serves, where PyTorch executes it; else raises what `of` does.
+        """
+        if model.bundle.runtime.name == "eager":
+            return model.bundle.predictor
+        return (await self.of(model.reference, "eager", expires)).predictor
 
     def _load_of(self, reference: VersionRef, runtime: Runtime) -> asyncio.Task[Bundle]:
         key, loop = (reference.digest, runtime), asyncio.get_running_loop()

@@ -28,7 +28,7 @@ from service.ledger.schemas import (
     SkillOut,
     SkillReply,
 )
-from service.requests.body import request_of, refuse_all_but_json
+from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import arrival, read_body
 from service.requests.translate import checked_num_points
 from service.schemas import ModelRef

@@ -84,7 +84,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Moments:
-    """A service when it was ready, and when it had looked at the registry and answered."""
+    """A service when it was ready, and when it had looked at the registry, answered and explained."""
 
     early: Interpreter
     late: Interpreter
@@ -100,6 +100,8 @@ def moments(tmp_path_factory: pytest.TempPathFactory) -> Moments:
     settings = {"registry_uri": "http://127.0.0.1:1", "runtime": "onnx"}
     with serving(home, command=command, **settings) as service:
         assert httpx.post(f"{service.url}/v1/forecast", json=forecast_body()).status_code == 200
+        explained = {name: value for name, value in forecast_body().items() if name not in ("horizon", "quantiles")}
+        assert httpx.post(f"{service.url}/v1/explain", json=explained, timeout=60).status_code == 200
         assert within(60, lambda: "registry_unavailable" in service.log.read_text())
         (folder / "ask").touch()
         assert within(60, (folder / "late").exists)

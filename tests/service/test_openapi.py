@@ -9,6 +9,7 @@ import pytest
 
 from service import errors
 from service.app import create_app
+from service.explain.schemas import ExplainRequest
 from service.openapi import FORECAST
 from service.schemas import ForecastRequest
 from service.settings import Settings
@@ -29,6 +30,12 @@ def test_every_status_that_a_forecast_may_get_is_declared(document: dict[str, An
     assert declared == {"200", *map(str, possible)}
 
 
+def test_every_status_that_an_explanation_may_get_is_declared(document: dict[str, Any]) -> None:
+    possible = {family.status for family in errors.ServiceError.__subclasses__() if family not in UNSEEN}
+    declared = set(document["paths"]["/v1/explain"]["post"]["responses"])
+    assert declared == {"200", *map(str, possible - {errors.NotAcceptable.status})}
+
+
 def test_every_answer_of_every_route_declares_the_id_of_its_request(document: dict[str, Any]) -> None:
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert len(operations) >= 6
@@ -43,6 +50,14 @@ def test_the_example_of_a_request_is_one(document: dict[str, Any]) -> None:
         assert ForecastRequest.model_validate(example["value"]).series
 
 
+def test_the_example_of_an_explanation_is_one(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/v1/explain"]["post"]
+    for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
+        assert ExplainRequest.model_validate(example["value"]).attention
+    assert {"ExplainRequest", "ExplainReply"} <= set(document["components"]["schemas"])
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["X-Request-Deadline-Ms", "X-Request-Id"]
+
+
 def test_the_webhook_is_there_with_its_secret_alone_and_asks_for_a_signature(
     document: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -55,6 +70,7 @@ def test_the_webhook_is_there_with_its_secret_alone_and_asks_for_a_signature(
     assert {"202", "401", "413", "429"} <= set(operation["responses"])
 
 
-def test_a_forecast_asks_for_a_key(document: dict[str, Any]) -> None:
-    (required,) = document["paths"][FORECAST]["post"]["security"]
+@pytest.mark.parametrize("path", [FORECAST, "/v1/explain"])
+def test_a_forecast_and_an_explanation_ask_for_a_key(document: dict[str, Any], path: str) -> None:
+    (required,) = document["paths"][path]["post"]["security"]
     assert set(required) <= set(document["components"]["securitySchemes"])

@@ -1,0 +1,49 @@
+"""POST /v1/explain: the request's path is admission -> body -> schema -> panel -> version -> parts -> reply."""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from service import openapi
+from service.access.guards import requires
+from service.access.keys import Scope
+from service.access.security import Security
+from service.app_state import service_of
+from service.errors import UnsupportedMediaType
+from service.explain.asked import explained, understood
+from service.explain.reply import encoded
+from service.explain.schemas import ExplainReply, ExplainRequest
+from service.requests.body import checked_media_type
+from service.requests.connection import arrival, read_body, while_connected
+from service.requests.media import JSON
+from service.tables.query import refuse_options
+
+router = APIRouter(prefix="/v1", tags=["explain"], dependencies=[requires(Scope.EXPLAIN)])
+
+
+@router.post(
+    "/explain",
+    response_model=ExplainReply,
+    responses=openapi.timed_problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504),
+    openapi_extra=openapi.explain_operation(),
+)
+async def explain(request: Request) -> Response:
+    """Tells why the forecast of one series is what it is: attention, attributions, and whether to believe them."""
+    service, headers = service_of(request.scope), request.headers
+    security: Security = request.app.state.security
+    expires = service.admission.expires(headers, arrival(request.scope))
+    if checked_media_type(headers) != JSON:
+        raise UnsupportedMediaType(f"an explanation is asked for as {JSON}")
+    refuse_options(request.scope["query_string"], ExplainRequest)
+    with service.admission.admitted(expires):
+        body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
+        async with while_connected(request.receive):
+            asked = await to_thread(understood, headers, body, service.settings, service.models.find)
+            security.charge(request.state.principal, asked.cost_points, asked.horizon)
+            predictor = await service.versions.eager(asked.model, expires)
+            explanation = await explained(asked, predictor, service.batcher, expires)
+            content = await to_thread(encoded, asked, explanation)
+    return Response(content, media_type=JSON)
