@@ -12,6 +12,7 @@ from tests.pipelines.bad_files import DATA, BadFile
 from tests.service import (
     bad_choices,
     bad_deliveries,
+    bad_explain,
     bad_headers,
     bad_options,
     bad_protocol,
@@ -53,6 +54,7 @@ def tables() -> dict[str, str]:
         "Choices of a request": bad_choices.CHOICES,
         "Covariates of a request": bad_options.COVARIATES,
         "Options of a request": bad_options.OPTIONS,
+        "Explanations": bad_explain.EXPLANATIONS,
         "Encodings": bad_headers.ENCODINGS,
         "Deadlines": bad_headers.DEADLINES,
         "Keys": bad_headers.KEYS,

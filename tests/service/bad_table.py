@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.service import (
     bad_choices,
     bad_deliveries,
+    bad_explain,
     bad_headers,
     bad_options,
     bad_protocol,
@@ -23,6 +24,7 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_choices.CHOICES,
     *bad_options.COVARIATES,
     *bad_options.OPTIONS,
+    *bad_explain.EXPLANATIONS,
     *bad_headers.ENCODINGS,
     *bad_headers.DEADLINES,
     *bad_headers.KEYS,
