@@ -49,8 +49,9 @@ def integrated_gradients(question: Question, num_points: int) -> tuple[float, Fl
     values = question.scaled()
     shares = (torch.arange(num_points, dtype=values.dtype, device=values.device) + 0.5) / num_points
     total = torch.zeros_like(values, dtype=torch.float64)
-    for begin in range(0, num_points, _POINTS_PER_PASS):
-        faded = (shares[begin : begin + _POINTS_PER_PASS, None] * values).requires_grad_()
+    points_each = min(_POINTS_PER_PASS, question.most_variants)
+    for begin in range(0, num_points, points_each):
+        faded = (shares[begin : begin + points_each, None] * values).requires_grad_()
         (gradients,) = torch.autograd.grad(question.faded(faded).sum(), faded)
         total += gradients.sum(dim=0)
     with torch.inference_mode():

@@ -20,6 +20,7 @@ from forecaster.predictor import Predictor
 from forecaster.types import WindowBatch
 
 _ROWS_PER_FORWARD = 256
+_WEIGHTS_PER_FORWARD = 1 << 24  # of attention, in one layer: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,13 @@ class Question:
         followed = torch.where(observed, target, torch.nan).cpu().numpy()
         return np.asarray(followed if self.step is None else followed[[self.step - 1]])
 
+    @property
+    def most_variants(self) -> int:
+        """Variants to be answered at a time, so that their attention fits into memory."""
+        weights_each = self.networks[0].config.num_heads * len(self.token_spans) ** 2
+        rows = min(_ROWS_PER_FORWARD, _WEIGHTS_PER_FORWARD // weights_each)
+        return max(1, rows // len(self.batch.context))
+
     def real_tokens(self) -> BoolArray:
         """[N] whether a token has an observed step, or lies in the future."""
         return np.array(
@@ -73,7 +81,7 @@ class Question:
     def forecasts(self, observed: BoolArray) -> FloatArray:
         """Gives the steps asked about [K H or K 1], where of the context only what `observed` [K L] says is seen."""
         rows_each = len(self.batch.context)
-        num_each = max(1, _ROWS_PER_FORWARD // rows_each)
+        num_each = self.most_variants
         parts = []
         with torch.inference_mode():
             for begin in range(0, len(observed), num_each):

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 
 from forecaster.arrays import FloatArray
 from forecaster.data.panel import Panel
+from forecaster.errors import RequestError
 from forecaster.explain import ExplainConfig, Explanation, explaining
 from forecaster.predictor import Predictor
 from service.compute.batcher import Batcher
@@ -24,8 +25,10 @@ from service.settings import Settings
 
 FindModel = Callable[[str | None], ServedModel]
 
-# A reply of ten bytes for each number.
-_MOST_WEIGHTS = 2_000_000
+_MOST_TOKENS = 256
+_MOST_WEIGHTS = 2_000_000  # of about ten bytes each
+# As long as so many windows one by one, a part is expected to take: a full batch of the default size.
+_ROWS_PER_PART = 32
 _FORECASTS_PER_GRADIENT = 3  # a gradient takes as long as a forecast forward, and about twice that backward
 
 
@@ -66,8 +69,7 @@ def understood(headers: Headers, body: bytes, settings: Settings, find: FindMode
     model = find(request.model)
     predictor = model.bundle.predictor
     read = to_panel(wanted, predictor.frequency, model.bundle.config.model)
-    if request.attention:
-        _refuse_many_weights(predictor)
+    _refuse_many_tokens(predictor, attention=request.attention)
     explaining(predictor, read.panel, 0, config=request.config())
     return Asked(request, model, read.panel, read.warnings, num_points)
 
@@ -75,22 +77,26 @@ def understood(headers: Headers, body: bytes, settings: Settings, find: FindMode
 async def explained(asked: Asked, predictor: Predictor, batcher: Batcher, expires: float) -> Explanation:
     """Explains on the inference thread until `expires`, in monotonic time, by a predictor whose networks have weights.
 
-    Each part is a work of its own, expected to take as long as a full batch, so that forecasts need not wait for all
-    of them. Raises what the batcher raises, and ModelNotFinite rather than give NaN or infinity.
+    Each part is a work of its own, so that forecasts need not wait for all of them. Raises what the batcher raises,
+    and ModelNotFinite rather than give NaN or infinity.
     """
     parts = await to_thread(explaining, predictor, asked.panel, 0, None, asked.config)
     explanation: Explanation | None = None
     while explanation is None:
-        task = Alone(lambda: next(parts), batcher.max_rows)
+        task = Alone(lambda: next(parts), _ROWS_PER_PART)
         explanation = (await batcher.answer(task, expires)).value
     _refuse_not_finite(explanation)
     return explanation
 
 
-def _refuse_many_weights(predictor: Predictor) -> None:
+def _refuse_many_tokens(predictor: Predictor, *, attention: bool) -> None:
+    """Refuses a model that would take minutes to explain, and attention that is too much for a reply."""
     config, num_tokens = predictor.network.config, len(predictor.network.tokens.spans)
+    if num_tokens > _MOST_TOKENS:
+        message = f"this model looks at {num_tokens} tokens, at most {_MOST_TOKENS} are explained here"
+        raise RequestError(message, code="too-many-tokens")
     number = len(predictor.networks) * config.num_layers * config.num_heads * num_tokens**2
-    if number > _MOST_WEIGHTS:
+    if attention and number > _MOST_WEIGHTS:
         raise InvalidFields.of("attention", f"has {number} numbers for this model, at most {_MOST_WEIGHTS} are told")
 
 

@@ -13,6 +13,7 @@ from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.errors import ColumnError, FrequencyError, RequestError, SeriesError
 from forecaster.explain import ExplainConfig, Explanation, explain, explaining
+from forecaster.explain.question import ask
 from tests.explain.factories import COVARIATES, predictor_of, trained_predictor, waves
 from tests.factories import START, covariate_panel, panel_of
 
@@ -276,3 +277,10 @@ def test_explaining_in_parts_refuses_at_once_and_gives_the_explanation_last() ->
     np.testing.assert_array_equal(
         last.gradients.values, explain(predictor, waves(), "s1", config=config).gradients.values
     )
+
+
+def test_a_model_of_many_tokens_is_asked_about_few_variants_at_a_time() -> None:
+    """2 heads x 512 x 512 weights for each: 32 fit; of 24 steps in patches of 4 as many as otherwise."""
+    many, few = ({"context_length": 512, "patch_length": 1}, {})
+    found = [ask(predictor_of(**changes), waves(600), 0, None, None).most_variants for changes in (many, few)]
+    assert found == [32, 256]

@@ -171,6 +171,23 @@ def test_a_series_of_a_group_is_explained_in_company_of_itself(tmp_path: Path) -
         assert answer(client, document) == alone
 
 
+@pytest.mark.parametrize(
+    ("num_tokens", "code", "says"),
+    [
+        (256, "invalid-fields", "attention: has 2097152 numbers for this model, at most 2000000 are told"),
+        (512, "too-many-tokens", "this model looks at 512 tokens, at most 256 are explained here"),
+    ],
+)
+def test_models_that_look_at_too_much_for_a_request_are_refused(
+    tmp_path: Path, num_tokens: int, code: str, says: str
+) -> None:
+    predictor = predictor_of(context_length=num_tokens, patch_length=1, num_layers=4, num_heads=8, d_model=16)
+    app = app_of(predictor, tmp_path, port=0)
+    with on_a_socket(app, app.state.service.settings) as client:
+        refused = client.post("/v1/explain", json=valid(horizon=..., quantiles=..., attention=True))
+    assert (refused.status_code, refused.json()["code"], refused.json()["detail"]) == (422, code, says)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> KeyStore:
     return KeyStore(KeyFiles.of(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1")))

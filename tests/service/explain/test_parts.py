@@ -39,12 +39,13 @@ def small_request() -> Asked:
 
 
 def test_other_work_has_its_turn_between_the_parts_of_an_explanation() -> None:
-    predictor, batcher = predictor_of(), Batcher(max_rows=32, num_threads=1)
+    predictor, batcher = predictor_of(), Batcher(max_rows=1024, num_threads=1)
 
     async def ask() -> tuple[bool, int]:
         whole = asyncio.create_task(explained(small_request(), predictor, batcher, soon()))
         while batcher.backlog_seconds == 0:
             await asyncio.sleep(0)
+        assert batcher.backlog_seconds < 0.5  # or none would be let in meanwhile
         await batcher.answer(Alone(lambda: None, 1), soon())
         was_done = whole.done()
         return was_done, (await whole).gradients.faithfulness.num_hidden
