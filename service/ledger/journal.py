@@ -24,7 +24,7 @@ OPEN, DONE = ".open", ".done"
 _SEGMENT_BYTES = 8 << 20
 _HEAD = struct.Struct("<4sIII")  # magic, bytes of the head and of the rest, checksum of the head
 _MAGIC = b"FLE1"
-_LOOK_SECONDS = 1.0  # between looks at a journal that was full
+_LOOK_SECONDS = 1.0  # between looks at a journal that was full or could not be written
 
 
 class JournalFull(Exception):
@@ -66,16 +66,16 @@ class Journal:
         """Begins a file; the keeper sees none that is not locked yet."""
         if time.monotonic() < self._full_until:
             raise JournalFull
+        self._full_until = time.monotonic() + _LOOK_SECONDS  # whatever goes wrong here does so for the next one, too
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if sum(path.stat().st_size for path in segments(self._folder)) >= self._max_bytes:
-            self._full_until = time.monotonic() + _LOOK_SECONDS
             raise JournalFull
         draft = self._folder / f"{time.time_ns():020d}-{os.getpid()}.new"
         file = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._path = draft.rename(draft.with_suffix(OPEN))
-        self._file, self._size = file, 0
+        self._file, self._size, self._full_until = file, 0, 0.0
         return file
 
 
