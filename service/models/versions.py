@@ -88,12 +88,16 @@ class Versions:
             self._loads[key] = loop.create_task(self._load(reference, runtime))
             self._loads[key].add_done_callback(lambda load: self._note(key, reference, load))
         self._loads.move_to_end(key)
-        if key in self._timers:
-            self._timers.pop(key).cancel()
-        self._timers[key] = loop.call_later(self._kept_seconds, self._forget, key)
+        self._keep_on(key)
         while len(self._loads) > _MOST_KEPT:
             self._forget(next(iter(self._loads)))
         return self._loads[key]
+
+    def _keep_on(self, key: _Key) -> None:
+        """Counts the time that a version is kept from now on."""
+        if key in self._timers:
+            self._timers.pop(key).cancel()
+        self._timers[key] = asyncio.get_running_loop().call_later(self._kept_seconds, self._forget, key)
 
     async def _load(self, reference: VersionRef, runtime: Runtime) -> Bundle:
         async with self._one_at_a_time:
@@ -116,6 +120,8 @@ class Versions:
             log.warning("version_unavailable", extra={"fields": fields | {"reason": str(error)}})
         elif not load.cancelled():
             log.info("version_loaded_beside", extra={"fields": fields})
+            if self._loads.get(key) is load:
+                self._keep_on(key)
         if (error is not None or load.cancelled()) and self._loads.get(key) is load:
             self._forget(key)
 

@@ -171,6 +171,7 @@ def test_a_series_of_a_group_is_explained_in_company_of_itself(tmp_path: Path) -
         assert answer(client, document) == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_tokens", "code", "says"),
     [

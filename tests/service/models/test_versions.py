@@ -102,11 +102,11 @@ def test_weights_of_two_versions_are_kept_the_latest_used(shop: Shop) -> None:
 
 
 def test_weights_that_nobody_asks_for_any_more_are_freed(shop: Shop) -> None:
-    versions, model = shop.versions(kept_seconds=0.3), shop.served()
+    versions, model = shop.versions(kept_seconds=2.0), shop.served()
 
     async def ask() -> tuple[float, bool]:
         first = await versions.eager(model, soon())
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)
         used = time.monotonic()
         assert await versions.eager(model, soon()) is first
         while versions.num_kept:
@@ -115,7 +115,7 @@ def test_weights_that_nobody_asks_for_any_more_are_freed(shop: Shop) -> None:
         return kept, await versions.eager(model, soon()) is first
 
     kept, is_same = run(ask)
-    assert kept >= 0.29
+    assert kept >= 1.9
     assert not is_same
     assert len(shop.freed) == 1
 
