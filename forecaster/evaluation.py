@@ -9,9 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray, places_of_each
+from forecaster.baselines import SeasonalNaive
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
 from forecaster.metrics import Scores, score, seasonal_scales
+from forecaster.rolling import Rolled
 
 
 class WindowForecaster(Protocol):
@@ -74,6 +76,36 @@ def on_common_windows(evaluations: Mapping[str, Evaluation], panel: Panel) -> di
         role: replace(found, actual=actual, scores=score(actual, found.quantiles, found.levels, scales))
         for role, found in evaluations.items()
     }
+
+
+@dataclass(frozen=True)
+class RolledScores:
+    """Scores of rolled forecasts: of all windows, and of those of each series that has any."""
+
+    overall: Scores
+    by_series: dict[int, Scores]  # by position in the panel
+
+
+def score_rolled(rolled: Rolled) -> RolledScores:
+    """Scores rolled forecasts against what followed. Their levels must contain 0.5."""
+    series, cutoffs = rolled.addresses.series, rolled.addresses.cutoffs
+    scales = window_scales(rolled.panel, series, cutoffs, rolled.panel.axis.frequency.season_length)
+
+    def scores(places: IntArray | slice) -> Scores:
+        return score(rolled.actual[places], rolled.values[places], rolled.levels, scales[places])
+
+    return RolledScores(
+        overall=scores(slice(None)),
+        by_series={position: scores(places) for position, places in places_of_each(series)},
+    )
+
+
+def seasonal_naive_beside(rolled: Rolled) -> Rolled:
+    """Gives the forecasts of the seasonal naive from the same cutoffs, at the same levels."""
+    panel, where = rolled.panel, rolled.addresses
+    naive = SeasonalNaive(panel.axis.frequency.season_length)
+    values = naive.forecast_windows(panel, where.series, where.cutoffs, rolled.horizon, rolled.levels)
+    return replace(rolled, values=values)
 
 
 def window_scales(panel: Panel, series: IntArray, cutoffs: IntArray, season_length: int) -> FloatArray:

@@ -8,6 +8,7 @@ missing values or steps of the horizon; the formulas here are tested for equalit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -119,6 +120,7 @@ def _weighted(pinball: FloatArray, actual: FloatArray, axis: int | None) -> Floa
     return np.asarray(np.divide(loss, total, out=np.full(total.shape, np.nan), where=total > 0))
 
 
+@lru_cache(maxsize=64)
 def _central_pairs(levels: tuple[float, ...]) -> dict[float, IntArray]:
     """Gives nominal share -> positions of its lower and upper level, for the pairs (l, 1 - l) present."""
     array = np.asarray(levels)

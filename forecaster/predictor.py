@@ -12,6 +12,7 @@ import torch
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.calibration import Calibration
 from forecaster.data.batches import batches_of
+from forecaster.data.origins import Origins
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import FrequencyError, RequestError
@@ -22,6 +23,7 @@ from forecaster.model.scaling import unscale
 from forecaster.plain_question import PlainQuestion, PlainSeries
 from forecaster.question import PanelQuestion, Question
 from forecaster.roll_out import RollOut
+from forecaster.rolling import Rolled, RollingQuestion
 from forecaster.sample_paths import SamplePaths, draw_paths
 from forecaster.time.frequency import Frequency
 from forecaster.types import CovariateBatch, Forecast, WindowBatch
@@ -124,6 +126,30 @@ class Predictor:
         chosen = self._checked_levels(levels)
         self._check_frequency(series.axis.frequency)
         return PlainQuestion.of(series, self.network.config, wanted, chosen)
+
+    def rolling_question(
+        self,
+        panel: Panel,
+        origins: Origins,
+        horizon: int | None = None,
+        levels: Sequence[float] | None = None,
+        *,
+        min_context: int | None = None,
+    ) -> RollingQuestion:
+        """Checks what `rolled` is asked for: `horizon` steps (default: the longest) from each cutoff of `origins`.
+
+        Raises what `predict` raises for a horizon, for levels and for another frequency, and SeriesError where no
+        series is long enough.
+        """
+        wanted, chosen = self._checked_horizon(horizon, False), self._checked_levels(levels)
+        self.check_frequency(panel)
+        return RollingQuestion.of(panel, self.network.config, origins, wanted, chosen, min_context)
+
+    def rolled(self, question: RollingQuestion) -> Rolled:
+        """Answers a rolling question by itself."""
+        where = question.addresses
+        values = self.forecast_windows(question.panel, where.series, where.cutoffs, question.horizon, question.levels)
+        return question.rolled(values)
 
     def forecast(self, question: Question) -> Forecast:
         """Answers a question by itself, rolled out where it needs to be."""

@@ -160,3 +160,9 @@ class Forecast:
 def level_name(level: float) -> str:
     """Gives the name of a quantile level in tables and replies: 0.1 -> '0.1', 0.025 -> '0.025'."""
     return repr(float(level))
+
+
+def ends_of(percent: float) -> tuple[float, float]:
+    """Gives the levels that a central interval reaches from and to, rounded to 9 places: 80 -> 0.1 and 0.9."""
+    share = percent / 100
+    return round((1 - share) / 2, 9), round((1 + share) / 2, 9)

@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from service import openapi, problems
 from service.access.security import Security
+from service.answers.operations import OPERATIONS
 from service.app_state import Service
 from service.compute.admission import Admission
 from service.compute.batcher import Batcher
@@ -23,7 +24,7 @@ from service.ledger.shelf import Shelf
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import explain, forecast, health, ledger, models, webhook
+from service.routes import anomalies, backtest, explain, forecast, health, ledger, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -69,12 +70,12 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.security = Security.of(settings)
     app.state.draining = False  # the server's to set
     problems.install(app)
-    app.router.routes.append(forecast.ROUTE)
+    app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
     for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
-    openapi.install(app)
+    openapi.install(app, OPERATIONS)
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
     return app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,7 +14,7 @@ from service.explain.schemas import ExplainRequest
 from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
 from service.requests.media import ARROW, JSON, LINES, PARQUET
-from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem
+from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem, Schema
 from service.tables.query import OPTIONS
 
 FORECAST = "/v1/forecast"
@@ -145,6 +147,43 @@ def _forecast_operation() -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Operation:
+    """A route whose endpoint is plain ASGI: JSON of one schema is sent to it, and comes back of another."""
+
+    path: str
+    name: str
+    description: str
+    request: type[Schema]
+    reply: type[Schema]
+    example: dict[str, Any]
+
+    def described(self) -> dict[str, Any]:
+        """Gives what the document says of it."""
+        request, reply = ({"$ref": _REFERENCE.format(model=one.__name__)} for one in (self.request, self.reply))
+        example = {"summary": self.description, "value": self.example}
+        return {
+            "tags": ["forecast"],
+            "summary": self.name.capitalize(),
+            "description": self.description,
+            "operationId": self.name,
+            "security": [{"key": []}],
+            "parameters": _HEADERS_IN,
+            "requestBody": {
+                "required": True,
+                "content": {JSON: {"schema": request, "examples": {self.name: example}}},
+            },
+            "responses": {
+                200: {
+                    "description": self.name.capitalize(),
+                    "content": {JSON: {"schema": reply}},
+                    "headers": {"Server-Timing": _TIMING},
+                },
+                **timed_problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504),
+            },
+        }
+
+
 def _complete(operation: dict[str, Any]) -> None:
     """Adds what holds of every answer: problems of the edge, and the id of the request."""
     responses = {str(status): dict(response) for status, response in operation["responses"].items()}
@@ -154,8 +193,8 @@ def _complete(operation: dict[str, Any]) -> None:
         response["headers"] = {**response.get("headers", {}), "X-Request-Id": _REQUEST_ID}
 
 
-def install(app: FastAPI) -> None:
-    """Makes the app describe itself with those schemas."""
+def install(app: FastAPI, operations: Sequence[Operation] = ()) -> None:
+    """Makes the app describe itself with those schemas, and with what FastAPI does not know of its `operations`."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -167,12 +206,15 @@ def install(app: FastAPI) -> None:
                     (ForecastReply, "serialization"),
                     (ExplainRequest, "validation"),
                     (Problem, "serialization"),
+                    *((each.request, "validation") for each in operations),
+                    *((each.reply, "serialization") for each in operations),
                 ],
                 ref_template=_REFERENCE,
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(extra["$defs"])
             document["paths"][FORECAST] = {"post": _forecast_operation()}
+            document["paths"].update({each.path: {"post": each.described()} for each in operations})
             for path in document["paths"].values():
                 for operation in path.values():
                     _complete(operation)

@@ -131,8 +131,8 @@ class ModelOptions(Schema):
     )
 
 
-class ForecastOptions(ModelOptions):
-    """What is asked of the series: of which model, how far and at which quantile levels."""
+class QuantileOptions(ModelOptions):
+    """How far a forecast reaches, and at which quantile levels."""
 
     horizon: int | None = Field(None, ge=1, le=4096, description="Steps to forecast. Default: the model's longest.")
     quantiles: list[Level] | None = Field(None, min_length=1, max_length=99, description="Default: the model's.")
@@ -141,6 +141,11 @@ class ForecastOptions(ModelOptions):
         max_length=20,
         description="Central prediction intervals, in percent: 80 is from quantile 0.1 to 0.9.",
     )
+
+
+class ForecastOptions(QuantileOptions):
+    """What is asked of the series: of which model, how far and at which quantile levels."""
+
     samples: SamplesIn | None = Field(None, description="Joint scenarios to draw. Default: none.")
     roll_out: bool = Field(False, description="Allows a horizon beyond the model's: it goes on from its own forecasts.")
     segment: Name | None = Field(None, description="Kept with the forecast: live skill is told apart by it.")

@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 << 20, ge=1024)
     max_series: int = Field(1024, ge=1, description="Series in one request.")
     max_points: int = Field(1_000_000, ge=1, description="Points in one request, over all series.")
+    max_windows: int = Field(
+        10_000, ge=1, description="Forecasts that one backtest or search for anomalies may make, over all series."
+    )
+    max_numbers: int = Field(
+        2_000_000, ge=1, description="Numbers that they may come to: forecasts x steps x quantile levels."
+    )
     shadow_share: float = Field(
         0.0, ge=0, le=1, description="Share of requests that also go to NAME@challenger, where `models` lists it too."
     )

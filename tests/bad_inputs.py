@@ -10,6 +10,7 @@ from tests.pipelines import bad_covariates, bad_files, bad_models, bad_settings,
 from tests.pipelines.bad_commands import BadCommand
 from tests.pipelines.bad_files import DATA, BadFile
 from tests.service import (
+    bad_answers,
     bad_choices,
     bad_deliveries,
     bad_explain,
@@ -55,6 +56,7 @@ def tables() -> dict[str, str]:
         "Covariates of a request": bad_options.COVARIATES,
         "Options of a request": bad_options.OPTIONS,
         "Explanations": bad_explain.EXPLANATIONS,
+        "Backtests and anomalies": bad_answers.ANSWERS,
         "Encodings": bad_headers.ENCODINGS,
         "Deadlines": bad_headers.DEADLINES,
         "Keys": bad_headers.KEYS,

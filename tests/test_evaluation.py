@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from forecaster.arrays import FloatArray, IntArray
+from forecaster.data.origins import Consecutive, CountedBack
 from forecaster.data.panel import Panel
 from forecaster.data.splits import rolling_origin
-from forecaster.evaluation import evaluate, on_common_windows
+from forecaster.evaluation import evaluate, on_common_windows, score_rolled, seasonal_naive_beside
+from forecaster.rolling import Rolled
 from tests.factories import panel_of
 
 PANEL = panel_of([1.0, 2.0, 1.0, 2.0, 9.0, 9.0], [1.0, 2.0, 1.0, 2.0, 3.0, 3.0])
@@ -47,3 +49,25 @@ def test_what_all_can_forecast_stays_as_it_is() -> None:
     folds = rolling_origin(PANEL, 2, 1)
     found = {role: evaluate(Constant(value), PANEL, folds, LEVELS) for role, value in (("a", 1.0), ("b", 2.0))}
     assert on_common_windows(found, PANEL) == found
+
+
+def test_rolled_forecasts_are_scored_as_folds_are() -> None:
+    folds = rolling_origin(PANEL, 2, 2, 1, min_context=3)
+    found = evaluate(Constant(3.0), PANEL, folds, LEVELS)
+    where = CountedBack(2, 1).addresses(PANEL, 2, 3)
+    rolled = Rolled(PANEL, where, LEVELS, np.full((4, 2, 3), 3.0))
+    scores = score_rolled(rolled)
+    assert scores.overall.as_metrics() == pytest.approx(found.scores.as_metrics())
+    # In s1, 3 is said of 2 3 and of 3 3, after steps of 1: errors 1 and 0, then none.
+    assert scores.by_series[1].mase == pytest.approx(0.25)
+    assert scores.by_series[1].coverage[0.8] == pytest.approx(0.75)
+    assert sorted(scores.by_series) == [0, 1]
+
+
+def test_the_naive_beside_repeats_what_its_cutoff_saw() -> None:
+    panel = panel_of([1.0, 2.0, 4.0, 4.0, 7.0], frequency="YS")
+    rolled = Rolled(panel, Consecutive().addresses(panel, 2, 2), LEVELS, np.zeros((2, 2, 3)))
+    naive = seasonal_naive_beside(rolled)
+    np.testing.assert_array_equal(naive.values[:, :, 1], [[2.0, 2.0], [4.0, 4.0]])
+    # Errors 2 2 of steps of 1, then 3 of steps of 1, 2 and 0.
+    assert score_rolled(naive).overall.mase == pytest.approx((2 + 3) / 2)

@@ -18,6 +18,7 @@ from forecaster.baselines import SeasonalNaive
 from forecaster.data.batches import joined
 from forecaster.predictor import Predictor
 from forecaster.question import Question
+from forecaster.rolling import RollingQuestion
 from forecaster.types import Forecast
 from service.compute.batcher import Batcher
 from service.compute.work import Alone, Answered, Rows
@@ -101,7 +102,9 @@ class Engine:
         drawn = await self._batcher.answer(task, asked.expires)
         return np.asarray(drawn.value)
 
-    async def pieces(self, predictor: Predictor, question: Question, expires: float) -> AsyncIterator[Piece]:
+    async def pieces(
+        self, predictor: Predictor, question: Question | RollingQuestion, expires: float
+    ) -> AsyncIterator[Piece]:
         """Yields the answer piece after piece, so that a large request leaves room for others in between.
 
         Raises ModelNotFinite for a piece with a value that is not finite.

@@ -12,7 +12,7 @@ import orjson
 from forecaster.arrays import FloatArray
 from forecaster.time.frequency import TimeAxis
 from forecaster.time.grid import StoredTimes
-from forecaster.types import Forecast, level_name
+from forecaster.types import Forecast, ends_of, level_name
 from service.models.view import ServedModel
 from service.requests.translate import Warnings
 from service.schemas import ForecastOptions
@@ -80,14 +80,14 @@ def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, An
             "quantiles": {name: own[column] for name, column in shown},
         }
         if request.intervals:
-            found["intervals"] = _intervals(request.intervals, own, columns)
+            found["intervals"] = intervals_of(request.intervals, own, columns)
         if answer.samples is not None:
             found["samples"] = np.ascontiguousarray(answer.samples[position])
         found["warnings"] = [warning.model_dump() for warning in answer.warnings.get(series_id, ())]
         yield found
 
 
-def _intervals(percents: Sequence[float], own: FloatArray, columns: dict[float, int]) -> dict[str, Any]:
+def intervals_of(percents: Sequence[float], own: FloatArray, columns: dict[float, int]) -> dict[str, Any]:
     """Gives both ends of each central interval, from the quantiles [Q H] of one series."""
     ends = {f"{percent:g}": ends_of(percent) for percent in percents}
     return {name: {"lower": own[columns[low]], "upper": own[columns[high]]} for name, (low, high) in ends.items()}
@@ -129,9 +129,3 @@ def times(axis: TimeAxis, stored: StoredTimes) -> StoredTimes | list[str]:
 def options_of(axis: TimeAxis) -> int:
     """Gives how orjson writes an answer: arrays as they are, stored times of UTC with a Z."""
     return _OPTIONS | (_UTC if axis.timezone == "UTC" else 0)
-
-
-def ends_of(percent: float) -> tuple[float, float]:
-    """Gives the levels that a central interval reaches from and to, rounded to 9 places: 80 -> 0.1 and 0.9."""
-    share = percent / 100
-    return round((1 - share) / 2, 9), round((1 + share) / 2, 9)

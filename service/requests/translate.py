@@ -27,11 +27,27 @@ from forecaster.time.grid import StoredTimes
 from service.errors import InvalidFields
 from service.requests.covariates import covariates_of, groups_of
 from service.requests.rows import Rows
-from service.schemas import DataWarning, ForecastRequest, SeriesIn, TimedValues
+from service.schemas import DataWarning, SeriesIn, TimedValues
 
 _ID, _TIME, _TARGET = "unique_id", "ds", "y"
 
 Warnings = dict[str, list[DataWarning]]  # by series
+
+
+class SeriesRequest(Protocol):
+    """A request with series, whatever it asks of them."""
+
+    @property
+    def series(self) -> list[SeriesIn]:
+        """One or more."""
+
+    @property
+    def frequency(self) -> str | None:
+        """None: the model's."""
+
+    @property
+    def timezone(self) -> str | None:
+        """None: that of the times."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ def checked_num_points(request: CountsPoints, max_points: int) -> int:
     return points
 
 
-def to_panel(request: ForecastRequest, frequency: Frequency, model: ModelConfig) -> PanelIn:
+def to_panel(request: SeriesRequest, frequency: Frequency, model: ModelConfig) -> PanelIn:
     """Gives the panel of a request to a model; `frequency`, the model's, is the default."""
     ids = [series.id for series in request.series]
     axis, stored = times_of(request.series, chosen_frequency(request.frequency, frequency), request.timezone)
@@ -95,7 +111,7 @@ def times_of(
     return axis, [_stored(times, axis) for times in parsed]
 
 
-def _rows(series: SeriesIn, times: StoredTimes, axis: TimeAxis, request: ForecastRequest) -> Rows | None:
+def _rows(series: SeriesIn, times: StoredTimes, axis: TimeAxis, request: SeriesRequest) -> Rows | None:
     """Gives where the values of a series stand; None where only `read_panel` can say what is wrong."""
     if series.timestamps is None:
         return Rows(len(series.target))
@@ -124,7 +140,7 @@ def _has_row(panel: Panel, rows: Sequence[Rows]) -> BoolArray:
     return has_row
 
 
-def _as_table(request: ForecastRequest, axis: TimeAxis, stored: Sequence[StoredTimes]) -> PanelIn:
+def _as_table(request: SeriesRequest, axis: TimeAxis, stored: Sequence[StoredTimes]) -> PanelIn:
     """Reads series as a table, so that their timestamps are judged as those of a file."""
     columns = [_labels(series, times, axis) for series, times in zip(request.series, stored, strict=True)]
     table = pd.DataFrame(

@@ -11,7 +11,6 @@ from dataclasses import replace
 import orjson
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
@@ -30,6 +29,8 @@ from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
 from service.requests.writing import MANY_NUMBERS, beside, written
+from service.routes.named import NamedRoute
+from service.routes.timing import server_timing
 from service.tables.query import refuse_options
 
 # A request of more bytes is taken apart beside the event loop.
@@ -56,16 +57,7 @@ class ForecastEndpoint:
         await response(scope, receive, send)
 
 
-class _NamedRoute(Route):
-    """A route that says which one it is, as FastAPI's do: requests are counted by it."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Says whether a request is for this route."""
-        match, found = super().matches(scope)
-        return match, ({**found, "route": self} if match is not Match.NONE else found)
-
-
-ROUTE = _NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), methods=["POST"])
+ROUTE = NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), methods=["POST"])
 
 
 async def _understood(scope: Scope, headers: Headers, media_type: str, body: bytes, expires: float) -> Asked:
@@ -107,7 +99,7 @@ async def _response(service: Service, asked: Asked, media_type: str, sent: Sent)
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:
         service.shadow.follow(asked, given.forecast)
-    headers = {**headers, "Server-Timing": _timing(given.stages, serialise)}
+    headers = {**headers, "Server-Timing": server_timing(given.stages, serialise)}
     return Response(content, media_type=media_type, headers=headers)
 
 
@@ -141,9 +133,3 @@ async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) 
 
 def _last_line(scope: Scope, error: ForecasterError) -> bytes:
     return orjson.dumps({"problem": problem_body(scope, error)}, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _timing(stages: Stages, serialise: float) -> str:
-    """Gives the stages of an answer in milliseconds, in the form of the Server-Timing header."""
-    named = {"queue": stages.queue, "compute": stages.compute, "serialise": serialise}
-    return ", ".join(f"{name};dur={1000 * seconds:.3f}" for name, seconds in named.items())

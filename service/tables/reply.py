@@ -16,7 +16,7 @@ import orjson
 import pandas as pd
 
 from forecaster.time.stored import microseconds
-from forecaster.types import Forecast, level_name
+from forecaster.types import Forecast, ends_of, level_name
 from service.requests import reply
 from service.requests.media import ARROW
 from service.requests.reply import Answer
@@ -58,7 +58,7 @@ def _table(request: ForecastOptions, answer: Answer, facts: TableFacts | None) -
     values = {level: pa.array(forecast.values[:, :, place].ravel()) for place, level in enumerate(forecast.levels)}
     columns |= {level_name(level): values[level] for level in answer.levels}
     for percent in request.intervals:
-        for end, level in zip(("lower", "upper"), reply.ends_of(percent), strict=True):
+        for end, level in zip(("lower", "upper"), ends_of(percent), strict=True):
             columns[f"{end}_{percent:g}"] = values[level]
     return pa.table(columns, metadata={METADATA: orjson.dumps(_said(answer, facts))})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.service import (
+    bad_answers,
     bad_choices,
     bad_deliveries,
     bad_explain,
@@ -25,6 +26,7 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_options.COVARIATES,
     *bad_options.OPTIONS,
     *bad_explain.EXPLANATIONS,
+    *bad_answers.ANSWERS,
     *bad_headers.ENCODINGS,
     *bad_headers.DEADLINES,
     *bad_headers.KEYS,
