@@ -18,6 +18,7 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
+from service.dialects import mlflow_scoring, open_inference
 from service.ledger.orders import LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
@@ -72,6 +73,8 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     problems.install(app)
     app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
     for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
+        app.include_router(router)
+    for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)

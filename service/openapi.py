@@ -28,15 +28,7 @@ _OF_TABLES = {
     "X-Forecast-Id": {"schema": {"type": "string"}, "description": "By which it can be fetched; of tables alone."},
     "X-Degraded": {"schema": {"type": "string"}, "description": "Why a fallback answered; of tables alone."},
 }
-_TABLE_IN = (
-    "A long table: unique_id, ds, y and the covariates that the model reads, by name. Rows after the last value of a "
-    "series hold the covariates known ahead. The options stand in the query."
-)
-_TABLE_OUT = (
-    "A long table: unique_id, ds, a column for each quantile level, lower_80 and upper_80 for each interval. The rest "
-    "of what a reply says is JSON under `forecast` in the metadata of its schema."
-)
-_HEADERS_IN = [
+OF_CALLERS: list[dict[str, Any]] = [
     {
         "name": "X-Request-Deadline-Ms",
         "in": "header",
@@ -52,6 +44,14 @@ _HEADERS_IN = [
         "description": "Comes back if it has at most 64 letters, digits, dots, dashes and underscores.",
     },
 ]
+_TABLE_IN = (
+    "A long table: unique_id, ds, y and the covariates that the model reads, by name. Rows after the last value of a "
+    "series hold the covariates known ahead. The options stand in the query."
+)
+_TABLE_OUT = (
+    "A long table: unique_id, ds, a column for each quantile level, lower_80 and upper_80 for each interval. The rest "
+    "of what a reply says is JSON under `forecast` in the metadata of its schema."
+)
 _SERIES = {"id": "shop 1", "start": "2024-01-01T00:00:00", "target": [12.0, 15.5, None, 14.0, 13.5, 16.0]}
 _EXAMPLE = {"horizon": 3, "quantiles": [0.1, 0.5, 0.9], "series": [_SERIES]}
 _EXPLAIN_EXAMPLE = {"step": 1, "attention": True, "series": [_SERIES]}
@@ -84,7 +84,7 @@ def explain_operation() -> dict[str, Any]:
         "schema": {"$ref": _REFERENCE.format(model="ExplainRequest")},
         "examples": {"hourly": {"summary": "The first hour of an hourly model", "value": _EXPLAIN_EXAMPLE}},
     }
-    return {"parameters": _HEADERS_IN, "requestBody": {"required": True, "content": {JSON: content}}}
+    return {"parameters": OF_CALLERS, "requestBody": {"required": True, "content": {JSON: content}}}
 
 
 def _tables(description: str) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _forecast_operation() -> dict[str, Any]:
         "security": [{"key": []}],
         "parameters": [
             *_options(),
-            *_HEADERS_IN,
+            *OF_CALLERS,
         ],
         "requestBody": {
             "required": True,
@@ -168,7 +168,7 @@ class Operation:
             "description": self.description,
             "operationId": self.name,
             "security": [{"key": []}],
-            "parameters": _HEADERS_IN,
+            "parameters": OF_CALLERS,
             "requestBody": {
                 "required": True,
                 "content": {JSON: {"schema": request, "examples": {self.name: example}}},

@@ -1,4 +1,4 @@
-"""Errors as HTTP is told of them: problem details, RFC 9457."""
+"""Errors as HTTP is told of them: problem details, RFC 9457, or what a dialect says in their place."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from starlette.types import Scope
 
 from forecaster.errors import ForecasterError
 from service.answer_headers import answer_headers
+from service.dialects import refusals
 from service.errors import MAX_FIELDS, InvalidFields, status_of
 from service.request_id import request_id_of
+from service.requests.media import JSON
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 500
@@ -30,7 +32,7 @@ def problem_of(scope: Scope, error: ForecasterError) -> Response:
     """Gives the reply for an error raised on purpose."""
     seconds = getattr(error, "retry_after_seconds", None)
     again = {} if seconds is None else {"Retry-After": str(seconds)}
-    return _response(problem_body(scope, error), {**getattr(error, "headers", {}), **again})
+    return _response(scope, problem_body(scope, error), {**getattr(error, "headers", {}), **again})
 
 
 def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
@@ -46,8 +48,10 @@ def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[di
     return {**body, "errors": list(fields)} if fields else body
 
 
-def _response(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(body), body["status"], headers=headers, media_type=MEDIA_TYPE)
+def _response(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    said = refusals.said(scope.get("path", ""), body)
+    status, content, media_type = (body["status"], body, MEDIA_TYPE) if said is None else (*said, JSON)
+    return Response(orjson.dumps(content), status, headers=headers, media_type=media_type)
 
 
 def install(app: FastAPI) -> None:
@@ -60,16 +64,17 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def query(request: Request, error: RequestValidationError) -> Response:
         fields = [{"field": ".".join(map(str, e["loc"]))[:200], "message": str(e["msg"])[:200]} for e in error.errors()]
-        return _response(_body(request.scope, 422, InvalidFields.code, "the query is not valid", fields[:MAX_FIELDS]))
+        body = _body(request.scope, 422, InvalidFields.code, "the query is not valid", fields[:MAX_FIELDS])
+        return _response(request.scope, body)
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
         code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-        return _response(_body(request.scope, error.status_code, code, str(error.detail)), error.headers)
+        return _response(request.scope, _body(request.scope, error.status_code, code, str(error.detail)), error.headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, __: Exception) -> Response:
         body = _body(request.scope, 500, "internal", "an unexpected error occurred; it has been logged")
-        reply = _response(body)
+        reply = _response(request.scope, body)
         reply.raw_headers.extend(answer_headers(body["request_id"] or ""))  # no middleware adds them any more
         return reply

@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from benchmarks.reliability.exchange import Exchange, Reply
+from service.dialects.refusals import said
 from service.problems import MEDIA_TYPE
-from service.requests.media import ARROW, LINES, TABLES
+from service.requests.media import ARROW, JSON, LINES, TABLES
 from service.schemas import ForecastOut, ForecastReply, ModelRef, Problem
 
 MAX_SECONDS = 1.0
 MAX_PROBLEM_BYTES, FREE_PROBLEM_BYTES = 16 << 10, 2 << 10
 LEAK = re.compile(rb'Traceback|File "|/site-packages|\bsk_|\bfk_[0-9a-f]')
+_PROBE = {"status": 400, "code": "", "detail": ""}
 _EXPECTED_FAULTS = (503, 504)  # too much, or too late: not the request's nature
 
 
@@ -33,8 +35,8 @@ def faults_of(found: Exchange, num_sent: int, declared: Collection[int]) -> list
     return faults
 
 
-def faults_of_reply(reply: Reply, num_sent: int, declared: Collection[int]) -> Iterator[str]:
-    """Names what is wrong with a reply."""
+def faults_of_reply(reply: Reply, num_sent: int, declared: Collection[int], path: str = "") -> Iterator[str]:
+    """Names what is wrong with a reply; those of a dialect's `path` have its form of a problem."""
     if reply.status >= 500 and reply.status not in _EXPECTED_FAULTS:
         yield f"status {reply.status}"
     if reply.status not in declared:
@@ -44,11 +46,23 @@ def faults_of_reply(reply: Reply, num_sent: int, declared: Collection[int]) -> I
     if LEAK.search(reply.body) or LEAK.search(" ".join(reply.headers.values()).encode("latin-1")):
         yield "gives away the inside"
     if not 200 <= reply.status < 300:
-        yield from _faults_of_problem(reply, num_sent)
+        yield from (
+            _faults_of_dialect(reply, path) if _is_of_dialect(reply, path) else _faults_of_problem(reply, num_sent)
+        )
     elif reply.headers.get("content-type") in TABLES:
         yield from _faults_of_table(reply)
     elif b'"forecasts"' in reply.body or reply.headers.get("content-type") == LINES:
         yield from _faults_of_forecast(reply)
+
+
+def _is_of_dialect(reply: Reply, path: str) -> bool:
+    return reply.headers.get("content-type") == JSON and said(path, _PROBE) is not None
+
+
+def _faults_of_dialect(reply: Reply, path: str) -> Iterator[str]:
+    found = said(path, _PROBE)
+    if reply.body and found is not None and set(orjson.loads(reply.body)) != set(found[1]):
+        yield "a refusal of another form"
 
 
 def _faults_of_problem(reply: Reply, num_sent: int) -> Iterator[str]:

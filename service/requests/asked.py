@@ -18,7 +18,7 @@ from service.requests.body import forecast_request
 from service.requests.plain import plain_series_of
 from service.requests.reply import Answer
 from service.requests.translate import PanelIn, Warnings
-from service.schemas import ForecastOptions
+from service.schemas import ForecastOptions, ForecastRequest
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ class Asked:
 
 def understood(headers: Headers, body: bytes, expires: float, settings: Settings, find: FindModel) -> Asked:
     """Takes a body apart; every problem of the caller's making is found here."""
-    request = forecast_request(headers, body, settings)
+    return asked_of(forecast_request(headers, body, settings), expires, settings, find)
+
+
+def asked_of(request: ForecastRequest, expires: float, settings: Settings, find: FindModel) -> Asked:
+    """Gives what a request asks, however it was written; ForecasterError where it cannot be answered."""
     num_points = translate.checked_num_points(request, settings.max_points)
     model = find(request.model)
     predictor, config = model.bundle.predictor, model.bundle.config.model

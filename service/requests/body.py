@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import orjson
@@ -10,25 +11,29 @@ from starlette.datastructures import Headers
 
 from service.errors import InvalidFields, InvalidJson, UnsupportedMediaType
 from service.requests.inflate import ENCODINGS, inflated
-from service.requests.media import ARROW, JSON, PARQUET, PYARROW_MISSING, TABLES, can_read_tables
+from service.requests.media import ARROW, JSON, PARQUET, PYARROW_MISSING, can_read_tables
 from service.schemas import ForecastRequest, Schema
 from service.settings import Settings
 
 SchemaT = TypeVar("SchemaT", bound=Schema)
 
 
-def checked_media_type(headers: Headers) -> str:
-    """Gives the media type of a body: JSON in UTF-8, or a table, plain or in an encoding that is known.
+def checked_media_type(
+    headers: Headers, texts: Sequence[str] = (JSON,), tables: Sequence[str] = (ARROW, PARQUET), default: str = ""
+) -> str:
+    """Gives the media type of a body: a text in UTF-8, or a table, plain or in an encoding that is known.
 
+    `default` is that of a body that is not declared.
     UnsupportedMediaType for any other, and for a table where pyarrow is not installed.
     """
-    media_type, _, parameters = _declared(headers, "content-type").partition(";")
+    media_type, _, parameters = _declared(headers, "content-type", default).partition(";")
     media_type, parameters = media_type.strip().lower(), parameters.strip().lower().replace('"', "")
-    if media_type in TABLES and not parameters:
+    if media_type in tables and not parameters:
         if not can_read_tables():
             raise UnsupportedMediaType(PYARROW_MISSING)
-    elif media_type != JSON or parameters not in ("", "charset=utf-8"):
-        raise UnsupportedMediaType(f"send {JSON} in UTF-8, {ARROW} or {PARQUET}")
+    elif media_type not in texts or parameters not in ("", "charset=utf-8"):
+        *others, last = (*(f"{text} in UTF-8" for text in texts), *tables)
+        raise UnsupportedMediaType(f"send {', '.join(others)}{' or ' if others else ''}{last}")
     encoding = _declared(headers, "content-encoding", "identity").lower()
     if encoding not in ENCODINGS:
         raise UnsupportedMediaType(f"content encodings are {', '.join(sorted(ENCODINGS))}, one at a time")
@@ -59,6 +64,11 @@ def request_of(kind: type[SchemaT], headers: Headers, body: bytes, settings: Set
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+    return validated(kind, document, settings)
+
+
+def validated(kind: type[SchemaT], document: object, settings: Settings) -> SchemaT:
+    """Gives the request of some kind that a document is; InvalidFields names what is wrong with it."""
     _check_num_series(document, settings.max_series)
     try:
         return kind.model_validate(document)

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 
 from service.errors import NotAcceptable
 
-JSON, LINES = "application/json", "application/x-ndjson"
+JSON, LINES, CSV = "application/json", "application/x-ndjson", "text/csv"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 TABLES = frozenset({ARROW, PARQUET})
 

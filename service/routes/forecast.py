@@ -6,6 +6,7 @@ A plain ASGI endpoint: what FastAPI does for a route costs as much processor tim
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import orjson
@@ -28,6 +29,7 @@ from service.requests.asked import Asked, understood
 from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
+from service.requests.reply import Answer
 from service.requests.writing import MANY_NUMBERS, beside, written
 from service.routes.named import NamedRoute
 from service.routes.timing import server_timing
@@ -35,6 +37,8 @@ from service.tables.query import refuse_options
 
 # A request of more bytes is taken apart beside the event loop.
 _MANY_BYTES = 1 << 16
+
+Write = Callable[[Asked, Answer, str], Awaitable[tuple[bytes, dict[str, str]]]]  # as a media type; headers beside it
 
 
 class ForecastEndpoint:
@@ -49,7 +53,7 @@ class ForecastEndpoint:
             body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
             async with while_connected(receive):
                 asked = await _understood(scope, headers, media_type, body, expires)
-                _charge(scope, asked)
+                charge(scope, asked)
                 if wanted == LINES:
                     await _send_lines(scope, send, service, asked)
                     return
@@ -72,7 +76,7 @@ async def _understood(scope: Scope, headers: Headers, media_type: str, body: byt
     )
 
 
-def _charge(scope: Scope, asked: Asked) -> None:
+def charge(scope: Scope, asked: Asked) -> None:
     """Takes the cost of a request from what its key may spend."""
     security: Security = scope["app"].state.security
     security.charge(scope["state"]["principal"], asked.num_points, asked.question.horizon)
@@ -82,19 +86,27 @@ async def _response(service: Service, asked: Asked, media_type: str, sent: Sent)
     """Answers at once, with an id where the forecast is kept."""
     if media_type in TABLES and asked.request.samples is not None:
         raise InvalidFields.of("samples", "cannot be told in a table: leave tables out of Accept")
+    return await answered(service, asked, media_type, written, sent)
+
+
+async def answered(service: Service, asked: Asked, media_type: str, write: Write, sent: Sent | None = None) -> Response:
+    """Has the model answer, writes that down, counts it, and perhaps shows it to the challenger.
+
+    The forecast is kept, and has an id, where it is known how the request was sent.
+    """
     may_degrade = asked.request.fallback != "none"
     given = await service.engine.forecast(asked.predictor, asked.question, asked.expires, may_degrade=may_degrade)
     samples, wanted = None, asked.request.samples
     if wanted is not None and given.degraded is None:
         samples = await service.engine.samples(asked, wanted, given.forecast)
-    forecast_id = service.recorder.forecast_id()
+    forecast_id = None if sent is None else service.recorder.forecast_id()
     answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded, forecast_id=forecast_id)
     began = time.perf_counter()
-    content, headers = await written(asked, answer, media_type)
-    if forecast_id is not None:
+    content, headers = await write(asked, answer, media_type)
+    if sent is not None and forecast_id is not None:
         record = record_of(asked, given, sent, Said(forecast_id, media_type, content), service.batcher.max_rows)
         if not await beside(asked.num_numbers > MANY_NUMBERS, service.recorder.record, record):
-            content, headers = await written(asked, replace(answer, forecast_id=None), media_type)
+            content, headers = await write(asked, replace(answer, forecast_id=None), media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:

@@ -10,6 +10,7 @@ from service.access.guards import requires
 from service.access.keys import Scope
 from service.app_state import service_of
 from service.errors import Draining, Stuck
+from service.models.view import ServedModel
 
 router = APIRouter(tags=["operations"])
 
@@ -17,23 +18,15 @@ router = APIRouter(tags=["operations"])
 @router.get("/livez", responses=openapi.problems(503))
 async def livez(request: Request) -> dict[str, str]:
     """Answers 200 while the process runs its event loop and its inference thread is not stuck, else 503."""
-    service = service_of(request.scope)
-    busy = service.batcher.busy_seconds
-    if busy > service.settings.stuck_seconds:
-        raise Stuck(f"one forward pass has run for {busy:.0f} s")
+    check_alive(request)
     return {"status": "alive"}
 
 
 @router.get("/readyz", responses=openapi.problems(503))
 async def readyz(request: Request) -> Response:
     """Answers 200 once a verified model can forecast, 503 before, and again when the process is about to end."""
-    if request.app.state.draining:
-        raise Draining("this process is about to end")
-    service = service_of(request.scope)
-    models = service.models.served
-    if not models:
-        service.models.find(None)
-    followed = service.settings.alias
+    models = checked_ready(request)
+    followed = service_of(request.scope).settings.alias
     versions = {model.spec.short(followed): model.reference.version for model in models}
     return JSONResponse({"status": "ready", "models": versions})
 
@@ -47,3 +40,22 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Gives the metrics in Prometheus' text format."""
     return Response(service_of(request.scope).telemetry.exposition(), media_type="text/plain; version=0.0.4")
+
+
+def check_alive(request: Request) -> None:
+    """Raises Stuck where the inference thread does not come back."""
+    service = service_of(request.scope)
+    busy = service.batcher.busy_seconds
+    if busy > service.settings.stuck_seconds:
+        raise Stuck(f"one forward pass has run for {busy:.0f} s")
+
+
+def checked_ready(request: Request) -> list[ServedModel]:
+    """Gives the models that can forecast; Draining where the process is about to end, NotReady where there is none."""
+    if request.app.state.draining:
+        raise Draining("this process is about to end")
+    models = service_of(request.scope).models
+    served = models.served
+    if not served:
+        models.find(None)
+    return served

@@ -33,14 +33,14 @@ def names_of(model: ModelConfig) -> tuple[str, ...]:
     return tuple(_wanted(model))
 
 
-def roles_of(model: ModelConfig, present: Sequence[str]) -> Roles:
+def roles_of(model: ModelConfig, present: Sequence[str], optional: Sequence[Role] = (Role.GROUP,)) -> Roles:
     """Gives the columns that a model reads from a table that has these.
 
-    InvalidFields and MissingCovariate name the one that is not there. The group may be left out.
+    InvalidFields and MissingCovariate name the one that is not there, unless it may be left out.
     """
     wanted = _wanted(model)
     for name, role in wanted.items():
-        if name not in present and role is not Role.GROUP:
+        if name not in present and role not in optional:
             family = InvalidFields if name in (ID, TIME, TARGET) else MissingCovariate
             raise family.of(name, f"is missing: the columns are {listed(present)}")
     return {name: role for name, role in wanted.items() if name in present}

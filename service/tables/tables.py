@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from starlette.datastructures import Headers
 
@@ -32,6 +34,8 @@ from service.tables.stream import table_of
 # requests in JSON are read by are not kept waiting by a file.
 _AT_ONCE = 2
 
+T = TypeVar("T")
+
 
 class Tables:
     """Reads the tables of one application."""
@@ -45,7 +49,10 @@ class Tables:
         self, media_type: str, headers: Headers, query: bytes, body: bytes, expires: float, find: FindModel
     ) -> Asked:
         """Gives what a table asks, until `expires` in monotonic time; every problem of its making is found here."""
-        read = partial(self._understood, media_type, headers, query, body, expires, find)
+        return await self.beside(partial(self._understood, media_type, headers, query, body, expires, find), expires)
+
+    async def beside(self, read: Callable[[], T], expires: float) -> T:
+        """Gives what `read` makes of a table, beside the event loop; DeadlineExceeded where that takes too long."""
         try:
             async with asyncio.timeout(expires - time.monotonic()):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, read)

@@ -21,7 +21,14 @@ from tests.service.tables.factories import parquet_of
 @pytest.fixture(scope="module")
 def service(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home = tmp_path_factory.mktemp("home")
-    settings = Settings(home=home, registry_uri=registry.uri, authentication=False, runtime="eager", port=0)
+    settings = Settings(
+        home=home,
+        registry_uri=registry.uri,
+        authentication=False,
+        runtime="eager",
+        max_queue_seconds=30.0,  # all that is asked at once is answered
+        port=0,
+    )
     with running_service(settings, {"waves", "days"}) as client:
         yield client
 

@@ -1,0 +1,175 @@
+"""The Open Inference Protocol, version 2, over HTTP/REST, under /oip: health, metadata and inference.
+
+A model of the protocol is one in service, by the name that a forecast request has for it; a version is that of the
+registry, of those in service. There is no binary data, and there are no other extensions.
+"""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from importlib.metadata import version as version_of
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from service.access.guards import requires
+from service.access.keys import Scope
+from service.app_state import service_of
+from service.dialects import descriptions, inference_reply
+from service.dialects.answering import answer_in
+from service.dialects.inference_request import Inference, in_tensors, inference_of
+from service.dialects.model_tensors import TensorSpec, inputs_of, outputs_of
+from service.dialects.refusals import OPEN_INFERENCE
+from service.errors import InvalidFields, InvalidHeader, NotReady, UnknownModel
+from service.models.models import Models
+from service.models.view import ServedModel
+from service.requests.asked import Asked, asked_of
+from service.requests.body import checked_media_type, decoded
+from service.requests.media import JSON
+from service.requests.reply import Answer
+from service.routes.health import check_alive, checked_ready
+
+_BINARY_HEADER = "inference-header-content-length"
+_PLATFORM, _VERSION = "forecaster_bundle", version_of("forecaster")
+
+health = APIRouter(prefix=f"{OPEN_INFERENCE}/v2", tags=["open inference"])
+router = APIRouter(
+    prefix=f"{OPEN_INFERENCE}/v2",
+    tags=["open inference"],
+    dependencies=[requires(Scope.FORECAST)],
+    responses=descriptions.open_inference_errors(401, 403, 429),
+)
+
+
+@health.get("/health/live", responses=descriptions.open_inference_errors(503))
+async def server_live(request: Request) -> dict[str, bool]:
+    """Answers 200 while the process runs and its inference thread is not stuck, else 503."""
+    check_alive(request)
+    return {"live": True}
+
+
+@health.get("/health/ready", responses=descriptions.open_inference_errors(503))
+async def server_ready(request: Request) -> dict[str, bool]:
+    """Answers 200 while all models that are wanted can forecast, else 503."""
+    checked_ready(request)
+    waiting = [str(one.spec) for one in service_of(request.scope).models.state().specs if one.served is None]
+    if waiting:
+        raise NotReady(f"no verified version is loaded of {', '.join(waiting[:10])}")
+    return {"live": True, "ready": True}
+
+
+@router.get("")
+@router.get("/", include_in_schema=False)
+async def server_metadata() -> dict[str, str | list[str]]:
+    """Describes the server."""
+    return {"name": "forecaster", "version": _VERSION, "extensions": []}
+
+
+@router.get("/models/{name}", responses=descriptions.open_inference_errors(404, 503))
+async def model_metadata(request: Request, name: str) -> dict[str, Any]:
+    """Describes a model and its tensors."""
+    return _described(request, name, None)
+
+
+@router.get("/models/{name}/versions/{version}", responses=descriptions.open_inference_errors(404, 503))
+async def version_metadata(request: Request, name: str, version: str) -> dict[str, Any]:
+    """Describes a version of a model and its tensors."""
+    return _described(request, name, version)
+
+
+@router.get("/models/{name}/ready", responses=descriptions.open_inference_errors(404, 503))
+async def model_ready(request: Request, name: str) -> dict[str, str | bool]:
+    """Answers 200 while a model can forecast."""
+    return _ready(request, name, None)
+
+
+@router.get("/models/{name}/versions/{version}/ready", responses=descriptions.open_inference_errors(404, 503))
+async def version_ready(request: Request, name: str, version: str) -> dict[str, str | bool]:
+    """Answers 200 while a version of a model can forecast."""
+    return _ready(request, name, version)
+
+
+@router.post("/models/{name}/infer", responses=descriptions.INFER_ANSWERS, openapi_extra=descriptions.INFER_REQUEST)
+async def infer(request: Request, name: str) -> Response:
+    """Forecasts each series of the tensors."""
+    return await answer_in(_Infer(request, name, None), request)
+
+
+@router.post(
+    "/models/{name}/versions/{version}/infer",
+    responses=descriptions.INFER_ANSWERS,
+    openapi_extra=descriptions.INFER_REQUEST,
+)
+async def infer_version(request: Request, name: str, version: str) -> Response:
+    """Forecasts each series of the tensors with a version of a model."""
+    return await answer_in(_Infer(request, name, version), request)
+
+
+class _Infer:
+    """One inference request."""
+
+    def __init__(self, request: Request, name: str, version: str | None) -> None:
+        """Looks at the head and the path: InvalidHeader for binary data, UnknownModel for what is not in service."""
+        checked_media_type(request.headers, (JSON,), (), default=JSON)  # Triton's client declares nothing
+        if _BINARY_HEADER in request.headers:
+            raise InvalidHeader(f"{_BINARY_HEADER} announces binary data, which is not read: send data as JSON")
+        self._headers, self._settings = request.headers, service_of(request.scope).settings
+        self._served = _model_of(service_of(request.scope).models, name, version)
+        self._inference: Inference
+
+    async def understood(self, body: bytes, expires: float) -> Asked:
+        """Gives what the tensors ask."""
+        try:
+            return await to_thread(self._understood, body, expires)
+        except InvalidFields as error:
+            raise in_tensors(error) from error
+
+    def encoded(self, asked: Asked, answer: Answer) -> bytes:
+        """Gives the reply as JSON."""
+        return inference_reply.encoded(self._inference, answer)
+
+    def headers(self, answer: Answer) -> dict[str, str]:
+        """Gives none: the reply says it all."""
+        return {}
+
+    def _understood(self, body: bytes, expires: float) -> Asked:
+        self._inference = inference_of(decoded(self._headers, body, self._settings), self._served, self._settings)
+        return asked_of(self._inference.request, expires, self._settings, lambda _: self._served)
+
+
+def _model_of(models: Models, name: str, version: str | None) -> ServedModel:
+    """Gives what serves a name, or a version of it. UnknownModel where nothing does, NotReady where it is to come."""
+    if version is None:
+        return models.find(name)
+    found = _versions(models, name)
+    if version not in found:
+        models.find(name)
+        raise UnknownModel(f"version {version[:40]!r} of {name[:80]!r} is not in service; there are {sorted(found)}")
+    return found[version]
+
+
+def _versions(models: Models, name: str) -> dict[str, ServedModel]:
+    """Gives the versions in service of a model, or of what a name with an alias or a version stands for."""
+    return {one.reference.version: one for one in models.served if name in (one.reference.name, str(one.spec))}
+
+
+def _ready(request: Request, name: str, version: str | None) -> dict[str, str | bool]:
+    _model_of(service_of(request.scope).models, name, version)
+    return {"name": name, "ready": True}
+
+
+def _described(request: Request, name: str, version: str | None) -> dict[str, Any]:
+    models = service_of(request.scope).models
+    predictor = _model_of(models, name, version).bundle.predictor
+    return {
+        "name": name,
+        "versions": sorted(_versions(models, name), key=int),
+        "platform": _PLATFORM,
+        "inputs": _tensors(inputs_of(predictor)),
+        "outputs": _tensors(outputs_of(predictor)),
+    }
+
+
+def _tensors(specs: dict[str, TensorSpec]) -> list[dict[str, Any]]:
+    return [{"name": name, "datatype": spec.datatype, "shape": spec.shape} for name, spec in specs.items()]
