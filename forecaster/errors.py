@@ -14,7 +14,7 @@ ForecasterError
 │   ├── SignatureError      no key that is trusted has signed the manifest
 │   └── GoldenError         the model no longer reproduces its golden forecast
 ├── LedgerError             the ledger does not take in what it is given
-│   └── LedgerUnavailable   its database cannot be reached, read or written
+│   └── LedgerUnavailableError  its database cannot be reached, read or written
 ├── ExportError             a network cannot be written as a graph for another runtime
 ├── LeakageError            an evaluation would look at data that a model was trained on
 └── TrainingError           fitting could not start or did not end in usable weights
@@ -115,7 +115,7 @@ class LedgerError(ForecasterError):
     code = "ledger-refusal"
 
 
-class LedgerUnavailable(LedgerError):
+class LedgerUnavailableError(LedgerError):
     """The ledger's database cannot be reached, read or written; it may be later."""
 
     code = "ledger-unavailable"

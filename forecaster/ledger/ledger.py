@@ -17,7 +17,7 @@ import zstandard
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from forecaster.errors import LedgerError, LedgerUnavailable
+from forecaster.errors import LedgerError, LedgerUnavailableError
 from forecaster.ledger.joining import met_by, new_and_observed, score_again
 from forecaster.ledger.records import Given, Observed
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
@@ -45,7 +45,7 @@ class Kept:
 
 
 class Ledger:
-    """One database. Raises LedgerUnavailable where it cannot be used, and LedgerError for what it does not take in."""
+    """One database. Raises LedgerUnavailableError where it cannot be used, and LedgerError for what it does not take in."""
 
     def __init__(self, url: str) -> None:
         """Opens the database at a SQLAlchemy URL; `forecaster.ledger.upgrade` must have made its tables."""
@@ -152,13 +152,13 @@ def kept(given: Given) -> Kept:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Makes LedgerError and LedgerUnavailable of what the database and its driver raise."""
+    """Makes LedgerError and LedgerUnavailableError of what the database and its driver raise."""
     try:
         yield
     except (DataError, IntegrityError) as error:
         raise LedgerError(f"the ledger does not take this in: {_reason(error)}") from error
     except (SQLAlchemyError, ImportError) as error:
-        raise LedgerUnavailable(f"the ledger's database cannot be used: {_reason(error)}") from error
+        raise LedgerUnavailableError(f"the ledger's database cannot be used: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -9,14 +9,14 @@ from alembic.config import Config
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from forecaster.errors import LedgerUnavailable
+from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 
 _LOCK = 7_221_431_015  # of Postgres, any number: two services may begin at once
 
 
 def upgrade(ledger: Ledger) -> None:
-    """Makes and changes tables as the revisions say; LedgerUnavailable where that cannot be."""
+    """Makes and changes tables as the revisions say; LedgerUnavailableError where that cannot be."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     try:
@@ -26,4 +26,4 @@ def upgrade(ledger: Ledger) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
-        raise LedgerUnavailable(f"the tables of the ledger cannot be made: {type(error).__name__}") from error
+        raise LedgerUnavailableError(f"the tables of the ledger cannot be made: {type(error).__name__}") from error

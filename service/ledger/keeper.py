@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from forecaster.errors import LedgerUnavailable
+from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.records import Given
 from forecaster.ledger.upgrade import upgrade
@@ -51,7 +51,7 @@ class Keeper:
         self._read: dict[str, int] = {}  # bytes of each file that are in the database, by its name without suffix
 
     def move(self) -> int:
-        """Moves all entries that are there, and gives how many; LedgerUnavailable where the database is down."""
+        """Moves all entries that are there, and gives how many; LedgerUnavailableError where the database is down."""
         return sum(self._move_file(path) for path in segments(self._folder / JOURNAL))
 
     def _move_file(self, path: Path) -> int:
@@ -74,7 +74,7 @@ class Keeper:
         """Adds entries at once, or where one of them spoils that each by itself."""
         try:
             self._add(batch)
-        except LedgerUnavailable:
+        except LedgerUnavailableError:
             raise
         except Exception:  # noqa: BLE001 - of what a damaged entry may hold
             for entry in batch:
@@ -83,7 +83,7 @@ class Keeper:
     def _keep_alone(self, entry: Entry) -> None:
         try:
             self._add([entry])
-        except LedgerUnavailable:
+        except LedgerUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - see above
             rejected = self._folder / REJECTED
@@ -121,7 +121,7 @@ def _keep(folder: Path, orders: Orders) -> None:
             num_moved = keeper.move()
             keeper.chores.do()
             num_failures = 0
-        except LedgerUnavailable as error:
+        except LedgerUnavailableError as error:
             num_failures += 1
             log.warning("ledger_unavailable", extra={"fields": {"reason": str(error)}})
         if is_last and not num_moved:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from forecaster.errors import LedgerUnavailable
+from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.records import Given
 from service.errors import LedgerDown, UnknownForecast
 from service.ledger.entries import read_entry
@@ -45,7 +45,7 @@ class Shelf:
         ledger = self._opened()
         try:
             return ledger.skill(model, since, until) if ledger.is_made() else []
-        except LedgerUnavailable as error:
+        except LedgerUnavailableError as error:
             raise LedgerDown(str(error)) from error
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Shelf:
         ledger = self._opened()
         try:
             return ledger.forecast(forecast_id) if ledger.is_made() else None
-        except LedgerUnavailable as error:
+        except LedgerUnavailableError as error:
             raise LedgerDown(str(error)) from error
 
     def _in_journal(self, forecast_id: str) -> Kept | None:
@@ -84,6 +84,6 @@ class Shelf:
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 try:
                     self._ledger = Ledger(self._url)
-                except LedgerUnavailable as error:
+                except LedgerUnavailableError as error:
                     raise LedgerDown(str(error)) from error
             return self._ledger

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from forecaster.errors import LedgerUnavailable
+from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.tables import metadata
@@ -211,10 +211,10 @@ def test_many_forecasts_are_scored_as_a_slow_loop_does(ledger: Ledger) -> None:
 
 
 def test_a_database_that_cannot_be_used_is_told_of_without_a_password() -> None:
-    with pytest.raises(LedgerUnavailable, match="cannot be used") as failed:
+    with pytest.raises(LedgerUnavailableError, match="cannot be used") as failed:
         Ledger("postgresql+psycopg2://somebody:secret@127.0.0.1:1/nowhere").add([given()])
     assert "secret" not in str(failed.value)
-    with pytest.raises(LedgerUnavailable, match="cannot be used"):
+    with pytest.raises(LedgerUnavailableError, match="cannot be used"):
         Ledger("no-such-database://")
-    with pytest.raises(LedgerUnavailable, match="no_such_driver"):
+    with pytest.raises(LedgerUnavailableError, match="no_such_driver"):
         Ledger("sqlite+no_such_driver:///")

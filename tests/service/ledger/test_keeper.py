@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.errors import LedgerUnavailable
+from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.upgrade import upgrade
@@ -95,7 +95,7 @@ def test_while_the_database_is_down_all_stays_in_the_journal(tmp_path: Path, led
     written.append(*forecast_entry(given()))
     written.close()
     down = Ledger("postgresql+psycopg2://nobody@127.0.0.1:1/nowhere?connect_timeout=1")
-    with pytest.raises(LedgerUnavailable):
+    with pytest.raises(LedgerUnavailableError):
         Keeper(tmp_path, down, DAYS).move()
     assert len(segments(tmp_path / JOURNAL)) == 1
     assert not (tmp_path / REJECTED).exists()
