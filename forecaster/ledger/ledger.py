@@ -45,7 +45,7 @@ class Kept:
 
 
 class Ledger:
-    """One database. Raises LedgerUnavailableError where it cannot be used, and LedgerError for what it does not take in."""
+    """One database. Raises LedgerUnavailableError where it cannot be used, LedgerError for what it does not take in."""
 
     def __init__(self, url: str) -> None:
         """Opens the database at a SQLAlchemy URL; `forecaster.ledger.upgrade` must have made its tables."""
