@@ -99,7 +99,7 @@ class Amount:
     seed: int = 0
 
 
-FULL = Amount(20_000, 5_000, 11_000, 10_000)
+FULL = Amount(20_000, 5_000, 2_500, 10_000)
 SHORT = Amount(1_500, 500, 100, 600)
 CONTROL = Amount(600, 0, 0, 0)
 
