@@ -29,7 +29,7 @@ log = logging.getLogger("service.edge.workers")
 SETTINGS_REFUSED = 2
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-_SHORT_LIFE_SECONDS = 5.0
+_SHORT_LIFE_SECONDS = 1.0  # who lives longer has begun to serve: to replace it at once costs less than to wait
 _LONGEST_PAUSE_SECONDS = 10.0
 _EXIT_SECONDS = 3.0  # beyond grace and drain, until a worker that does not end is killed
 
