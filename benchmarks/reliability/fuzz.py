@@ -100,7 +100,7 @@ class Amount:
 
 
 FULL = Amount(20_000, 5_000, 2_500, 10_000)
-SHORT = Amount(1_500, 500, 100, 600)
+SHORT = Amount(1_500, 500, 40, 600)
 CONTROL = Amount(600, 0, 0, 0)
 
 
