@@ -24,6 +24,9 @@ from tests.service.fake_models import OneModel
 
 T = TypeVar("T")
 
+# There is no registry, and who ends waits until that is found out.
+_USUAL: dict[str, Any] = {"authentication": False, "ledger_share": 0.0, "registry_timeout_seconds": 1}
+
 
 def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
     """Gives an application that serves one predictor as version 1 of 'waves'."""

@@ -138,6 +138,16 @@ NAMES = st.sampled_from(["ds", "y", "unique_id", "price", "size", "kind", "x"])
 ROWS = st.lists(st.dictionaries(NAMES, CELLS | st.lists(CELLS, max_size=2), max_size=7), max_size=5)
 
 
+def test_half_a_pair_of_surrogates_is_no_text_beside_nan_either() -> None:
+    good, bad = (
+        json.dumps({"dataframe_records": [{"y": float("nan"), "x": text}]}).encode()
+        for text in ("\U0001f600", "\ud800")
+    )
+    assert invocation_of(good).sheet.names == ["y", "x"]
+    with pytest.raises(InvalidJson, match="not JSON"):
+        invocation_of(bad)
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_whatever_the_cells_are_it_is_a_panel_or_a_refusal(rows: list[dict[str, Any]]) -> None:
