@@ -32,7 +32,7 @@ class JournalFull(Exception):
 
 
 class Journal:
-    """The journal of one worker; the folder and the first file are made with the first entry."""
+    """The journal of one worker; the folder and the first file are made with the first entry. One call at a time."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         """`max_bytes` bounds all files of the folder together, of all workers."""

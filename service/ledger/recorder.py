@@ -12,6 +12,7 @@ import random
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,6 +41,7 @@ class Recorder:
         self._folder = settings.home / LEDGER
         self._url, self._days = settings.resolved_ledger_url(), settings.ledger_days
         self._journal = Journal(self._folder / JOURNAL, settings.ledger_journal_bytes)
+        self._one_at_a_time = threading.Lock()  # large replies, and values, come from threads beside the event loop
         self._lost = lost
         self._keeper: subprocess.Popen[bytes] | None = None
         self._look_due = self._tell_due = 0.0  # of the monotonic clock
@@ -73,14 +75,16 @@ class Recorder:
 
     def close(self) -> None:
         """Ends the journal of this worker, and its keeper once that has moved what is left."""
-        self._journal.close()
-        self._let_go()
+        with self._one_at_a_time:
+            self._journal.close()
+            self._let_go()
 
     def _append(self, head: bytes, rest: list[bytes]) -> None:
-        self._journal.append(head, rest)
-        if time.monotonic() >= self._look_due:
-            self._look_due = time.monotonic() + _LOOK_SECONDS
-            self._see_to_a_keeper()
+        with self._one_at_a_time:
+            self._journal.append(head, rest)
+            if time.monotonic() >= self._look_due:
+                self._look_due = time.monotonic() + _LOOK_SECONDS
+                self._see_to_a_keeper()
 
     def _see_to_a_keeper(self) -> None:
         """Starts a keeper where none is at work; of several that start at once, one stays."""
