@@ -21,16 +21,21 @@ class Chores:
         """`days` is how long forecasts and values are kept."""
         self._folder, self._ledger, self._days = folder, ledger, days
         self._skill_due = self._expiry_due = 0.0  # of the monotonic clock
+        self._has_changed = True
+
+    def note(self, num_scored: int) -> None:
+        """Takes note of forecasted series that were scored."""
+        self._has_changed = self._has_changed or num_scored > 0
 
     def do(self) -> None:
-        """Does those that are due."""
+        """Does those that are due; skill that has not changed is not told again, since all of it is looked at."""
         now = time.monotonic()
-        if now >= self._skill_due:
-            self._skill_due = now + _SKILL_SECONDS
-            self._write_skill()
         if now >= self._expiry_due:
             self._expiry_due = now + _EXPIRY_SECONDS
-            self._ledger.expire(int(time.time() * 1e6 - self._days * _DAY))
+            self._has_changed = self._ledger.expire(int(time.time() * 1e6 - self._days * _DAY)) > 0 or self._has_changed
+        if now >= self._skill_due and self._has_changed:
+            self._skill_due, self._has_changed = now + _SKILL_SECONDS, False
+            self._write_skill()
 
     def _write_skill(self) -> None:
         """Writes the skill of all versions to a file, which the metrics of every worker are made of."""

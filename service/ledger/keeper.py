@@ -95,7 +95,7 @@ class Keeper:
         read = [read_entry(entry) for entry in batch]
         given = [one for one in read if isinstance(one, Given)]
         observed = [value for one in read if not isinstance(one, Given) for value in one]
-        self._ledger.add(given, observed)
+        self.chores.note(self._ledger.add(given, observed))
 
 
 def main() -> None:

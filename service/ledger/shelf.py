@@ -6,7 +6,8 @@ The database is opened, and SQLAlchemy imported, when somebody first asks.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from forecaster.ledger.ledger import Kept, Ledger
     from forecaster.ledger.skill import Skill
 
+T = TypeVar("T")
+
 
 class Shelf:
     """The ledger of one application; its methods block, and may be called from any thread."""
@@ -31,6 +34,7 @@ class Shelf:
         self._folder = settings.home / LEDGER
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
+        self._is_made = False  # its tables, by the keeper
 
     def forecast(self, forecast_id: str) -> Kept:
         """Gives a forecast, from the moment on at which its client has its id; UnknownForecast, LedgerDown."""
@@ -42,11 +46,7 @@ class Shelf:
 
     def skill(self, model: str | None, since: int | None, until: int | None) -> list[Skill]:
         """Gives the skill of each model, version and segment, of forecasts made in [since, until); LedgerDown."""
-        ledger = self._opened()
-        try:
-            return ledger.skill(model, since, until) if ledger.is_made() else []
-        except LedgerUnavailableError as error:
-            raise LedgerDown(str(error)) from error
+        return self._answer(lambda ledger: ledger.skill(model, since, until)) or []
 
     def close(self) -> None:
         """Closes the database."""
@@ -54,9 +54,14 @@ class Shelf:
             self._ledger.close()
 
     def _in_database(self, forecast_id: str) -> Kept | None:
-        ledger = self._opened()
+        return self._answer(lambda ledger: ledger.forecast(forecast_id))
+
+    def _answer(self, ask: Callable[[Ledger], T]) -> T | None:
+        """Gives what the database answers, None before the keeper has made its tables."""
         try:
-            return ledger.forecast(forecast_id) if ledger.is_made() else None
+            ledger = self._opened()
+            self._is_made = self._is_made or ledger.is_made()
+            return ask(ledger) if self._is_made else None
         except LedgerUnavailableError as error:
             raise LedgerDown(str(error)) from error
 
@@ -82,8 +87,5 @@ class Shelf:
         with self._lock:
             if self._ledger is None:
                 self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                try:
-                    self._ledger = Ledger(self._url)
-                except LedgerUnavailableError as error:
-                    raise LedgerDown(str(error)) from error
+                self._ledger = Ledger(self._url)
             return self._ledger
