@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forecaster.arrays import IntArray
 from forecaster.errors import TimestampError
 from forecaster.time.grid import StoredTimes
 from forecaster.time.zones import naive
@@ -27,6 +28,11 @@ def clock_message(wall: StoredTimes, timezone: str) -> str:
         f"{written(wall[0])} is shown twice or never by the clock of {timezone}, where it is put back or forward "
         f"({len(wall)} such timestamp(s)): give offsets, or UTC times"
     )
+
+
+def counts(times: StoredTimes) -> IntArray:
+    """Gives stored times as integers: microseconds since 1970, of UTC or of a naive clock, or steps."""
+    return times.astype("datetime64[us]" if times.dtype.kind == "M" else "int64").view(np.int64)
 
 
 def microseconds(index: pd.DatetimeIndex) -> StoredTimes:

@@ -7,6 +7,7 @@ import numpy as np
 from forecaster.errors import FrequencyError
 from forecaster.ledger.records import Observed
 from forecaster.time.frequency import Frequency
+from forecaster.time.stored import counts
 from service.errors import InvalidFields
 from service.ledger.schemas import ActualsIn
 from service.requests.translate import chosen_frequency, times_of
@@ -24,9 +25,8 @@ def observed_of(request: ActualsIn, model: str, frequency: Frequency, received: 
         if not axis.frequency.holds_all(times):
             raise FrequencyError(f"series {series.id!r} has a time at which no step of frequency {chosen.alias} begins")
         own = axis.frequency.range(times[0], len(series.target)) if series.timestamps is None else times
-        counts = own.astype("datetime64[us]" if own.dtype.kind == "M" else "int64").view(np.int64)
-        if len(np.unique(counts)) < len(counts):
+        if len(np.unique(own)) < len(own):
             raise InvalidFields.of(f"series.{position}.timestamps", "must differ")
         values = np.array(series.target, dtype=np.float64)
-        found.append(Observed(model, series.id, received, counts, values))
+        found.append(Observed(model, series.id, received, counts(own), values))
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from starlette.types import Scope
 
 from forecaster.ledger.records import Given, GivenSeries
+from forecaster.time.stored import counts
 from service.compute import engine
 from service.requests.asked import Asked
 
@@ -19,15 +20,20 @@ _KEPT_HEADERS = frozenset({b"content-type", b"content-encoding", b"accept"})
 class Sent:
     """A request as it came: what the same question can be asked by again."""
 
+    scope: Scope
     body: bytes
-    headers: dict[str, str]
-    query: str
 
-    @classmethod
-    def of(cls, scope: Scope, body: bytes) -> Sent:
-        """Takes what matters of a request."""
-        headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _KEPT_HEADERS}
-        return cls(body, headers, scope["query_string"].decode("latin-1"))
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those that say how the body is to be read, and what is wanted."""
+        sent = self.scope["headers"]
+        return {name.decode(): value.decode("latin-1") for name, value in sent if name in _KEPT_HEADERS}
+
+    @property
+    def query(self) -> str:
+        """The query of its URL."""
+        query: bytes = self.scope["query_string"]
+        return query.decode("latin-1")
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,8 @@ def record_of(asked: Asked, given: engine.Given, sent: Sent, said: Said, max_row
 def _series(asked: Asked, given: engine.Given) -> tuple[GivenSeries, ...]:
     forecast, segment = given.forecast, asked.request.segment or ""
     steps = np.arange(forecast.horizon, dtype=np.int64)
-    times = forecast.axis.frequency.advance(forecast.starts[:, np.newaxis], steps)
-    counts = times.astype("datetime64[us]" if times.dtype.kind == "M" else "int64").view(np.int64)
+    times = counts(forecast.axis.frequency.advance(forecast.starts[:, np.newaxis], steps))
     return tuple(
-        GivenSeries(series_id, segment, counts[place], forecast.values[place], asked.question.history(place))
+        GivenSeries(series_id, segment, times[place], forecast.values[place], asked.question.history(place))
         for place, series_id in enumerate(forecast.series_ids)
     )

@@ -57,7 +57,7 @@ class ForecastEndpoint:
                 if wanted == LINES:
                     await _send_lines(scope, send, service, asked)
                     return
-                response = await _response(service, asked, wanted, Sent.of(scope, body))
+                response = await _response(service, asked, wanted, Sent(scope, body))
         await response(scope, receive, send)
 
 
