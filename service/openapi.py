@@ -93,8 +93,8 @@ def _tables(description: str) -> dict[str, Any]:
     return {media_type: {"schema": schema} for media_type in (ARROW, PARQUET)}
 
 
-def _options() -> list[dict[str, Any]]:
-    """Describes the query of a request that sends a table: with JSON, the options stand in the body."""
+def options_in_query(names: Sequence[str], where: str) -> list[dict[str, Any]]:
+    """Describes options of a forecast in the query, which is their place `where` the body has none for them."""
     schemas = ForecastOptions.model_json_schema()["properties"]
     return [
         {
@@ -103,9 +103,9 @@ def _options() -> list[dict[str, Any]]:
             "required": False,
             "explode": False,
             "schema": {key: value for key, value in schemas[name].items() if key != "description"},
-            "description": f"Where the body is a table. {schemas[name].get('description', '')}".strip(),
+            "description": f"{where} {schemas[name].get('description', '')}".strip(),
         }
-        for name in OPTIONS
+        for name in names
     ]
 
 
@@ -123,7 +123,7 @@ def _forecast_operation() -> dict[str, Any]:
         "operationId": "forecast",
         "security": [{"key": []}],
         "parameters": [
-            *_options(),
+            *options_in_query(OPTIONS, "Where the body is a table."),
             *OF_CALLERS,
         ],
         "requestBody": {

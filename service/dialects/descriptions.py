@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.openapi import OF_CALLERS
+from service.openapi import OF_CALLERS, options_in_query
 from service.requests.media import CSV, JSON, PARQUET
-from service.schemas import ForecastOptions
 from service.tables.query import OPTIONS
 
 Responses = dict[int | str, dict[str, Any]]
@@ -77,24 +76,10 @@ INVOCATIONS_ANSWERS: Responses = {
 }
 
 
-def _query() -> list[dict[str, Any]]:
-    schemas = ForecastOptions.model_json_schema()["properties"]
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "explode": False,
-            "schema": {key: value for key, value in schemas[name].items() if key != "description"},
-            "description": f"Where the body is no JSON. {schemas[name].get('description', '')}".strip(),
-        }
-        for name in OPTIONS
-        if name != "intervals"
-    ]
-
+_IN_QUERY = options_in_query([name for name in OPTIONS if name != "intervals"], "Where the body is no JSON.")
 
 INVOCATIONS_REQUEST: dict[str, Any] = {
-    "parameters": [*_query(), *OF_CALLERS],
+    "parameters": [*_IN_QUERY, *OF_CALLERS],
     "requestBody": {
         "required": True,
         "content": {

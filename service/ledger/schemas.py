@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from service.schemas import ModelRef, Name, Schema, TimedValues
+from service.schemas import ModelOptions, ModelRef, Schema, TimedValues
 
 
-class ActualsIn(Schema):
-    """What happened: values of series that were, or will be, forecast. null takes a value back."""
+class ActualsIn(ModelOptions):
+    """What happened: values of series that were, or will be, forecast by any version of a model.
 
-    model: Name | None = Field(
-        None, description="Whose forecasts of these series are meant, as in a forecast. All its versions are."
-    )
-    frequency: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
-        None, description="Frequency of the series, such as h, D, W-SUN, MS. Default: the model's."
-    )
-    timezone: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="IANA zone: times without an offset are read in it. As in the forecasts that are meant."
-    )
+    null takes a value back. Times are read as those of the forecasts that are meant.
+    """
+
     series: list[TimedValues] = Field(min_length=1, fail_fast=True)
 
     @property

@@ -12,11 +12,10 @@ from service.access.guards import requires
 from service.access.keys import Scope
 from service.access.security import Security
 from service.app_state import service_of
-from service.errors import UnsupportedMediaType
 from service.explain.asked import explained, understood
 from service.explain.reply import encoded
 from service.explain.schemas import ExplainReply, ExplainRequest
-from service.requests.body import checked_media_type
+from service.requests.body import refuse_all_but_json
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import JSON
 from service.tables.query import refuse_options
@@ -35,8 +34,7 @@ async def explain(request: Request) -> Response:
     service, headers = service_of(request.scope), request.headers
     security: Security = request.app.state.security
     expires = service.admission.expires(headers, arrival(request.scope))
-    if checked_media_type(headers) != JSON:
-        raise UnsupportedMediaType(f"an explanation is asked for as {JSON}")
+    refuse_all_but_json(headers)
     refuse_options(request.scope["query_string"], ExplainRequest)
     with service.admission.admitted(expires):
         body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
