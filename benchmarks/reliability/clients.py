@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -50,21 +50,26 @@ def half_sent(num_bytes_missing: int = 10) -> bytes:
 
 
 @contextmanager
-def load(address: tuple[str, int], num_clients: int, pause_seconds: float = 0.0) -> Iterator[Outcomes]:
-    """Runs clients that ask for forecasts over connections that they keep, until the end of the block."""
-    outcomes, stop = Outcomes(), threading.Event()
-    threads = [
-        threading.Thread(target=_ask, args=(address, outcomes, stop, pause_seconds), daemon=True)
-        for _ in range(num_clients)
-    ]
+def beside(works: Sequence[Callable[[threading.Event], None]]) -> Iterator[None]:
+    """Runs works in threads until the end of the block, at which the event is set that each of them is given."""
+    ended = threading.Event()
+    threads = [threading.Thread(target=work, args=(ended,), daemon=True) for work in works]
     for thread in threads:
         thread.start()
     try:
-        yield outcomes
+        yield
     finally:
-        stop.set()
+        ended.set()
         for thread in threads:
             thread.join(_TIMEOUT_SECONDS)
+
+
+@contextmanager
+def load(address: tuple[str, int], num_clients: int, pause_seconds: float = 0.0) -> Iterator[Outcomes]:
+    """Runs clients that ask for forecasts over connections that they keep, until the end of the block."""
+    outcomes = Outcomes()
+    with beside([lambda ended: _ask(address, outcomes, ended, pause_seconds)] * num_clients):
+        yield outcomes
 
 
 def _ask(address: tuple[str, int], outcomes: Outcomes, stop: threading.Event, pause_seconds: float) -> None:

@@ -14,9 +14,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 import sqlalchemy as sa
 
+from benchmarks.reliability.clients import beside
 from benchmarks.reliability.command import run_command
 from benchmarks.reliability.serving import MODEL, Serving, forecast_body, home_with_model, is_ready, serving
 from forecaster.ledger.ledger import Ledger
@@ -48,21 +49,9 @@ class Told:
     failures: Counter[str] = field(default_factory=Counter)
 
 
-@contextmanager
-def clients(url: str, told: Told) -> Iterator[None]:
+def clients(url: str, told: Told) -> AbstractContextManager[None]:
     """Runs clients until the end of the block."""
-    ended = threading.Event()
-    threads = [
-        threading.Thread(target=_ask, args=(url, number, told, ended), daemon=True) for number in range(_NUM_CLIENTS)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join(30)
+    return beside([partial(_ask, url, number, told) for number in range(_NUM_CLIENTS)])
 
 
 def _ask(url: str, number: int, told: Told, ended: threading.Event) -> None:

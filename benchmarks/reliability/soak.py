@@ -18,9 +18,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.record import machine_setup, record
 from benchmarks.reliability.capacity import capacity
-from benchmarks.reliability.clients import forecast_bytes, half_sent
+from benchmarks.reliability.clients import beside, forecast_bytes, half_sent
 from benchmarks.reliability.command import EDGE, flags_of
 from benchmarks.reliability.serving import MODEL, Serving, home_with_model, register_untrained, serving
 from benchmarks.serving.connection import Address
@@ -140,23 +141,9 @@ def how_ended(one: Sent, *, is_poison: bool) -> str:
     return f"failed: {one.status or one.fault}"
 
 
-@contextmanager
-def _beside(service: Serving, home: Path, course: Course) -> Iterator[None]:
+def _beside(service: Serving, home: Path, course: Course) -> AbstractContextManager[None]:
     """Samples, reloads and lets clients leave, each in a thread, until the end of the block."""
-    ended = threading.Event()
-    threads = [
-        threading.Thread(target=_sample, args=(service, course, ended)),
-        threading.Thread(target=_reload, args=(home, course, ended)),
-        threading.Thread(target=_leave, args=(service, course, ended)),
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+    return beside([partial(_sample, service, course), partial(_reload, home, course), partial(_leave, service, course)])
 
 
 def _sample(service: Serving, course: Course, ended: threading.Event) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
 from forecaster.bundle import load_bundle, save_bundle
@@ -42,10 +43,15 @@ def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
     return app
 
 
-@contextmanager
-def on_a_socket(app: FastAPI, settings: Settings) -> Iterator[httpx.Client]:
+def on_a_socket(app: FastAPI, settings: Settings) -> AbstractContextManager[httpx.Client]:
     """Serves an application in a thread until the end of the block; gives a client of it."""
-    server, pause = Server(app, settings), threading.Event()
+    return running(Server(app, settings))
+
+
+@contextmanager
+def running(server: uvicorn.Server) -> Iterator[httpx.Client]:
+    """Runs a server in a thread until the end of the block; gives a client of it."""
+    pause = threading.Event()
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from forecaster.bundle import load_bundle
 from forecaster.predictor import Predictor
 from pipelines.registry import _signature
 from service.settings import Settings
-from tests.service.factories import app_of, on_a_socket
+from tests.service.factories import app_of, on_a_socket, running
 
 
 @dataclass(frozen=True)
@@ -62,21 +61,6 @@ def pair_of(predictor: Predictor, home: Path) -> Iterator[Pair]:
         )
     with on_a_socket(app, Settings(home=home, registry_uri="http://127.0.0.1:1", port=0)) as ours:
         model = mlflow.pyfunc.load_model(str(home / "pyfunc"))
-        with _scoring(scoring_server.init(model)) as theirs:
+        config = uvicorn.Config(scoring_server.init(model), port=0, log_config=None, lifespan="off")
+        with running(uvicorn.Server(config)) as theirs:
             yield Pair(ours, theirs, model)
-
-
-@contextmanager
-def _scoring(app: Any) -> Iterator[httpx.Client]:
-    server, pause = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off")), threading.Event()
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            pause.wait(0.05)
-        host, port = server.servers[0].sockets[0].getsockname()
-        with httpx.Client(base_url=f"http://{host}:{port}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
