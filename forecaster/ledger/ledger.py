@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from forecaster.errors import LedgerError, LedgerUnavailableError
 from forecaster.ledger.joining import met_by, new_and_observed, score_again
-from forecaster.ledger.records import Given, Observed
+from forecaster.ledger.records import FACTS, Given, Observed
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.skill import Skill, skill_query
@@ -87,8 +87,7 @@ class Ledger:
             found = tuple((one["series_id"], _outcome_of(one)) for one in series)
         return Kept(
             forecast_id=row["id"],
-            **{name: row[name] for name in ("created", "model", "version", "digest", "generation")},
-            **{name: row[name] for name in ("degraded", "media_type")},
+            **{name: row[name] for name in FACTS},
             execution=json.loads(row["execution"]),
             request=zstandard.decompress(row["request"]),
             reply=zstandard.decompress(row["reply"]),
@@ -142,9 +141,8 @@ class Ledger:
 
 def kept(given: Given) -> Kept:
     """Gives a forecast as the ledger would, of which nothing was observed yet."""
-    names = ("forecast_id", "created", "model", "version", "digest", "generation", "degraded", "media_type")
     return Kept(
-        **{name: getattr(given, name) for name in (*names, "request", "reply")},
+        **{name: getattr(given, name) for name in ("forecast_id", *FACTS, "request", "reply")},
         execution=dict(given.execution),
         outcomes=tuple((series.series_id, Outcome(0)) for series in given.series),
     )

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from forecaster.arrays import FloatArray, IntArray
 
 
+# What is known of a forecast and stands in journal and database as it is.
+FACTS = ("created", "model", "version", "digest", "generation", "media_type", "degraded")
+
+
 @dataclass(frozen=True)
 class GivenSeries:
     """The forecast of one series. Times are stored ones: microseconds of UTC or of a naive clock, or steps."""

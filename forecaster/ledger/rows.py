@@ -10,7 +10,7 @@ import numpy as np
 import zstandard
 
 from forecaster.arrays import FloatArray, IntArray
-from forecaster.ledger.records import Given, GivenSeries, Observed
+from forecaster.ledger.records import FACTS, Given, GivenSeries, Observed
 from forecaster.metrics import seasonal_scale
 from forecaster.seasons import last_season
 
@@ -21,10 +21,8 @@ def forecast_row(one: Given) -> Row:
     """Gives the row of a forecast."""
     return {
         "id": one.forecast_id,
-        **{name: getattr(one, name) for name in ("created", "model", "version", "digest", "generation")},
+        **{name: getattr(one, name) for name in FACTS},
         "levels": json.dumps(one.levels),
-        "degraded": one.degraded,
-        "media_type": one.media_type,
         "execution": json.dumps(dict(one.execution)),
         "request": zstandard.compress(one.request, 1),
         "reply": zstandard.compress(one.reply, 1),

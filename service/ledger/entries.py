@@ -9,11 +9,11 @@ import numpy as np
 import orjson
 
 from forecaster.arrays import FloatArray, IntArray
-from forecaster.ledger.records import Given, GivenSeries, Observed
+from forecaster.ledger.records import FACTS, Given, GivenSeries, Observed
 from service.ledger.journal import Entry
 
 _FORECAST, _OBSERVED = "forecast", "observed"
-_FACTS = ("created", "model", "version", "digest", "generation", "season_length", "media_type", "degraded")
+_FACTS = (*FACTS, "season_length")
 
 
 def forecast_entry(one: Given) -> tuple[bytes, list[bytes]]:
