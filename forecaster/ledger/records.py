@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from forecaster.arrays import FloatArray, IntArray
 
-
 # What is known of a forecast and stands in journal and database as it is.
 FACTS = ("created", "model", "version", "digest", "generation", "media_type", "degraded")
 

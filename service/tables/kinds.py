@@ -59,7 +59,6 @@ class Validator:
         import pyarrow as pa
 
         try:
-            array.validate()
             if pa.types.is_dictionary(array.type):
                 self._check_dictionary(array)
             else:
@@ -68,6 +67,7 @@ class Validator:
             raise InvalidTable("an array of the table is damaged") from error
 
     def _check_dictionary(self, array: pyarrow.DictionaryArray) -> None:
+        array.validate()
         indices, values = array.indices, array.dictionary
         indices.validate(full=True)
         held = indices.drop_null().to_numpy()
