@@ -22,7 +22,15 @@ import numpy as np
 
 from benchmarks.reliability.command import run_command
 from benchmarks.reliability.exchange import Exchange, Reply, exchange, request_bytes
-from benchmarks.reliability.serving import TINY, Serving, home_with_model, register_untrained, serving
+from benchmarks.reliability.serving import (
+    MODEL,
+    TINY,
+    Serving,
+    home_with_model,
+    register_untrained,
+    serving,
+    wait_until_served,
+)
 from forecaster.arrays import FloatArray
 from service.problems import MEDIA_TYPE
 from tests.pipelines.factories import PRICED
@@ -40,6 +48,7 @@ MAX_BYTES, FREE_BYTES = 16 << 10, 2 << 10
 LEAKS = ("Traceback", 'File "', "site-packages", ".py", MARKER)
 CONTROL = (sys.executable, "-m", "benchmarks.reliability.launcher", "--sabotage", "echo")
 _LONG_TEXT = 24
+_OTHER = "days"  # the second model of the homes that have two
 
 Row = BadRequest | BadBytes
 
@@ -57,7 +66,7 @@ def homes() -> Iterator[dict[str, Path]]:
     """Gives the homes of the services that rows are sent to, by their names."""
     priced = TINY.model_copy(update={"covariates": PRICED})
     with home_with_model() as home, home_with_model(config=priced) as other:
-        register_untrained(home, "days")
+        register_untrained(home, _OTHER)
         bad_headers.write_keys(home)
         yield {PLAIN: home, LOCKED: home, PRICED_SERVICE: other}
 
@@ -66,7 +75,10 @@ def homes() -> Iterator[dict[str, Path]]:
 def services(found: Mapping[str, Path], command: tuple[str, ...] = ()) -> Iterator[dict[str, Serving]]:
     """Runs a service on each of these homes."""
     with ExitStack() as stack:
-        yield {name: stack.enter_context(_service(home, name, command)) for name, home in found.items()}
+        running = {name: stack.enter_context(_service(home, name, command)) for name, home in found.items()}
+        for name, service in running.items():
+            wait_until_served(service, {MODEL} if name == PRICED_SERVICE else {MODEL, _OTHER})
+        yield running
 
 
 def _service(home: Path, name: str, command: tuple[str, ...]) -> AbstractContextManager[Serving]:

@@ -147,6 +147,14 @@ def wait_until_ready(service: Serving, seconds: float = _START_SECONDS) -> float
     raise AssertionError(f"the service is not ready after {seconds} s:\n{service.log.read_text()[-4000:]}")
 
 
+def wait_until_served(service: Serving, models: set[str], seconds: float = _START_SECONDS) -> None:
+    """Waits until all of these models are served: a service is ready with its first one."""
+    deadline = time.monotonic() + seconds
+    while not models <= set(httpx.get(f"{service.url}/readyz", timeout=10).json().get("models", {})):
+        assert time.monotonic() < deadline, f"not all of {sorted(models)} are served after {seconds} s"
+        time.sleep(0.02)
+
+
 def is_ready(url: str, timeout: float = 2.0) -> bool:
     """Says whether a new connection gets 200 from /readyz."""
     try:
