@@ -1,6 +1,6 @@
 """Does online adaption bring 80 % intervals back after a break, and what does it do where nothing breaks?
 
-    python -m benchmarks.online_conformal [--save] [--only etth1]
+    python -m benchmarks.online_conformal [--save] [--only etth1] [--processes 2]
 
 Synthetic series, whose noise becomes two and four times as large and then as it was: models trained before the break
 (five seeds, 20 series each) forecast from every step on, and each actual value is scored before the next forecast.
@@ -19,6 +19,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,31 +45,47 @@ def main() -> None:
     """Rolls over all series and prints the record."""
     arguments = parser(__doc__)
     arguments.add_argument("--only", nargs="+", choices=["broken", *REAL], default=["broken", *REAL])
+    arguments.add_argument("--processes", type=int, default=1, help="at work at once; no figure depends on it")
     given = arguments.parse_args()
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
     figures: dict[str, object] = {}
-    if "broken" in given.only:
-        figures |= figures_of_breaks([broken(seed, RATIOS) for seed in SEEDS])
-    for name in (name for name in REAL if name in given.only):
-        found = figures_of_real(REAL[name](given.data))
-        figures |= {f"{name}_{key}": value for key, value in found.items()}
-        print(name, found, flush=True)
+    with ProcessPoolExecutor(given.processes, get_context("spawn"), initializer=_prepare) as pool:
+        seeds = [pool.submit(coverages_of, seed) for seed in SEEDS if "broken" in given.only]
+        real = {name: pool.submit(_figures_of_real, name, given.data) for name in REAL if name in given.only}
+        if seeds:
+            figures |= figures_of_breaks([seed.result() for seed in seeds])
+        for name, found in real.items():
+            print(name, found.result(), flush=True)
+            figures |= {f"{name}_{key}": value for key, value in found.result().items()}
     setup = machine_setup(["pytorch-lightning"]) | {"window": WINDOW, "seeds": len(SEEDS), "horizon": HORIZON}
     record("online_conformal", figures, setup, save=given.save)
 
 
-def figures_of_breaks(by_seed: list[dict[float, Rolled]]) -> dict[str, object]:
+def _prepare() -> None:
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+
+
+def coverages_of(seed: int) -> dict[str, FloatArray]:
+    """Gives the coverage [T] by time of each size of the break, adapted and as the model says it, of one seed."""
+    found = {}
+    for ratio, raw in broken(seed, RATIOS).items():
+        found[f"x{ratio:g}"] = coverage_by_time(adapted_rolled(raw))
+        found[f"raw_x{ratio:g}"] = coverage_by_time(raw)
+    return found
+
+
+def figures_of_breaks(by_seed: list[dict[str, FloatArray]]) -> dict[str, object]:
     """Gives steps and coverages of each size of the break, adapted and as the model says it."""
     figures: dict[str, object] = {}
-    for ratio in by_seed[0]:
-        ways = {"": adapted_rolled, "raw_": lambda one: one}
-        for prefix, way in ways.items():
-            moving = window_means(np.mean([coverage_by_time(way(one[ratio])) for one in by_seed], axis=0))
-            found = _figures_of_break(moving)
-            print(f"x{ratio:g} {prefix or 'adapted_'}{found}", flush=True)
-            figures |= {f"{prefix}x{ratio:g}_{key}": value for key, value in found.items()}
+    for name in by_seed[0]:
+        found = _figures_of_break(window_means(np.mean([one[name] for one in by_seed], axis=0)))
+        print(name, found, flush=True)
+        figures |= {f"{name}_{key}": value for key, value in found.items()}
     return figures
+
+
+def _figures_of_real(name: str, folder: Path) -> dict[str, float]:
+    return figures_of_real(REAL[name](folder))
 
 
 def _figures_of_break(moving: FloatArray) -> dict[str, object]:

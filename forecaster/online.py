@@ -41,7 +41,7 @@ def distances(actual: FloatArray, quantiles: FloatArray, levels: Sequence[float]
         return np.full(len(actual), np.nan)
     lower, middle, upper = (quantiles[..., levels.index(level)] for level in (LOWER, ANCHOR, UPPER))
     half = np.where(actual > middle, upper - middle, middle - lower)
-    return np.divide(np.abs(actual - middle), half, out=np.full(len(actual), np.nan), where=half > 0)
+    return np.asarray(np.divide(np.abs(actual - middle), half, out=np.full(len(actual), np.nan), where=half > 0))
 
 
 def log_factors(found: FloatArray) -> FloatArray:
