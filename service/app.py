@@ -19,7 +19,8 @@ from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.dialects import mlflow_scoring, open_inference
-from service.ledger.orders import LEDGER, SKILL
+from service.ledger.adaptions import Adaptions
+from service.ledger.orders import ADAPTION, LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
 from service.models.models import Models
@@ -101,6 +102,7 @@ def _service(settings: Settings) -> Service:
         recorder=Recorder(settings, telemetry.forecasts.count_not_kept),
         shelf=Shelf(settings),
         versions=Versions(settings, registry),
+        adaptions=Adaptions(settings.home / LEDGER / ADAPTION),
     )
 
 

@@ -27,6 +27,7 @@ _OF_TABLES = {
     "X-Model": {"schema": {"type": "string"}, "description": "Model and version, as `sales/7`; of tables alone."},
     "X-Forecast-Id": {"schema": {"type": "string"}, "description": "By which it can be fetched; of tables alone."},
     "X-Degraded": {"schema": {"type": "string"}, "description": "Why a fallback answered; of tables alone."},
+    "X-Adaption-Revision": {"schema": {"type": "string"}, "description": "Number of the factors; of tables alone."},
 }
 OF_CALLERS: list[dict[str, Any]] = [
     {

@@ -148,6 +148,10 @@ class ForecastOptions(QuantileOptions):
 
     samples: SamplesIn | None = Field(None, description="Joint scenarios to draw. Default: none.")
     roll_out: bool = Field(False, description="Allows a horizon beyond the model's: it goes on from its own forecasts.")
+    adapt: bool | None = Field(
+        None,
+        description="Online conformal: intervals follow how the last ones came true. Default: as the service is set.",
+    )
     segment: Name | None = Field(None, description="Kept with the forecast: live skill is told apart by it.")
     fallback: Literal["none", "seasonal_naive"] = Field(
         "none", description="What answers, marked as degraded, where the model cannot in time or gives no numbers."
@@ -196,6 +200,9 @@ class ForecastOut(Schema):
     quantiles: dict[str, list[float]]
     intervals: dict[str, Interval] = Field({}, description="By percent; left out where none were asked for.")
     samples: list[list[float]] = Field([], description="Scenario by scenario; left out where none were asked for.")
+    adapted_by: Literal["series", "model", "none"] | None = Field(
+        None, description="Whose factor its intervals have; left out where none was asked for."
+    )
     warnings: list[DataWarning]
 
 
@@ -205,6 +212,9 @@ class ForecastReply(Schema):
     id: str | None = Field(None, description="By which the forecast can be fetched; left out where it is not kept.")
     model: ModelRef
     degraded: str | None = Field(None, description="Why a fallback answered; left out where the model did.")
+    adaption_revision: int | None = Field(
+        None, description="Number of the factors; left out where none were asked for."
+    )
     forecasts: list[ForecastOut]
 
 

@@ -15,6 +15,8 @@ from service.models.specs import ALIAS, ModelSpec
 
 SHORTEST_SECRET = 32  # characters
 
+Adapt = Literal["off", "asked", "always"]
+
 
 class Settings(BaseSettings):
     """Read from variables that begin with FORECASTER_, or given by the command line."""
@@ -104,6 +106,11 @@ class Settings(BaseSettings):
         1 << 30,
         ge=1 << 24,
         description="What may wait for that database; beyond it, forecasts are answered without id.",
+    )
+    adapt: Adapt = Field(
+        "asked",
+        description="Whether intervals of forecasts are adapted to how earlier ones came true: never, where a request "
+        "asks for it, or unless one asks for none.",
     )
     traces: Literal["auto", "otlp", "none"] = Field(
         "auto",

@@ -14,6 +14,7 @@ from forecaster.arrays import FloatArray, IntArray
 from forecaster.ledger.rows import Row
 from forecaster.ledger.scoring import outcome
 from forecaster.ledger.tables import actuals, forecasted_series, forecasts
+from forecaster.online import distances
 
 _Key = tuple[str, str]  # model and series
 
@@ -51,7 +52,7 @@ def met_by(connection: sa.Connection, values: Sequence[Row]) -> Iterator[sa.RowM
 
 
 def _with_levels() -> sa.Select[Any]:
-    return sa.select(forecasted_series, forecasts.c.levels).join(forecasts)
+    return sa.select(forecasted_series, forecasts.c.levels, forecasts.c.version, forecasts.c.degraded).join(forecasts)
 
 
 def score_again(connection: sa.Connection, series: Sequence[sa.RowMapping]) -> int:
@@ -90,4 +91,10 @@ def _change(row: sa.RowMapping, times: IntArray, values: FloatArray) -> Row:
         actual[is_known] = values[places][is_known]
     quantiles = np.frombuffer(row["quantiles"], "<f8").reshape(len(own), len(levels))
     found = outcome(actual, quantiles, levels, np.frombuffer(row["naive"], "<f8"), row["scale"])
-    return {"of_forecast": row["forecast_id"], "at_position": row["position"], **vars(found)}
+    away = distances(actual, quantiles, levels) * (1.0 if row["factor"] is None else row["factor"])
+    return {
+        "of_forecast": row["forecast_id"],
+        "at_position": row["position"],
+        "distances": away.astype("<f4").tobytes(),
+        **vars(found),
+    }

@@ -18,12 +18,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from forecaster.errors import LedgerError, LedgerUnavailableError
+from forecaster.ledger import adaption
 from forecaster.ledger.joining import met_by, new_and_observed, score_again
-from forecaster.ledger.records import FACTS, Given, Observed
+from forecaster.ledger.records import FACTS, Given, Observed, Revision
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.skill import Skill, skill_query
-from forecaster.ledger.tables import actuals, forecasted_series, forecasts
+from forecaster.ledger.tables import actuals, adaption_states, forecasted_series, forecasts
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,26 @@ class Ledger:
             values = value_rows(observed)
             if values:
                 connection.execute(self._later_values(), values)
-            return score_again(connection, [*new_and_observed(connection, rows), *met_by(connection, values)])
+            scored = [*new_and_observed(connection, rows), *met_by(connection, values)]
+            stale = adaption.stale_rows(scored)
+            if stale:
+                connection.execute(self._marked_stale(), stale)
+            return score_again(connection, scored)
+
+    def adapt(self, now: int) -> int:
+        """Makes some factors anew of which something was scored since, `now` in microseconds; gives how many."""
+        with self._writing() as connection:
+            return adaption.renew(connection, now)
+
+    def adaption_number(self) -> int:
+        """Gives the number of the newest revision of factors, 0 where there is none."""
+        with self._reading() as connection:
+            return adaption.current_number(connection)
+
+    def adaption(self) -> Revision:
+        """Gives the newest revision of factors."""
+        with self._reading() as connection:
+            return adaption.current(connection)
 
     def forecast(self, forecast_id: str) -> Kept | None:
         """Gives a forecast, None where there is none of this id."""
@@ -112,6 +132,7 @@ class Ledger:
         with self._writing() as connection:
             old = sa.select(forecasts.c.id).where(forecasts.c.created < before)
             connection.execute(sa.delete(forecasted_series).where(forecasted_series.c.forecast_id.in_(old)))
+            adaption.expire(connection, before)
             gone = connection.execute(sa.delete(forecasts).where(forecasts.c.created < before)).rowcount
             return gone + connection.execute(sa.delete(actuals).where(actuals.c.received < before)).rowcount
 
@@ -128,6 +149,11 @@ class Ledger:
     def _insert(self, table: sa.Table) -> Any:
         """Gives an insert that can say what happens to rows which are there."""
         return (sqlite if self.engine.dialect.name == "sqlite" else postgresql).insert(table)
+
+    def _marked_stale(self) -> Any:
+        insert = self._insert(adaption_states)
+        key = [adaption_states.c.model, adaption_states.c.version, adaption_states.c.series_id]
+        return insert.on_conflict_do_update(index_elements=key, set_={"is_stale": True})
 
     def _later_values(self) -> Any:
         insert = self._insert(actuals)

@@ -1,11 +1,15 @@
-"""What enters the ledger: a forecast as it was given, and values as they were observed."""
+"""What enters the ledger: a forecast as it was given, and values as they were observed; and the factors it leads to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from forecaster.arrays import FloatArray, IntArray
+
+# The part of `execution` that says how a forecast was adapted.
+ADAPTION = "adaption"
 
 # What is known of a forecast and stands in journal and database as it is.
 FACTS = ("created", "model", "version", "digest", "generation", "media_type", "degraded")
@@ -39,7 +43,13 @@ class Given:
     reply: bytes
     request: bytes  # as it was sent
     degraded: str | None = None  # why a fallback answered
-    execution: Mapping[str, object] = field(default_factory=dict)  # what it takes to compute the same bytes again
+    execution: Mapping[str, Any] = field(default_factory=dict)  # what it takes to compute the same bytes again
+
+    @property
+    def factors(self) -> tuple[float | None, ...]:
+        """By which the quantiles of each series were moved away from the median; None where that was not asked for."""
+        adaption = self.execution.get(ADAPTION)
+        return (None,) * len(self.series) if adaption is None else tuple(adaption["factors"])
 
 
 @dataclass(frozen=True)
@@ -51,3 +61,19 @@ class Observed:
     received: int  # microseconds since 1970, UTC
     times: IntArray  # [n]
     values: FloatArray  # [n]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Those of one version."""
+
+    by_series: Mapping[str, float]  # of series with enough that was observed
+    of_model: float | None  # for all others: the median of them, where there are enough
+
+
+@dataclass(frozen=True)
+class Revision:
+    """All factors at one moment; the number grows whenever one of them changes."""
+
+    number: int
+    by_version: Mapping[tuple[str, str], Factors]  # by model and version

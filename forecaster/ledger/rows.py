@@ -31,7 +31,7 @@ def forecast_row(one: Given) -> Row:
 
 def series_rows(one: Given) -> Iterator[Row]:
     """Yields a row for each series of a forecast, of which nothing was observed yet."""
-    for position, series in enumerate(one.series):
+    for position, (series, factor) in enumerate(zip(one.series, one.factors, strict=True)):
         yield {
             "forecast_id": one.forecast_id,
             "position": position,
@@ -45,6 +45,7 @@ def series_rows(one: Given) -> Iterator[Row]:
             "naive": _bytes(_naive(series, one.season_length), "<f8"),
             "scale": _scale(series, one.season_length),
             "num_observed": 0,
+            "factor": factor,
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -55,7 +56,31 @@ forecasted_series = Table(
     Column("mase", Double),
     Column("naive_mase", Double),
     Column("num_within", Integer),  # steps inside the central 80 % interval, of `num_observed`
+    # What adaption reads and leaves behind.
+    Column("factor", Double),  # by which its quantiles were moved away from the median; none: as the model said
+    Column("distances", LargeBinary),  # float32 [H], of `forecaster.online`, from what the model said
     Index("forecasted_series_by_time", "model", "series_id", "last"),
+)
+
+adaption_states = Table(
+    "adaption_states",
+    metadata,
+    Column("model", String(256), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("series_id", String(256), primary_key=True),
+    Column("is_stale", Boolean, nullable=False),  # something of it was scored since
+    Column("changed", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    Column("revision", Integer, nullable=False),  # that brought this factor; 0: none was made yet
+    Column("factor", Double, nullable=False),
+    Column("num_times", Integer, nullable=False),  # that it is made of
+    Index("adaption_states_by_stale", "is_stale"),
+)
+
+adaption_revisions = Table(
+    "adaption_revisions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("created", BigInteger, nullable=False),
 )
 
 actuals = Table(

@@ -144,4 +144,6 @@ def _checked(options: ForecastOptions) -> ForecastOptions:
     for name in ("samples", "intervals"):
         if getattr(options, name):
             raise InvalidFields.of(name, "has no place in a table of MLflow's: ask for quantiles")
+    if options.adapt:
+        raise InvalidFields.of("adapt", "cannot be told of in a table of MLflow's: ask /v1/forecast")
     return options

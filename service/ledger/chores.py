@@ -1,4 +1,4 @@
-"""What the keeper does from time to time: it says how skilled the models are, and deletes what is old."""
+"""What the keeper does from time to time: it says how skilled the models are, adapts them, and deletes what is old."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 from forecaster.ledger.ledger import Ledger
-from service.ledger.orders import SKILL
+from service.ledger.orders import ADAPTION, SKILL
+from service.ledger.revision_file import written
 
-_SKILL_SECONDS, _EXPIRY_SECONDS = 5.0, 3600.0
+_SKILL_SECONDS, _ADAPTION_SECONDS, _EXPIRY_SECONDS = 5.0, 2.0, 3600.0
 _DAY = 86_400_000_000  # microseconds
 
 
 class Chores:
     """The chores of one ledger."""
 
-    def __init__(self, folder: Path, ledger: Ledger, days: float) -> None:
-        """`days` is how long forecasts and values are kept."""
-        self._folder, self._ledger, self._days = folder, ledger, days
-        self._skill_due = self._expiry_due = 0.0  # of the monotonic clock
+    def __init__(self, folder: Path, ledger: Ledger, days: float, *, adapts: bool = False) -> None:
+        """`days` is how long forecasts and values are kept, `adapts` whether factors are made of them."""
+        self._folder, self._ledger, self._days, self._adapts = folder, ledger, days, adapts
+        self._skill_due = self._adaption_due = self._expiry_due = 0.0  # of the monotonic clock
+        self._revision: int | None = None  # the one that the file has
         self._has_changed = True
 
     def note(self, num_scored: int) -> None:
@@ -36,9 +38,27 @@ class Chores:
         if now >= self._skill_due and self._has_changed:
             self._skill_due, self._has_changed = now + _SKILL_SECONDS, False
             self._write_skill()
+        if self._adapts and now >= self._adaption_due:
+            self._adapt()
+            self._adaption_due = time.monotonic() + _ADAPTION_SECONDS
 
     def _write_skill(self) -> None:
         """Writes the skill of all versions to a file, which the metrics of every worker are made of."""
-        draft = self._folder / f"{SKILL}.draft"
-        draft.write_text(json.dumps([asdict(one) for one in self._ledger.skill(by_segment=False)]))
-        draft.replace(self._folder / SKILL)
+        self._write(SKILL, json.dumps([asdict(one) for one in self._ledger.skill(by_segment=False)]).encode())
+
+    def _adapt(self) -> None:
+        """Makes stale factors anew, some at a time, and writes them to the file that every worker follows.
+
+        Whoever keeps the same database for another folder may have made them: the number in it says so.
+        """
+        self._ledger.adapt(time.time_ns() // 1000)
+        if self._ledger.adaption_number() != self._revision:
+            found = self._ledger.adaption()
+            self._write(ADAPTION, written(found))
+            self._revision = found.number
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Writes a file of the folder, of which nobody sees a part."""
+        draft = self._folder / f"{name}.draft"
+        draft.write_bytes(content)
+        draft.replace(self._folder / name)

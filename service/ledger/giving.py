@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from starlette.types import Scope
 
-from forecaster.ledger.records import Given, GivenSeries
+from forecaster.ledger.records import ADAPTION, Given, GivenSeries
 from forecaster.time.stored import counts
 from service.compute import engine
+from service.ledger.adaptions import Adaption
 from service.requests.asked import Asked
 
 _KEPT_HEADERS = frozenset({b"content-type", b"content-encoding", b"accept"})
@@ -45,8 +46,13 @@ class Said:
     content: bytes
 
 
-def record_of(asked: Asked, given: engine.Given, sent: Sent, said: Said, max_rows: int) -> Given:
-    """Gives what the ledger keeps; `max_rows` are those of a forward pass, by which the question was cut in pieces."""
+def record_of(
+    asked: Asked, given: engine.Given, sent: Sent, said: Said, max_rows: int, adaption: Adaption | None = None
+) -> Given:
+    """Gives what the ledger keeps of a forecast that has been through an adaption.
+
+    `max_rows` are those of a forward pass, by which the question was cut in pieces.
+    """
     model, forecast = asked.model, given.forecast
     return Given(
         forecast_id=said.forecast_id,
@@ -68,6 +74,7 @@ def record_of(asked: Asked, given: engine.Given, sent: Sent, said: Said, max_row
             "batches": given.batches,
             "headers": sent.headers,
             "query": sent.query,
+            **({} if adaption is None else {ADAPTION: adaption.facts}),
         },
     )
 

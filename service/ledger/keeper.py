@@ -43,9 +43,9 @@ _NICENESS = 19  # answers come first
 class Keeper:
     """Moves entries from one folder into one database."""
 
-    def __init__(self, folder: Path, ledger: Ledger, days: float) -> None:
-        """`days` is how long forecasts and values are kept."""
-        self.chores = Chores(folder, ledger, days)
+    def __init__(self, folder: Path, ledger: Ledger, days: float, *, adapts: bool = False) -> None:
+        """`days` is how long forecasts and values are kept, `adapts` whether factors are made of them."""
+        self.chores = Chores(folder, ledger, days, adapts=adapts)
         self._folder = folder
         self._ledger = ledger
         self._read: dict[str, int] = {}  # bytes of each file that are in the database, by its name without suffix
@@ -117,7 +117,7 @@ def _keep(folder: Path, orders: Orders) -> None:
         is_last = _has_ended(within_seconds=0)  # looked up first: that worker writes nothing after it
         num_moved = 0
         try:
-            keeper = keeper or Keeper(folder, _opened(orders.url), orders.days)
+            keeper = keeper or Keeper(folder, _opened(orders.url), orders.days, adapts=orders.adapts)
             num_moved = keeper.move()
             keeper.chores.do()
             num_failures = 0

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 LEDGER = "ledger"  # the folder in the home of a service
-JOURNAL, LOCK, SKILL = "journal", "keeper.lock", "skill.json"
+JOURNAL, LOCK, SKILL, ADAPTION = "journal", "keeper.lock", "skill.json", "adaption.json"
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Orders:
     folder: str
     url: str  # of the database
     days: float  # that forecasts and values are kept
+    adapts: bool = False  # whether factors are made of them
 
     @classmethod
     def read(cls, line: str) -> Orders:

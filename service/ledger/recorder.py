@@ -39,7 +39,9 @@ class Recorder:
     def __init__(self, settings: Settings, lost: Callable[[str], None] = lambda _: None) -> None:
         self._share = settings.ledger_share
         self._folder = settings.home / LEDGER
-        self._url, self._days = settings.resolved_ledger_url(), settings.ledger_days
+        self._orders = Orders(
+            str(self._folder.absolute()), settings.resolved_ledger_url(), settings.ledger_days, settings.adapt != "off"
+        )
         self._journal = Journal(self._folder / JOURNAL, settings.ledger_journal_bytes)
         self._one_at_a_time = threading.Lock()  # large replies, and values, come from threads beside the event loop
         self._lost = lost
@@ -98,9 +100,8 @@ class Recorder:
         except OSError as error:
             log.warning("keeper_not_started", extra={"fields": {"reason": str(error)}})
             return
-        orders = Orders(str(self._folder.absolute()), self._url, self._days).write()
         with suppress(BrokenPipeError):  # it ended at once, since another one is at work
-            self._pipe.write(orders.encode())
+            self._pipe.write(self._orders.write().encode())
             self._pipe.flush()
 
     @property

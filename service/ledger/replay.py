@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from forecaster.ledger.records import ADAPTION
 from forecaster.types import Forecast
 from service.app_state import Service
 from service.compute.engine import seasonal_naive
 from service.errors import CannotReplay
+from service.ledger.adaptions import Adaption
 from service.models.registry import VersionRef
 from service.models.specs import ModelSpec
 from service.models.view import ServedModel
@@ -18,6 +20,7 @@ from service.requests.asked import Asked, understood
 from service.requests.body import checked_media_type
 from service.requests.media import TABLES
 from service.requests.writing import written
+from service.settings import Adapt
 
 if TYPE_CHECKING:
     from forecaster.ledger.ledger import Kept
@@ -34,12 +37,23 @@ async def replayed(kept: Kept, service: Service, expires: float) -> bytes:
     model = await _version(kept, service, expires)
     asked = await _asked(kept, model, service, expires)
     forecast = await _forecast(kept, asked, service)
+    adaption = _adaption(kept)
+    if adaption is not None:
+        forecast = adaption.of_forecast(forecast)
     samples, wanted = None, asked.request.samples
     if wanted is not None and kept.degraded is None:
         samples = await service.engine.samples(asked, wanted, forecast)
-    answer = asked.answer(forecast, samples=samples, degraded=kept.degraded, forecast_id=kept.forecast_id)
+    answer = asked.answer(
+        forecast, samples=samples, degraded=kept.degraded, forecast_id=kept.forecast_id, adaption=adaption
+    )
     content, _ = await written(asked, answer, kept.media_type)
     return content
+
+
+def _adaption(kept: Kept) -> Adaption | None:
+    """Gives what the forecast was adapted by then, whatever the factors are now."""
+    facts = kept.execution.get(ADAPTION)
+    return None if facts is None else Adaption.kept(facts)
 
 
 async def _version(kept: Kept, service: Service, expires: float) -> ServedModel:
@@ -55,9 +69,13 @@ async def _version(kept: Kept, service: Service, expires: float) -> ServedModel:
 async def _asked(kept: Kept, model: ServedModel, service: Service, expires: float) -> Asked:
     headers, query = Headers(kept.execution["headers"]), kept.execution["query"].encode("latin-1")
     media_type = checked_media_type(headers)
+    adapt: Adapt = "always" if ADAPTION in kept.execution else "asked"  # as it was then
     if media_type in TABLES:
-        return await service.tables.understood(media_type, headers, query, kept.request, expires, lambda _: model)
-    return await to_thread(understood, headers, kept.request, expires, service.settings, lambda _: model)
+        return await service.tables.understood(
+            media_type, headers, query, kept.request, expires, lambda _: model, adapt=adapt
+        )
+    settings = service.settings.model_copy(update={"adapt": adapt})
+    return await to_thread(understood, headers, kept.request, expires, settings, lambda _: model)
 
 
 async def _forecast(kept: Kept, asked: Asked, service: Service) -> Forecast:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.datastructures import Headers
 
@@ -12,6 +12,8 @@ from forecaster.arrays import FloatArray
 from forecaster.predictor import Predictor
 from forecaster.question import Question
 from forecaster.types import Forecast
+from service.errors import InvalidFields
+from service.ledger.adaptions import Adaption
 from service.models.view import ServedModel
 from service.requests import reply, translate
 from service.requests.body import forecast_request
@@ -19,12 +21,14 @@ from service.requests.plain import plain_series_of
 from service.requests.reply import Answer
 from service.requests.translate import PanelIn, Warnings
 from service.schemas import ForecastOptions, ForecastRequest
-from service.settings import Settings
+from service.settings import Adapt, Settings
 
 if TYPE_CHECKING:
     from service.tables.stream import TableFacts
 
 FindModel = Callable[[str | None], ServedModel]
+
+Options = TypeVar("Options", bound=ForecastOptions)
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,24 @@ class Asked:
         samples: FloatArray | None = None,
         degraded: str | None = None,
         forecast_id: str | None = None,
+        adaption: Adaption | None = None,
     ) -> Answer:
         """Gives what is said of a forecast that answers the request, or part of it."""
         quantiles = self.request.quantiles
         shown = tuple(sorted(quantiles)) if quantiles else self.predictor.levels
-        return Answer(self.model, forecast, shown, self.warnings, samples, degraded, forecast_id)
+        return Answer(self.model, forecast, shown, self.warnings, samples, degraded, forecast_id, adaption)
 
 
 def understood(headers: Headers, body: bytes, expires: float, settings: Settings, find: FindModel) -> Asked:
     """Takes a body apart; every problem of the caller's making is found here."""
-    return asked_of(forecast_request(headers, body, settings), expires, settings, find)
+    return asked_of(with_adapt(forecast_request(headers, body, settings), settings.adapt), expires, settings, find)
+
+
+def with_adapt(request: Options, adapt: Adapt) -> Options:
+    """Gives a request that says whether it is to be adapted, as a service is set; InvalidFields where none is."""
+    if request.adapt and adapt == "off":
+        raise InvalidFields.of("adapt", "is switched off in this service (FORECASTER_ADAPT=off)")
+    return request.model_copy(update={"adapt": True}) if adapt == "always" and request.adapt is None else request
 
 
 def asked_of(request: ForecastRequest, expires: float, settings: Settings, find: FindModel) -> Asked:

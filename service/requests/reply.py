@@ -10,9 +10,11 @@ import numpy as np
 import orjson
 
 from forecaster.arrays import FloatArray
+from forecaster.online import ANCHOR
 from forecaster.time.frequency import TimeAxis
 from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, ends_of, level_name
+from service.ledger.adaptions import Adaption
 from service.models.view import ServedModel
 from service.requests.translate import Warnings
 from service.schemas import ForecastOptions
@@ -32,20 +34,22 @@ class Answer:
     samples: FloatArray | None = None  # [S N H]
     degraded: str | None = None  # why a fallback answered
     forecast_id: str | None = None  # in the ledger
+    adaption: Adaption | None = None  # that the forecast has been through
 
 
 def levels_of(request: ForecastOptions, levels: tuple[float, ...]) -> list[float] | None:
-    """Gives the levels that quantiles, intervals and samples need together, `levels` being the model's own.
+    """Gives the levels that quantiles, intervals, samples and adaption need together, `levels` being the model's own.
 
     None: just those.
     """
-    if not request.intervals and request.samples is None:
+    if not request.intervals and request.samples is None and not request.adapt:
         return request.quantiles
     if request.quantiles is not None and len(set(request.quantiles)) < len(request.quantiles):
         return request.quantiles  # refused as it is
     drawn = levels if request.samples is not None else ()
     ends = [end for percent in request.intervals for end in ends_of(percent)]
-    return sorted({*(request.quantiles or levels), *ends, *drawn})
+    anchor = (ANCHOR,) if request.adapt else ()
+    return sorted({*(request.quantiles or levels), *ends, *drawn, *anchor})
 
 
 def head(answer: Answer) -> dict[str, Any]:
@@ -53,6 +57,8 @@ def head(answer: Answer) -> dict[str, Any]:
     found: dict[str, Any] = {"model": named(answer.model)}
     if answer.degraded is not None:
         found["degraded"] = answer.degraded
+    if answer.adaption is not None:
+        found["adaption_revision"] = answer.adaption.revision
     return found if answer.forecast_id is None else {"id": answer.forecast_id, **found}
 
 
@@ -83,6 +89,8 @@ def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, An
             found["intervals"] = intervals_of(request.intervals, own, columns)
         if answer.samples is not None:
             found["samples"] = np.ascontiguousarray(answer.samples[position])
+        if answer.adaption is not None:
+            found["adapted_by"] = answer.adaption.sources[position]
         found["warnings"] = [warning.model_dump() for warning in answer.warnings.get(series_id, ())]
         yield found
 

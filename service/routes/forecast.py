@@ -21,6 +21,7 @@ from service.access.security import Security
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
 from service.errors import InvalidFields
+from service.ledger.adaptions import Adaption
 from service.ledger.giving import Said, Sent, record_of
 from service.openapi import FORECAST
 from service.problems import problem_body
@@ -68,7 +69,8 @@ async def _understood(scope: Scope, headers: Headers, media_type: str, body: byt
     """Gives what a request asks, read at once or beside the event loop."""
     service, query = service_of(scope), scope["query_string"]
     if media_type in TABLES:
-        return await service.tables.understood(media_type, headers, query, body, expires, service.models.find)
+        find, adapt = service.models.find, service.settings.adapt
+        return await service.tables.understood(media_type, headers, query, body, expires, find, adapt=adapt)
     if query:
         refuse_options(query)
     return await beside(
@@ -96,23 +98,40 @@ async def answered(service: Service, asked: Asked, media_type: str, write: Write
     """
     may_degrade = asked.request.fallback != "none"
     given = await service.engine.forecast(asked.predictor, asked.question, asked.expires, may_degrade=may_degrade)
+    raw = given.forecast
+    adaption = await _adaption(service, asked, is_degraded=given.degraded is not None)
+    if adaption is not None:
+        given = replace(given, forecast=adaption.of_forecast(raw))
     samples, wanted = None, asked.request.samples
     if wanted is not None and given.degraded is None:
         samples = await service.engine.samples(asked, wanted, given.forecast)
     forecast_id = None if sent is None else service.recorder.forecast_id()
-    answer = asked.answer(given.forecast, samples=samples, degraded=given.degraded, forecast_id=forecast_id)
+    answer = asked.answer(
+        given.forecast, samples=samples, degraded=given.degraded, forecast_id=forecast_id, adaption=adaption
+    )
     began = time.perf_counter()
     content, headers = await write(asked, answer, media_type)
     if sent is not None and forecast_id is not None:
-        record = record_of(asked, given, sent, Said(forecast_id, media_type, content), service.batcher.max_rows)
+        said = Said(forecast_id, media_type, content)
+        record = record_of(asked, given, sent, said, service.batcher.max_rows, adaption)
         if not await beside(asked.num_numbers > MANY_NUMBERS, service.recorder.record, record):
             content, headers = await write(asked, replace(answer, forecast_id=None), media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
     if given.degraded is None:
-        service.shadow.follow(asked, given.forecast)
+        service.shadow.follow(asked, raw)
     headers = {**headers, "Server-Timing": server_timing(given.stages, serialise)}
     return Response(content, media_type=media_type, headers=headers)
+
+
+async def _adaption(service: Service, asked: Asked, *, is_degraded: bool = False) -> Adaption | None:
+    """Gives what a forecast is to be adapted by, None where that is not asked for; a fallback stays as it is."""
+    if not asked.request.adapt:
+        return None
+    reference, series_ids = asked.model.reference, asked.question.series_ids
+    if is_degraded:
+        return Adaption.none(len(series_ids))
+    return Adaption.of(await service.adaptions.current(), reference.name, reference.version, series_ids)
 
 
 async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:
@@ -124,10 +143,13 @@ async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) 
         raise InvalidFields.of(
             "body", f"samples, fallback and roll-outs cannot be streamed: leave {LINES} out of Accept"
         )
+    adaption = await _adaption(service, asked)
     has_begun = False
     try:
         async for piece in service.engine.pieces(asked.predictor, asked.question, asked.expires):
-            answer = asked.answer(asked.question.forecast(piece.answered.value, piece.places))
+            forecast = asked.question.forecast(piece.answered.value, piece.places)
+            own = None if adaption is None else adaption.at(piece.places)
+            answer = asked.answer(forecast if own is None else own.of_forecast(forecast), adaption=own)
             lines = reply.lines(asked.request, answer)
             if not has_begun:
                 headers = [(b"content-type", LINES.encode())]

@@ -17,7 +17,7 @@ from service.schemas import ForecastOptions, ModelOptions
 
 _MOST_PARAMETERS = 200
 _LISTS = frozenset({"quantiles", "intervals"})  # numbers separated by commas, or given one by one
-_WRITTEN_AS_JSON = frozenset({"horizon", "roll_out"})  # all others are texts as they stand
+_WRITTEN_AS_JSON = frozenset({"horizon", "roll_out", "adapt"})  # all others are texts as they stand
 _OF_JSON_ALONE = frozenset({"samples"})
 
 OPTIONS = tuple(name for name in ForecastOptions.model_fields if name not in _OF_JSON_ALONE)

@@ -45,8 +45,16 @@ def headers_of(answer: Answer) -> dict[str, str]:
         "X-Model": f"{reference.name}/{reference.version}",
         "X-Forecast-Id": answer.forecast_id,
         "X-Degraded": answer.degraded,
+        "X-Adaption-Revision": _revision(answer),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _revision(answer: Answer) -> str | None:
+    """Gives the number of the factors that a forecast was adapted by, 'none' where there were none yet."""
+    if answer.adaption is None:
+        return None
+    return "none" if answer.adaption.revision is None else str(answer.adaption.revision)
 
 
 def _table(request: ForecastOptions, answer: Answer, facts: TableFacts | None) -> pyarrow.Table:
@@ -87,7 +95,14 @@ def _said(answer: Answer, facts: TableFacts | None) -> dict[str, object]:
     warnings = [
         {"id": series_id, **warning.model_dump()} for series_id, some in answer.warnings.items() for warning in some
     ]
-    return {**reply.head(answer), "warnings": warnings, "unused_columns": [] if facts is None else facts.unused}
+    sources = answer.adaption and dict(zip(answer.forecast.series_ids, answer.adaption.sources, strict=True))
+    adapted = {} if sources is None else {"adapted_by": sources}
+    return {
+        **reply.head(answer),
+        **adapted,
+        "warnings": warnings,
+        "unused_columns": [] if facts is None else facts.unused,
+    }
 
 
 def _as_stream(table: pyarrow.Table) -> bytes:

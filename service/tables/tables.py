@@ -19,10 +19,11 @@ from typing import TypeVar
 from starlette.datastructures import Headers
 
 from service.errors import DeadlineExceeded
-from service.requests.asked import Asked, FindModel, asking
+from service.requests.asked import Asked, FindModel, asking, with_adapt
 from service.requests.body import decoded
 from service.requests.media import PARQUET
-from service.settings import Settings
+from service.schemas import ForecastOptions
+from service.settings import Adapt, Settings
 from service.tables import parquet
 from service.tables.panel import to_panel
 from service.tables.query import options_of
@@ -46,10 +47,22 @@ class Tables:
         self._readers = Readers()
 
     async def understood(
-        self, media_type: str, headers: Headers, query: bytes, body: bytes, expires: float, find: FindModel
+        self,
+        media_type: str,
+        headers: Headers,
+        query: bytes,
+        body: bytes,
+        expires: float,
+        find: FindModel,
+        *,
+        adapt: Adapt = "asked",
     ) -> Asked:
-        """Gives what a table asks, until `expires` in monotonic time; every problem of its making is found here."""
-        return await self.beside(partial(self._understood, media_type, headers, query, body, expires, find), expires)
+        """Gives what a table asks, until `expires` in monotonic time; every problem of its making is found here.
+
+        `adapt` is how the service is set, for one that does not say whether it is to be adapted.
+        """
+        options = with_adapt(options_of(query), adapt)
+        return await self.beside(partial(self._understood, media_type, headers, options, body, expires, find), expires)
 
     async def beside(self, read: Callable[[], T], expires: float) -> T:
         """Gives what `read` makes of a table, beside the event loop; DeadlineExceeded where that takes too long."""
@@ -65,9 +78,15 @@ class Tables:
         self._readers.close()
 
     def _understood(
-        self, media_type: str, headers: Headers, query: bytes, body: bytes, expires: float, find: FindModel
+        self,
+        media_type: str,
+        headers: Headers,
+        options: ForecastOptions,
+        body: bytes,
+        expires: float,
+        find: FindModel,
     ) -> Asked:
-        options, settings = options_of(query), self._settings
+        settings = self._settings
         served = find(options.model)
         predictor, model = served.bundle.predictor, served.bundle.config.model
         content, names = decoded(headers, body, settings), tuple[str, ...]()

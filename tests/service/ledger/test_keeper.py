@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,3 +198,11 @@ def test_a_keeper_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> No
     (skill,) = ledger.skill()
     assert skill.num_forecasts == number
     ledger.close()
+
+
+def test_a_keeper_imports_neither_pandas_nor_what_models_need() -> None:
+    """Or it would take twice the memory, and seconds to begin and to end."""
+    told = "import sys, service.ledger.keeper; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True).stdout.split()
+    assert "sqlalchemy" in found
+    assert {"pandas", "torch", "pydantic", "forecaster.types"}.isdisjoint(found)

@@ -68,6 +68,7 @@ def test_forecasts_that_shared_a_forward_pass_come_out_the_same_alone(service: h
         {"timezone": "Europe/Berlin", "segment": "north"},
         {"series": [{**series(2)[0], "target": [*HISTORY[:30], None, *HISTORY[31:]]}]},
         {"horizon": ...},
+        {"adapt": True, "quantiles": [0.1, 0.9], "samples": {"number": 2, "seed": 0}},
     ],
 )
 def test_whatever_was_asked_comes_out_the_same(service: httpx.Client, changes: dict[str, Any]) -> None:

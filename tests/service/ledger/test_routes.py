@@ -16,6 +16,7 @@ import pytest
 
 from forecaster.ledger.scoring import outcome
 from forecaster.metrics import seasonal_scale
+from forecaster.predictor import Predictor
 from forecaster.seasons import last_season
 from service.ledger.journal import segments
 from service.ledger.orders import JOURNAL
@@ -31,9 +32,9 @@ AHEAD = "2024-01-03T12:00:00"  # the first step after the 60 hours of HISTORY
 
 
 @contextmanager
-def serving(home: Path, **settings: Any) -> Iterator[httpx.Client]:
+def serving(home: Path, predictor: Predictor | None = None, **settings: Any) -> Iterator[httpx.Client]:
     shutil.rmtree(home / "bundle", ignore_errors=True)
-    app = app_of(predictor_of(), home, ledger_share=1.0, **settings)
+    app = app_of(predictor or predictor_of(), home, ledger_share=1.0, **settings)
     with on_a_socket(app, Settings(home=home, port=0, authentication=False)) as client:
         yield client
 

@@ -12,7 +12,7 @@ from service.tables.query import OPTIONS, options_of, refuse_options
 def test_every_option_of_json_but_samples_may_be_given() -> None:
     query = (
         b"model=sales%2F7&horizon=24&frequency=W-SUN&timezone=Europe/Berlin&quantiles=0.1,0.5&intervals=80"
-        b"&roll_out=true&segment=north&fallback=seasonal_naive"
+        b"&roll_out=true&adapt=true&segment=north&fallback=seasonal_naive"
     )
     wanted = ForecastOptions(
         model="sales/7",
@@ -22,6 +22,7 @@ def test_every_option_of_json_but_samples_may_be_given() -> None:
         quantiles=[0.1, 0.5],
         intervals=[80],
         roll_out=True,
+        adapt=True,
         segment="north",
         fallback="seasonal_naive",
     )
