@@ -19,13 +19,15 @@ from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.dialects import mlflow_scoring, open_inference
+from service.jobs.desk import Desk
+from service.jobs.runner import Runner
 from service.ledger.orders import LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import anomalies, backtest, explain, forecast, health, ledger, models, webhook
+from service.routes import anomalies, backtest, explain, forecast, health, jobs, ledger, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -45,15 +47,18 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     service = _service(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.recorder.begin()
         following = asyncio.create_task(_follow(service, settled))
+        working = asyncio.create_task(Runner(app.state.service).run())
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in (following, working):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            service.desk.close()
             service.batcher.close()
             service.telemetry.close()
             service.tables.close()
@@ -72,7 +77,15 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.draining = False  # the server's to set
     problems.install(app)
     app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
-    for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
+    for router in (
+        explain.router,
+        ledger.forecasts,
+        ledger.feedback,
+        jobs.router,
+        models.router,
+        models.admin,
+        health.router,
+    ):
         app.include_router(router)
     for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
         app.include_router(router)
@@ -101,6 +114,7 @@ def _service(settings: Settings) -> Service:
         recorder=Recorder(settings, telemetry.forecasts.count_not_kept),
         shelf=Shelf(settings),
         versions=Versions(settings, registry),
+        desk=Desk(settings),
     )
 
 

@@ -11,6 +11,7 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
+from service.jobs.desk import Desk
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
 from service.models.following import Refresh
@@ -37,6 +38,7 @@ class Service:
     recorder: Recorder
     shelf: Shelf
     versions: Versions
+    desk: Desk
     next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:

@@ -87,6 +87,20 @@ def explain_operation() -> dict[str, Any]:
     return {"parameters": OF_CALLERS, "requestBody": {"required": True, "content": {JSON: content}}}
 
 
+def job_operation() -> dict[str, Any]:
+    """Describes what POST /v1/jobs/KIND reads by hand: the body of the route of that name."""
+    kinds = [{"$ref": _REFERENCE.format(model=f"{name}Request")} for name in ("Forecast", "Backtest", "Anomaly")]
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "A request that is sent again with the same one is taken in once.",
+    }
+    content = {JSON: {"schema": {"anyOf": kinds}}}
+    return {"parameters": [key, *OF_CALLERS], "requestBody": {"required": True, "content": content}}
+
+
 def _tables(description: str) -> dict[str, Any]:
     """Describes the two forms of a table."""
     schema = {"type": "string", "format": "binary", "description": description}

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
         ge=1 << 24,
         description="What may wait for that database; beyond it, forecasts are answered without id.",
     )
+    max_jobs: int = Field(32, ge=1, le=10_000, description="Jobs of one kind that a key may have under way.")
+    job_days: float = Field(
+        7.0, gt=0, le=36_500, description="How long jobs and their results are kept; `ledger_days` where that is less."
+    )
+    job_seconds: float = Field(3600.0, gt=0, description="How long one job may be computed.")
     traces: Literal["auto", "otlp", "none"] = Field(
         "auto",
         validation_alias=AliasChoices("traces", "FORECASTER_TRACES", "OTEL_TRACES_EXPORTER"),
@@ -186,6 +191,11 @@ class Settings(BaseSettings):
         if self.ledger_url is not None:
             return self.ledger_url.get_secret_value()
         return f"sqlite:///{self.home.absolute() / 'ledger' / 'ledger.db'}"
+
+    @property
+    def job_kept_seconds(self) -> float:
+        """How long a job is kept."""
+        return min(self.job_days, self.ledger_days) * 86_400
 
     def resolved_registry_uri(self) -> str:
         """Gives the registry to use."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -67,4 +68,31 @@ actuals = Table(
     Column("value", Double),  # none: taken back
     Column("received", BigInteger, nullable=False),
     Index("actuals_by_received", "received"),
+)
+
+# Work that somebody has asked for, and comes back for.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),  # they ascend with time
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),  # microseconds since 1970, UTC, as all times of a job
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    Column("expires", BigInteger, nullable=False),
+    Column("lease_by", String(128)),  # who is at it
+    Column("lease_until", BigInteger),  # of a pending job: it is not begun before
+    Column("attempts", Integer, nullable=False),
+    Column("progress", Double, nullable=False),  # from 0 to 1
+    Column("request", LargeBinary, nullable=False),  # zstd
+    Column("result", LargeBinary),  # zstd
+    Column("problem", Text),  # JSON
+    Column("idempotency", String(64)),  # digest of the key that its client gave it
+    Column("digest", String(64), nullable=False),  # of kind and request
+    UniqueConstraint("owner", "idempotency", name="jobs_by_idempotency"),
+    Index("jobs_by_owner", "owner", "id"),
+    Index("jobs_by_state", "state", "kind", "id"),
+    Index("jobs_by_expires", "expires"),
 )

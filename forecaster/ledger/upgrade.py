@@ -23,6 +23,8 @@ def upgrade(ledger: Ledger) -> None:
         with ledger.engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA user_version = 0")  # a write: whoever comes second waits here
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:

@@ -44,7 +44,7 @@ class AnswerEndpoint(Generic[R]):
         understand: Callable[[Headers, bytes, Settings, FindModel], RollingAsked[R]],
         encode: Callable[[RollingAsked[R], Rolled], bytes],
     ) -> None:
-        self._schema, self._understand, self._encode = schema, understand, encode
+        self._schema, self.understand, self._encode = schema, understand, encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -55,13 +55,14 @@ class AnswerEndpoint(Generic[R]):
         with service.admission.admitted(expires):
             body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
             async with while_connected(receive):
-                asked = await asyncio.to_thread(self._understand, headers, body, service.settings, service.models.find)
+                asked = await asyncio.to_thread(self.understand, headers, body, service.settings, service.models.find)
                 security: Security = scope["app"].state.security
                 security.charge(scope["state"]["principal"], asked.cost_points, asked.question.horizon)
-                response = await self._response(service, asked, expires)
+                response = await self.answered(service, asked, expires)
         await response(scope, receive, send)
 
-    async def _response(self, service: Service, asked: RollingAsked[R], expires: float) -> Response:
+    async def answered(self, service: Service, asked: RollingAsked[R], expires: float) -> Response:
+        """Has the model answer what was understood, and counts that; raises what `Engine.pieces` raises."""
         rolled, stages = await rolled_by(service.engine, asked, expires)
         began = time.perf_counter()
         content = await self._encoded(asked, rolled, expires)

@@ -33,6 +33,15 @@ from service.errors.framing import (
     RequestTooSlow,
     TargetTooLong,
 )
+from service.errors.jobs import (
+    JobCancelled,
+    JobDone,
+    JobGivenUp,
+    JobNotDone,
+    KeyReused,
+    TooManyJobs,
+    UnknownJob,
+)
 
 __all__ = [
     "MAX_FIELDS",
@@ -55,6 +64,11 @@ __all__ = [
     "InvalidJson",
     "InvalidTable",
     "InvalidTarget",
+    "JobCancelled",
+    "JobDone",
+    "JobGivenUp",
+    "JobNotDone",
+    "KeyReused",
     "LedgerDown",
     "LedgerFull",
     "MissingCovariate",
@@ -68,8 +82,10 @@ __all__ = [
     "Stuck",
     "TargetTooLong",
     "TooManyConnections",
+    "TooManyJobs",
     "Unauthorized",
     "UnknownForecast",
+    "UnknownJob",
     "UnknownModel",
     "UnsupportedMediaType",
     "VersionUnavailable",

@@ -7,10 +7,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
-from service.ledger.orders import SKILL
+from service.ledger.orders import JOBS, SKILL
 
-_SKILL_SECONDS, _EXPIRY_SECONDS = 5.0, 3600.0
+_SKILL_SECONDS, _EXPIRY_SECONDS, _JOBS_SECONDS = 5.0, 3600.0, 60.0
 _DAY = 86_400_000_000  # microseconds
 
 
@@ -20,7 +21,8 @@ class Chores:
     def __init__(self, folder: Path, ledger: Ledger, days: float) -> None:
         """`days` is how long forecasts and values are kept."""
         self._folder, self._ledger, self._days = folder, ledger, days
-        self._skill_due = self._expiry_due = 0.0  # of the monotonic clock
+        self._jobs = Jobs(ledger)
+        self._skill_due = self._expiry_due = self._jobs_due = 0.0  # of the monotonic clock
         self._has_changed = True
 
     def note(self, num_scored: int) -> None:
@@ -32,7 +34,12 @@ class Chores:
         now = time.monotonic()
         if now >= self._expiry_due:
             self._expiry_due = now + _EXPIRY_SECONDS
+            self._jobs.expire()
             self._has_changed = self._ledger.expire(int(time.time() * 1e6 - self._days * _DAY)) > 0 or self._has_changed
+        if now >= self._jobs_due:
+            self._jobs_due = now + _JOBS_SECONDS
+            if self._jobs.num_open():  # perhaps of a service elsewhere, which is no more
+                (self._folder / JOBS).touch()
         if now >= self._skill_due and self._has_changed:
             self._skill_due, self._has_changed = now + _SKILL_SECONDS, False
             self._write_skill()

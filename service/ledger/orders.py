@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 LEDGER = "ledger"  # the folder in the home of a service
 JOURNAL, LOCK, SKILL = "journal", "keeper.lock", "skill.json"
+JOBS = "jobs.news"  # touched when there may be jobs to do
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -20,30 +17,11 @@ from forecaster.ledger.tables import metadata
 from forecaster.ledger.upgrade import upgrade
 from forecaster.metrics import score
 from tests.ledger.factories import LEVELS, given, given_series, observed
-from tests.stack.servers import postgres
 
 NAN = float("nan")
 # Off by 1 and by 4, scale 2; the naive says 2 and 6: off by 9 and 18. The first is within +/- 2, the second is not.
 BOTH_STEPS = Outcome(2, mase=(0.5 + 2.0) / 2, naive_mase=(4.5 + 9.0) / 2, num_within=1)
 FIRST_STEP = Outcome(1, mase=0.5, naive_mase=4.5, num_within=1)
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.stack)])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    is_sqlite = request.param == "sqlite"
-    found = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}" if is_sqlite else request.getfixturevalue("postgres_url"))
-    with found.engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
-    upgrade(found)
-    yield found
-    found.close()
 
 
 def outcome_of(ledger: Ledger, forecast_id: str = "f1") -> Outcome:

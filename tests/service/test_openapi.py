@@ -14,8 +14,8 @@ from service.openapi import FORECAST
 from service.schemas import ForecastRequest
 from service.settings import Settings
 
-# Nobody reads the answer to a client that is gone; the other one is of replays alone.
-UNSEEN = {errors.ClientGone, errors.CannotReplay}
+# Nobody reads the answer to a client that is gone; the others are of replays and of jobs alone.
+UNSEEN = {errors.ClientGone, errors.CannotReplay, errors.JobNotDone, errors.JobCancelled, errors.JobDone}
 
 
 @pytest.fixture(scope="module")
