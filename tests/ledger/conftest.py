@@ -14,7 +14,7 @@ from forecaster.ledger.upgrade import upgrade
 from tests.stack.servers import postgres
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url

@@ -28,7 +28,7 @@ from tests.stack.servers import postgres
 pytestmark = pytest.mark.slow
 
 # Thousands of forward passes of one window each: seconds, within which somebody can be killed.
-LONG = {"num_windows": 2000, "step_size": 1, "horizon": 2}
+LONG = {"num_windows": 1000, "step_size": 1, "horizon": 2}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,7 @@ def long_backtest() -> dict[str, Any]:
 def settings(ledger_url: str) -> dict[str, Any]:
     registry = "http://127.0.0.1:1"
     fixed = {"registry_uri": registry, "ledger_share": 0.0, "max_batch": 1, "runtime": "eager", "max_jobs": 100}
+    fixed |= {"deadline_seconds": 300}
     return {"ledger_url": ledger_url, **fixed}
 
 
@@ -78,7 +79,7 @@ def jobs_in(ledger_url: str) -> Iterator[Jobs]:
 
 
 def client_of(service: Serving) -> httpx.Client:
-    return httpx.Client(base_url=service.url, timeout=60)
+    return httpx.Client(base_url=service.url, timeout=300)
 
 
 def test_a_job_whose_service_is_killed_is_done_by_the_next_one(tmp_path: Path, ledger_url: str) -> None:
