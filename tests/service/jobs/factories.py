@@ -57,7 +57,7 @@ def awaited(
     client: httpx.Client,
     job: dict[str, Any],
     is_so: Callable[[dict[str, Any]], bool] = lambda job: job["finished"] is not None,
-    seconds: float = 60.0,
+    seconds: float = 250.0,
 ) -> dict[str, Any]:
     """Waits until a job is as it should be, by default until it has ended; gives it as it is then."""
     end, pause = time.monotonic() + seconds, threading.Event()

@@ -25,7 +25,7 @@ from service.models.specs import ModelSpec
 from tests.service.jobs.factories import awaited, result
 from tests.stack.servers import postgres
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Thousands of forward passes of one window each: seconds, within which somebody can be killed.
 LONG = {"num_windows": 1000, "step_size": 1, "horizon": 2}

@@ -33,7 +33,7 @@ each_kind = pytest.mark.parametrize("kind", BODIES)
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("home")) as client:
+    with serving(tmp_path_factory.mktemp("home"), max_queue_seconds=30.0) as client:  # nobody is turned away
         yield client
 
 
