@@ -29,10 +29,6 @@ JOBS = (
     to("anomalies", fields("a job for anomalies with a horizon", valid(quantiles=...), "horizon")),
     to("forecast", refused("a job of another frequency than the model's", "frequency-mismatch", valid(frequency="D"))),
     to(
-        "forecast",
-        refused("a job for samples of a model that draws none", "no-templates", valid(samples={"number": 1})),
-    ),
-    to(
         "forecast", BadRequest("a job for a model that is not served", 404, "unknown-model", encoded(valid(model="no")))
     ),
     to("forecast", BadRequest("a job of something that is not JSON", 400, "invalid-json", _VALID[:-1])),
