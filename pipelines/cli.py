@@ -202,14 +202,20 @@ def store(folder: Path, as_json: bool, **flags: Any) -> None:
 @click.option("--cron", required=True, help="Five fields in UTC, such as '0 3 * * mon-fri'.")
 def schedule(configs: tuple[Path, ...], cron: str) -> None:
     """Train and promote the models of some config files on a schedule, until stopped."""
-    import logging
-
     from pipelines.schedule import build_scheduler
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    _log_to_standard_error()
     build_scheduler(Environment.read(), configs, cron).start()
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End when there is no job left.")
+def work(once: bool) -> None:
+    """Do the jobs that the service has left for whoever trains, one at a time, until stopped."""
+    from pipelines.worker import work as work_on
+
+    _log_to_standard_error()
+    work_on(Environment.read(), once=once)
 
 
 @click.command("signing-key")
@@ -244,6 +250,14 @@ def doctor(as_json: bool) -> None:
     echo({"checks": [check.as_dict() for check in checks]}, lines, as_json=as_json)
     if not all(check.ok for check in checks):
         raise click.exceptions.Exit(5)
+
+
+def _log_to_standard_error() -> None:
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _levels(text: str | None) -> list[float] | None:

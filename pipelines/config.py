@@ -107,6 +107,7 @@ class Environment(Config):
     verifying_keys: tuple[str, ...] = Field(
         (), description="FORECASTER_VERIFYING_KEYS: public keys, one of which must have signed a version that is read."
     )
+    ledger_url: str = Field("", description="FORECASTER_LEDGER_URL. Default: SQLite in `home`.", repr=False)
     code_commit: str | None = Field(
         None, description="FORECASTER_CODE_COMMIT: of the code, where it is no git checkout."
     )
@@ -126,6 +127,8 @@ class Environment(Config):
             tracking_uri=uri,
             signing_key_file=Path(key_file) if key_file else None,
             verifying_keys=verifying,
+            ledger_url=os.environ.get("FORECASTER_LEDGER_URL")
+            or f"sqlite:///{home.absolute() / 'ledger' / 'ledger.db'}",
             code_commit=os.environ.get("FORECASTER_CODE_COMMIT") or None,
         )
 

@@ -24,10 +24,11 @@ from service.jobs.runner import Runner
 from service.ledger.orders import LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
+from service.models.finetuned import FinetunedModels
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import anomalies, backtest, explain, forecast, health, jobs, ledger, models, webhook
+from service.routes import anomalies, backtest, explain, finetune, forecast, health, jobs, ledger, models, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -77,15 +78,9 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.draining = False  # the server's to set
     problems.install(app)
     app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
-    for router in (
-        explain.router,
-        ledger.forecasts,
-        ledger.feedback,
-        jobs.router,
-        models.router,
-        models.admin,
-        health.router,
-    ):
+    for router in (explain.router, ledger.forecasts, ledger.feedback, jobs.router, finetune.router):
+        app.include_router(router)
+    for router in (models.router, models.admin, health.router):
         app.include_router(router)
     for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
         app.include_router(router)
@@ -101,7 +96,7 @@ def _service(settings: Settings) -> Service:
     registry, telemetry = Registry(settings), _telemetry(settings)
     models = Models(settings, registry)
     batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
-    engine = Engine(batcher)
+    engine, desk = Engine(batcher), Desk(settings)
     return Service(
         settings,
         models=models,
@@ -114,7 +109,8 @@ def _service(settings: Settings) -> Service:
         recorder=Recorder(settings, telemetry.forecasts.count_not_kept),
         shelf=Shelf(settings),
         versions=Versions(settings, registry),
-        desk=Desk(settings),
+        desk=desk,
+        finetuned=FinetunedModels(settings, registry, desk.tuned),
     )
 
 

@@ -14,6 +14,7 @@ from service.compute.shadow import Shadow
 from service.jobs.desk import Desk
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
+from service.models.finetuned import FinetunedModels
 from service.models.following import Refresh
 from service.models.models import Models
 from service.models.next_look import NextLook
@@ -39,6 +40,7 @@ class Service:
     shelf: Shelf
     versions: Versions
     desk: Desk
+    finetuned: FinetunedModels
     next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from service.explain.schemas import ExplainRequest
+from service.finetune.schemas import FinetuneRequest
 from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
 from service.requests.media import ARROW, JSON, LINES, PARQUET
@@ -87,9 +88,9 @@ def explain_operation() -> dict[str, Any]:
     return {"parameters": OF_CALLERS, "requestBody": {"required": True, "content": {JSON: content}}}
 
 
-def job_operation() -> dict[str, Any]:
-    """Describes what POST /v1/jobs/KIND reads by hand: the body of the route of that name."""
-    kinds = [{"$ref": _REFERENCE.format(model=f"{name}Request")} for name in ("Forecast", "Backtest", "Anomaly")]
+def job_operation(*schemas: str) -> dict[str, Any]:
+    """Describes what a route reads by hand that takes in a job whose body is of one of these schemas."""
+    kinds = [{"$ref": _REFERENCE.format(model=name)} for name in schemas]
     key = {
         "name": "Idempotency-Key",
         "in": "header",
@@ -219,6 +220,7 @@ def install(app: FastAPI, operations: Sequence[Operation] = ()) -> None:
                     (ActualsIn, "validation"),
                     (ForecastReply, "serialization"),
                     (ExplainRequest, "validation"),
+                    (FinetuneRequest, "validation"),
                     (Problem, "serialization"),
                     *((each.request, "validation") for each in operations),
                     *((each.reply, "serialization") for each in operations),

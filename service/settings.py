@@ -110,6 +110,9 @@ class Settings(BaseSettings):
         7.0, gt=0, le=36_500, description="How long jobs and their results are kept; `ledger_days` where that is less."
     )
     job_seconds: float = Field(3600.0, gt=0, description="How long one job may be computed.")
+    max_finetuned: int = Field(10, ge=0, description="Fine-tuned models that a key may have.")
+    max_finetune_steps: int = Field(2000, ge=1, description="Steps of training that one of them may take.")
+    max_finetuned_held: int = Field(4, ge=1, description="Of them, how many a worker holds in memory at once.")
     traces: Literal["auto", "otlp", "none"] = Field(
         "auto",
         validation_alias=AliasChoices("traces", "FORECASTER_TRACES", "OTEL_TRACES_EXPORTER"),

@@ -59,6 +59,7 @@ def tables() -> dict[str, str]:
         "Explanations": bad_explain.EXPLANATIONS,
         "Backtests and anomalies": bad_answers.ANSWERS,
         "Jobs": bad_jobs.JOBS,
+        "Fine-tuning": bad_jobs.FINETUNES,
         "Encodings": bad_headers.ENCODINGS,
         "Deadlines": bad_headers.DEADLINES,
         "Keys": bad_headers.KEYS,

@@ -45,6 +45,8 @@ class Refusal(StrEnum):
 
     TOO_MANY = "too-many"
     KEY_REUSED = "key-reused"
+    NAME_TAKEN = "name-taken"
+    TOO_MANY_MODELS = "too-many-models"
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,15 @@ class NewJob:
     request: bytes
     expires: int  # microseconds since 1970, UTC
     idempotency_key: str | None = None
+    sent: bytes | None = None  # what its client sent, where `request` was made of it
     created: int = field(default_factory=now_microseconds)
     job_id: str = field(default_factory=new_id)
 
     @property
     def digest(self) -> str:
         """What two jobs share that ask for the same."""
-        return hashlib.sha256(self.kind.encode() + b"\0" + self.request).hexdigest()
+        sent = self.request if self.sent is None else self.sent
+        return hashlib.sha256(self.kind.encode() + b"\0" + sent).hexdigest()
 
     @property
     def idempotency(self) -> str | None:

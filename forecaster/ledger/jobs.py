@@ -21,11 +21,14 @@ import sqlalchemy as sa
 import zstandard
 
 from forecaster.ledger.failures import told
+from forecaster.ledger.finetuned import Finetuned
 from forecaster.ledger.job import OPEN, Claimed, Job, JobState, Lease, NewJob, Refusal, now_microseconds, read_problem
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.tables import jobs
+from forecaster.ledger.tables import finetuned, jobs
 
 MOST_ATTEMPTS = 3  # then whatever ends its workers is in the job
+
+Beside = Callable[[sa.Connection, NewJob], Refusal | None]
 
 _c = jobs.c
 _FACTS = (_c.id, _c.kind, _c.owner, _c.state, _c.created, _c.started, _c.finished, _c.expires, _c.attempts)
@@ -38,18 +41,26 @@ class Jobs:
 
     def __init__(self, ledger: Ledger, clock: Callable[[], int] = now_microseconds) -> None:
         self._engine = ledger.engine
+        self.models = Finetuned(ledger)
         self._clock = clock
 
     def is_made(self) -> bool:
-        """Says whether the table is there."""
+        """Says whether the tables are there, the newest one included."""
         with told(), self._engine.connect() as connection:
-            return sa.inspect(connection).has_table(jobs.name)
+            return sa.inspect(connection).has_table(finetuned.name)
 
-    def add(self, new: NewJob, most_open: int, accept: Callable[[], None] = lambda: None) -> Job | Refusal:
+    def add(
+        self,
+        new: NewJob,
+        most_open: int,
+        accept: Callable[[], None] = lambda: None,
+        beside: Beside = lambda _, __: None,
+    ) -> Job | Refusal:
         """Takes a job in, or gives the one that its owner asked for by the same idempotency key.
 
         `accept` is called once it is clear that the job is new and that its owner has fewer than `most_open` of its
-        kind that are not done; what it raises is raised, and nothing is taken in.
+        kind that are not done; what it raises is raised, and nothing is taken in. `beside` writes what belongs to it
+        in the same transaction, or gives why that cannot be.
         """
         with self._writing() as connection:
             self._take_turn(connection, new.owner)
@@ -59,6 +70,9 @@ class Jobs:
             mine = sa.and_(_c.owner == new.owner, _c.kind == new.kind, _c.state.in_(OPEN))
             if connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() >= most_open:
                 return Refusal.TOO_MANY
+            refusal = beside(connection, new)
+            if refusal is not None:
+                return refusal
             accept()
             row = connection.execute(sa.insert(jobs).values(_row(new)).returning(*_SHOWN)).mappings().one()
         return _job(row)
@@ -129,14 +143,30 @@ class Jobs:
         until = self._clock() + round(lease.seconds * _SECOND)
         return self._update(_held(job_id, lease.by), lease_until=until, progress=progress)
 
-    def succeed(self, job_id: str, by: str, result: bytes, keep_seconds: float) -> bool:
-        """Ends a job with its result; False where it is not one's own any more, or was cancelled."""
+    def succeed(
+        self,
+        job_id: str,
+        by: str,
+        result: bytes,
+        keep_seconds: float,
+        beside: Callable[[sa.Connection], None] = lambda _: None,
+    ) -> bool:
+        """Ends a job with its result; False where it is not one's own any more, or was cancelled.
+
+        `beside` writes what belongs to it in the same transaction.
+        """
         packed = zstandard.compress(result, 1)
-        return self._finish(job_id, by, keep_seconds, state=JobState.SUCCEEDED, result=packed, progress=1.0)
+        ended = self._ended(keep_seconds, state=JobState.SUCCEEDED, result=packed, progress=1.0)
+        with self._writing() as connection:
+            is_mine = connection.execute(sa.update(jobs).where(_held(job_id, by)).values(**ended)).rowcount > 0
+            if is_mine:
+                beside(connection)
+        return is_mine
 
     def fail(self, job_id: str, by: str, problem: Mapping[str, Any], keep_seconds: float) -> bool:
         """Ends a job with the problem that it ran into; False where `succeed` gives that."""
-        return self._finish(job_id, by, keep_seconds, state=JobState.FAILED, problem=json.dumps(dict(problem)))
+        ended = self._ended(keep_seconds, state=JobState.FAILED, problem=json.dumps(dict(problem)))
+        return self._update(_held(job_id, by), **ended)
 
     def release(self, job_id: str, by: str, pause_seconds: float) -> bool:
         """Gives a job back as if it had not been begun, not to be taken before a pause is over."""
@@ -193,10 +223,9 @@ class Jobs:
         else:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(owner.encode()))))
 
-    def _finish(self, job_id: str, by: str, keep_seconds: float, **values: Any) -> bool:
+    def _ended(self, keep_seconds: float, **values: Any) -> dict[str, Any]:
         now = self._clock()
-        values |= {"finished": now, "expires": now + round(keep_seconds * _SECOND), "lease_until": None}
-        return self._update(_held(job_id, by), **values)
+        return {**values, "finished": now, "expires": now + round(keep_seconds * _SECOND), "lease_until": None}
 
     def _update(self, which: sa.ColumnElement[bool], **values: Any) -> bool:
         with self._writing() as connection:

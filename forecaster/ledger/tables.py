@@ -96,3 +96,26 @@ jobs = Table(
     Index("jobs_by_state", "state", "kind", "id"),
     Index("jobs_by_expires", "expires"),
 )
+
+# Models that were trained further on the data of a key, which alone may use them.
+finetuned = Table(
+    "finetuned",
+    metadata,
+    Column("name", String(128), primary_key=True),  # of the registered model
+    Column("owner", String(64), nullable=False),
+    Column("job_id", String(32), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("base", String(128), nullable=False),
+    Column("base_version", String(64), nullable=False),
+    Column("frequency", String(32), nullable=False),
+    Column("max_steps", Integer, nullable=False),
+    Column("trained_blocks", Integer),
+    # What came of it; nothing while its job is under way.
+    Column("version", String(64)),
+    Column("digest", String(80)),
+    Column("num_steps", Integer),
+    Column("validation_loss", Double),
+    Column("metrics", Text),  # JSON
+    Column("deleted", BigInteger),
+    Index("finetuned_by_owner", "owner", "name"),
+)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from forecaster.rolling import Rolled
-from service.access.security import Security
+from service.access.security import Principal, Security
 from service.answers.asked import R, RollingAsked
 from service.app_state import Service, service_of
 from service.compute.engine import Engine, Given, Stages
@@ -55,9 +55,14 @@ class AnswerEndpoint(Generic[R]):
         with service.admission.admitted(expires):
             body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
             async with while_connected(receive):
-                asked = await asyncio.to_thread(self.understand, headers, body, service.settings, service.models.find)
                 security: Security = scope["app"].state.security
-                security.charge(scope["state"]["principal"], asked.cost_points, asked.question.horizon)
+                principal: Principal = scope["state"]["principal"]
+
+                async def ask(find: FindModel) -> RollingAsked[R]:
+                    return await asyncio.to_thread(self.understand, headers, body, service.settings, find)
+
+                asked = await service.finetuned.asking(service.models, principal.key_id, expires, ask)
+                security.charge(principal, asked.cost_points, asked.question.horizon)
                 response = await self.answered(service, asked, expires)
         await response(scope, receive, send)
 

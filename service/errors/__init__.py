@@ -39,7 +39,9 @@ from service.errors.jobs import (
     JobGivenUp,
     JobNotDone,
     KeyReused,
+    NameTaken,
     TooManyJobs,
+    TooManyModels,
     UnknownJob,
 )
 
@@ -73,6 +75,7 @@ __all__ = [
     "LedgerFull",
     "MissingCovariate",
     "ModelNotFinite",
+    "NameTaken",
     "NotAcceptable",
     "NotReady",
     "Overloaded",
@@ -83,6 +86,7 @@ __all__ = [
     "TargetTooLong",
     "TooManyConnections",
     "TooManyJobs",
+    "TooManyModels",
     "Unauthorized",
     "UnknownForecast",
     "UnknownJob",

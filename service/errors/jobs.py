@@ -24,6 +24,18 @@ class KeyReused(ServiceError):
     status, code = 422, "idempotency-key-reused"
 
 
+class TooManyModels(ServiceError):
+    """This key has as many fine-tuned models as it may have."""
+
+    status, code = 409, "too-many-models"
+
+
+class NameTaken(ServiceError):
+    """A fine-tuned model has that name already."""
+
+    status, code = 409, "name-taken"
+
+
 class JobNotDone(ServiceError):
     """The job has no result yet."""
 

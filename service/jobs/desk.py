@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.job import Job, NewJob, Refusal
-from service.errors import KeyReused, LedgerDown, TooManyJobs, UnknownJob
+from service.errors import KeyReused, LedgerDown, NameTaken, TooManyJobs, TooManyModels, UnknownJob
 from service.ledger.orders import JOBS, LEDGER
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from forecaster.ledger.finetune_order import FinetuneOrder
+    from forecaster.ledger.finetuned import Tuned
     from forecaster.ledger.jobs import Jobs
     from forecaster.ledger.ledger import Ledger
 
@@ -35,21 +37,22 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self._url, self._folder = settings.resolved_ledger_url(), settings.home / LEDGER
-        self._most_open = settings.max_jobs
+        self._most_open, self._most_models = settings.max_jobs, settings.max_finetuned
         self._kept_seconds = settings.job_kept_seconds
         self._threads = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="jobs")
         self._opening = threading.Lock()
         self._ledger: Ledger | None = None
         self.arrived = asyncio.Event()  # a job, at this worker
 
-    async def take_in(
-        self, kind: str, owner: str, request: bytes, key: str | None, accept: Callable[[], None], expires: float
-    ) -> Job:
+    def new(self, kind: str, owner: str, request: bytes, key: str | None, sent: bytes | None = None) -> NewJob:
+        """Gives a job that could be taken in; `key` is the idempotency key of its client."""
+        return NewJob(kind, owner, request, time.time_ns() // 1000 + round(self._kept_seconds * 1e6), key, sent)
+
+    async def take_in(self, new: NewJob, accept: Callable[[], None], expires: float) -> Job:
         """Writes a job down, or finds the one that was asked for by the same idempotency key; then it is not lost.
 
         `accept` is called before a new one is written; what it raises is raised. TooManyJobs, KeyReused.
         """
-        new = NewJob(kind, owner, request, time.time_ns() // 1000 + round(self._kept_seconds * 1e6), key)
 
         def add(jobs: Jobs) -> Job | Refusal:
             self._touch()
@@ -57,12 +60,40 @@ class Desk:
             self._touch()
             return added
 
-        added = await self.ask(add, expires)
+        job = self._taken(await self.ask(add, expires))
+        self.arrived.set()
+        return job
+
+    async def order(
+        self, new: NewJob, order: FinetuneOrder, frequency: str, accept: Callable[[], None], expires: float
+    ) -> Job:
+        """Writes a job for whoever trains down, and reserves the name of its model. NameTaken, TooManyModels too."""
+
+        def add(jobs: Jobs) -> Job | Refusal:
+            from forecaster.ledger.finetuned import reserve
+
+            return jobs.add(
+                new,
+                self._most_open,
+                accept,
+                lambda connection, new: reserve(connection, new, order, frequency, self._most_models),
+            )
+
+        return self._taken(await self.ask(add, expires))
+
+    async def tuned(self, name: str, owner: str, expires: float) -> Tuned | None:
+        """Gives a fine-tuned model of an owner, None where there is none."""
+        return await self.ask(lambda jobs: jobs.models.named(name, owner), expires)
+
+    def _taken(self, added: Job | Refusal) -> Job:
         if added is Refusal.TOO_MANY:
             raise TooManyJobs(f"{self._most_open} jobs of this key are not done yet, more may not wait")
+        if added is Refusal.TOO_MANY_MODELS:
+            raise TooManyModels(f"this key may have {self._most_models} fine-tuned models: delete one")
+        if added is Refusal.NAME_TAKEN:
+            raise NameTaken("a fine-tuned model has this name, or one that is not deleted everywhere yet")
         if isinstance(added, Refusal):
             raise KeyReused("this Idempotency-Key was sent with another request before")
-        self.arrived.set()
         return added
 
     async def job(self, job_id: str, owner: str, expires: float) -> Job:

@@ -10,10 +10,11 @@ from typing import Any, Literal
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from service.answers.asked import RollingAsked
 from service.answers.endpoint import AnswerEndpoint
 from service.app_state import Service
 from service.ledger.giving import Sent
-from service.requests.asked import understood
+from service.requests.asked import Asked, FindModel, understood
 from service.requests.media import JSON
 from service.requests.writing import written
 from service.routes.anomalies import ENDPOINT as ANOMALIES
@@ -37,11 +38,14 @@ class Understood:
     answer: Callable[[Service], Awaitable[Response]]
 
 
-Understand = Callable[[Service, bytes, float], Awaitable[Understood]]  # the body, and until when to answer
+Understand = Callable[[Service, bytes, str, float], Awaitable[Understood]]  # the body, whose it is, and until when
 
 
-async def _forecast(service: Service, body: bytes, expires: float) -> Understood:
-    asked = await asyncio.to_thread(understood, _HEADERS, body, expires, service.settings, service.models.find)
+async def _forecast(service: Service, body: bytes, owner: str, expires: float) -> Understood:
+    async def ask(find: FindModel) -> Asked:
+        return await asyncio.to_thread(understood, _HEADERS, body, expires, service.settings, find)
+
+    asked = await service.finetuned.asking(service.models, owner, expires, ask)
     if asked.request.samples is not None:
         asked.predictor.checked_templates()
 
@@ -52,8 +56,11 @@ async def _forecast(service: Service, body: bytes, expires: float) -> Understood
 
 
 def _rolling(endpoint: AnswerEndpoint[Any]) -> Understand:
-    async def understand(service: Service, body: bytes, expires: float) -> Understood:
-        asked = await asyncio.to_thread(endpoint.understand, _HEADERS, body, service.settings, service.models.find)
+    async def understand(service: Service, body: bytes, owner: str, expires: float) -> Understood:
+        async def ask(find: FindModel) -> RollingAsked[Any]:
+            return await asyncio.to_thread(endpoint.understand, _HEADERS, body, service.settings, find)
+
+        asked = await service.finetuned.asking(service.models, owner, expires, ask)
 
         async def answer(by: Service) -> Response:
             return await endpoint.answered(by, asked, expires)

@@ -36,6 +36,7 @@ T = TypeVar("T")
 _KINDS = tuple(KINDS)
 _LEASE_SECONDS, _RENEWAL_SECONDS = 15.0, 2.0
 _LOOK_SECONDS, _OPEN_SECONDS = 0.5, 2.0  # between looks for news, and while jobs are under way elsewhere
+_DOWN_SECONDS = 10.0  # while the database is down
 _AGAIN_SECONDS = 5.0  # until a job is tried again that could not be done just now
 _DATABASE_SECONDS = 30.0
 _SAVING_TRIES = 5
@@ -54,20 +55,20 @@ class Runner:
         seen: int | None = None
         has_open = False
         while True:
-            news = self._desk.news()
+            pause, news = _LOOK_SECONDS, self._desk.news()
             if (has_open or news != seen) and self._service.models.is_ready:
                 try:
                     while await self._do_next():
                         pass
                     has_open = await self._ask(lambda jobs: jobs.num_open(_KINDS)) > 0
-                    seen = news
+                    seen, pause = news, _OPEN_SECONDS if has_open else _LOOK_SECONDS
                 except LedgerDown as error:
-                    has_open = True
+                    has_open, pause = True, _DOWN_SECONDS
                     log.warning("jobs_unavailable", extra={"fields": {"reason": str(error)}})
                 except Exception:
-                    has_open = True
+                    has_open, pause = True, _DOWN_SECONDS
                     log.exception("jobs_failed")
-            await self._pause(_OPEN_SECONDS if has_open else _LOOK_SECONDS)
+            await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -114,7 +115,9 @@ class Runner:
     async def _answer(self, claimed: Claimed, background: Background) -> bytes:
         """Gives the bytes that the route would answer with at once."""
         expires = time.monotonic() + self._service.settings.job_seconds
-        understood = await KINDS[cast(KindName, claimed.job.kind)](self._service, claimed.request, expires)
+        understood = await KINDS[cast(KindName, claimed.job.kind)](
+            self._service, claimed.request, claimed.job.owner, expires
+        )
         background.num_rows = understood.num_rows
         by = replace(self._service, engine=Engine(background))
         return bytes((await understood.answer(by)).body)

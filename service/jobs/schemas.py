@@ -39,13 +39,14 @@ def told(job: Job) -> JobOut:
         kind=job.kind,
         status=job.state.value,
         progress=job.progress,
-        created=_time(job.created),
-        started=None if job.started is None else _time(job.started),
-        finished=None if job.finished is None else _time(job.finished),
-        expires=_time(job.expires),
+        created=time_text(job.created),
+        started=None if job.started is None else time_text(job.started),
+        finished=None if job.finished is None else time_text(job.finished),
+        expires=time_text(job.expires),
         error=None if job.problem is None else Problem.model_validate(job.problem),
     )
 
 
-def _time(microseconds: int) -> str:
+def time_text(microseconds: int) -> str:
+    """Gives a time of the ledger as ISO 8601."""
     return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat().replace("+00:00", "Z")

@@ -25,7 +25,7 @@ from service.ledger.giving import Said, Sent, record_of
 from service.openapi import FORECAST
 from service.problems import problem_body
 from service.requests import reply
-from service.requests.asked import Asked, understood
+from service.requests.asked import Asked, FindModel, understood
 from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
@@ -67,13 +67,15 @@ ROUTE = NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), m
 async def _understood(scope: Scope, headers: Headers, media_type: str, body: bytes, expires: float) -> Asked:
     """Gives what a request asks, read at once or beside the event loop."""
     service, query = service_of(scope), scope["query_string"]
-    if media_type in TABLES:
-        return await service.tables.understood(media_type, headers, query, body, expires, service.models.find)
-    if query:
+    if query and media_type not in TABLES:
         refuse_options(query)
-    return await beside(
-        len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
-    )
+
+    async def ask(find: FindModel) -> Asked:
+        if media_type in TABLES:
+            return await service.tables.understood(media_type, headers, query, body, expires, find)
+        return await beside(len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, find)
+
+    return await service.finetuned.asking(service.models, scope["state"]["principal"].key_id, expires, ask)
 
 
 def charge(scope: Scope, asked: Asked) -> None:

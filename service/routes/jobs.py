@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from forecaster.ledger.job import JobState
+from forecaster.ledger.job import Job, JobState
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
@@ -46,23 +46,22 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
     status_code=202,
     response_model=JobOut,
     responses=openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
-    openapi_extra=openapi.job_operation(),
+    openapi_extra=openapi.job_operation("ForecastRequest", "BacktestRequest", "AnomalyRequest"),
 )
 async def begin(request: Request, kind: KindName) -> Response:
     """Takes in a request to the route of that name. What is wrong with it is said at once; its answer comes later."""
     service, headers = service_of(request.scope), request.headers
     expires = service.admission.expires(headers, arrival(request.scope))
-    key = _idempotency_key(headers)
+    key = idempotency_key(headers)
     refuse_all_but_json(headers)
     refuse_options(request.scope["query_string"])
     body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
     content = await to_thread(decoded, headers, body, service.settings)
-    understood = await KINDS[kind](service, content, expires)
+    owner = owner_of(request)
+    understood = await KINDS[kind](service, content, owner, expires)
     security: Security = request.app.state.security
     pay = partial(security.charge, request.state.principal, understood.points, understood.horizon)
-    job = await service.desk.take_in(kind, _owner(request), content, key, pay, expires)
-    where = {"Location": f"/v1/jobs/{job.job_id}"}
-    return Response(told(job).model_dump_json(), 202, headers=where, media_type=JSON)
+    return accepted(await service.desk.take_in(service.desk.new(kind, owner, content, key), pay, expires))
 
 
 @router.get("")
@@ -72,7 +71,7 @@ async def jobs(
     before: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="Only jobs older than this one.")] = None,
 ) -> JobList:
     """Lists the jobs of the key that asks, the newest first."""
-    service, owner = service_of(request.scope), _owner(request)
+    service, owner = service_of(request.scope), owner_of(request)
     found = await service.desk.ask(lambda jobs: jobs.of_owner(owner, limit, before), _expires(service, request))
     return JobList(jobs=[told(job) for job in found], next=found[-1].job_id if len(found) == limit else None)
 
@@ -81,13 +80,13 @@ async def jobs(
 async def job(request: Request, job_id: JobId) -> JobOut:
     """Says how far a job is."""
     service = service_of(request.scope)
-    return told(await service.desk.job(job_id, _owner(request), _expires(service, request)))
+    return told(await service.desk.job(job_id, owner_of(request), _expires(service, request)))
 
 
 @router.get("/{job_id}/result", response_class=Response, responses=_RESULT_PROBLEMS)
 async def result(request: Request, job_id: JobId) -> Response:
     """Gives what the request would have been answered with at once, byte for byte; a problem likewise."""
-    service, owner = service_of(request.scope), _owner(request)
+    service, owner = service_of(request.scope), owner_of(request)
     expires = _expires(service, request)
     found = await service.desk.job(job_id, owner, expires)
     if found.state is JobState.CANCELLED:
@@ -104,13 +103,20 @@ async def result(request: Request, job_id: JobId) -> Response:
 async def cancel(request: Request, job_id: JobId) -> JobOut:
     """Cancels a job that is not done. What is being computed for it ends a moment later, and is thrown away."""
     service = service_of(request.scope)
-    found = await service.desk.cancel(job_id, _owner(request), _expires(service, request))
+    found = await service.desk.cancel(job_id, owner_of(request), _expires(service, request))
     if found.state is not JobState.CANCELLED:
         raise JobDone(f"the job has {found.state.value}")
     return told(found)
 
 
-def _owner(request: Request) -> str:
+def accepted(job: Job) -> Response:
+    """Gives the reply that a job was taken in."""
+    where = {"Location": f"/v1/jobs/{job.job_id}"}
+    return Response(told(job).model_dump_json(), 202, headers=where, media_type=JSON)
+
+
+def owner_of(request: Request) -> str:
+    """Gives the id of the key that asks."""
     key_id: str = request.state.principal.key_id
     return key_id
 
@@ -119,7 +125,8 @@ def _expires(service: Service, request: Request) -> float:
     return service.admission.expires(request.headers, arrival(request.scope))
 
 
-def _idempotency_key(headers: Headers) -> str | None:
+def idempotency_key(headers: Headers) -> str | None:
+    """Gives the key by which a request that is sent again is known; InvalidHeader for one that cannot be used."""
     given = headers.getlist(IDEMPOTENCY_HEADER)
     if not given:
         return None

@@ -1,4 +1,4 @@
-"""The table of bad requests for jobs: what is theirs alone.
+"""The tables of bad requests for jobs, and for orders of fine-tuned models: what is theirs alone.
 
 docs/bad-inputs.md is written from here (tests/bad_inputs.py).
 """
@@ -6,7 +6,9 @@ docs/bad-inputs.md is written from here (tests/bad_inputs.py).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from tests.service.bad_headers import GOOD
 from tests.service.bad_requests import JSON, LOCKED, BadRequest, encoded, fields, refused
 from tests.service.request_bodies import valid
 
@@ -61,4 +63,61 @@ JOBS = (
     asking("201 jobs of a list", 422, "invalid-fields", f"{PATH}?limit=201", field="query.limit"),
     asking("jobs before something that is no id", 422, "invalid-fields", f"{PATH}?before=now", field="query.before"),
     asking("a list of jobs, by DELETE", 405, "method-not-allowed", PATH, method="DELETE"),
+)
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """A request to fine-tune that is accepted; top-level keys can be replaced."""
+    return valid(**{"horizon": ..., "quantiles": ..., **changes})
+
+
+def to_finetune(case: BadRequest) -> BadRequest:
+    return replace(case, path="/v1/finetune")
+
+
+FINETUNES = (
+    *(
+        to_finetune(case)
+        for case in (
+            *(
+                fields(f"fine-tuning: the name `{name}`", order(name=name), "name")
+                for name in ("sales", "ft-", "ft-a/b", f"ft-{'a' * 98}")
+            ),
+            *(
+                fields(f"fine-tuning: {field} `{value}`", order(**{field: value}), field)
+                for field, values in (
+                    ("max_steps", (0, 2001, 1.5)),
+                    ("learning_rate", (0, 0.2)),
+                    ("trained_blocks", (-1, 2)),
+                )
+                for value in values
+            ),
+            fields("fine-tuning: a horizon", order(horizon=4), "horizon"),
+            fields("fine-tuning: no series", order(series=[]), "series"),
+            refused("fine-tuning: another frequency than the model's", "frequency-mismatch", order(frequency="D")),
+            refused(
+                "fine-tuning: series too short to be trained on",
+                "too-short",
+                order(series=[{"id": "a", "start": "2024-01-01", "target": [1.0] * 20}]),
+            ),
+            BadRequest("fine-tuning: a model that is not served", 404, "unknown-model", encoded(order(model="no"))),
+            BadRequest("fine-tuning: something that is not JSON", 400, "invalid-json", b"{"),
+            BadRequest(
+                "fine-tuning: a key for forecasts",
+                403,
+                "missing-scope",
+                encoded(order()),
+                headers=(*JSON, ("authorization", f"Bearer {GOOD}")),
+                service=LOCKED,
+            ),
+        )
+    ),
+    asking("a fine-tuned model that is not there", 404, "unknown-model", "/v1/finetuned/ft-no"),
+    asking(
+        "a fine-tuned model that is not there, to be deleted",
+        404,
+        "unknown-model",
+        "/v1/finetuned/ft-no",
+        method="DELETE",
+    ),
 )

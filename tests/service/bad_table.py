@@ -29,6 +29,7 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_explain.EXPLANATIONS,
     *bad_answers.ANSWERS,
     *bad_jobs.JOBS,
+    *bad_jobs.FINETUNES,
     *bad_headers.ENCODINGS,
     *bad_headers.DEADLINES,
     *bad_headers.KEYS,

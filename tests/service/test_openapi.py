@@ -15,7 +15,8 @@ from service.schemas import ForecastRequest
 from service.settings import Settings
 
 # Nobody reads the answer to a client that is gone; the others are of replays and of jobs alone.
-UNSEEN = {errors.ClientGone, errors.CannotReplay, errors.JobNotDone, errors.JobCancelled, errors.JobDone}
+OF_JOBS = {errors.JobNotDone, errors.JobCancelled, errors.JobDone, errors.NameTaken, errors.TooManyModels}
+UNSEEN = {errors.ClientGone, errors.CannotReplay, *OF_JOBS}
 
 
 @pytest.fixture(scope="module")
