@@ -12,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
+import forecaster.ledger
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
@@ -23,6 +25,7 @@ from tests.ledger.factories import LEVELS, given, given_series, observed
 from tests.stack.servers import postgres
 
 NAN = float("nan")
+_REVISIONS = ScriptDirectory(str(Path(forecaster.ledger.__file__).parent / "migrations"))
 # Off by 1 and by 4, scale 2; the naive says 2 and 6: off by 9 and 18. The first is within +/- 2, the second is not.
 BOTH_STEPS = Outcome(2, mase=(0.5 + 2.0) / 2, naive_mase=(4.5 + 9.0) / 2, num_within=1)
 FIRST_STEP = Outcome(1, mase=0.5, naive_mase=4.5, num_within=1)
@@ -62,6 +65,21 @@ def test_an_upgrade_of_a_ledger_that_is_new_enough_changes_nothing(ledger: Ledge
     ledger.add([given()])
     upgrade(ledger)
     assert ledger.forecast("f1") is not None
+
+
+@pytest.mark.stack
+def test_a_database_of_the_first_revision_gets_room_for_digests(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url)
+    with ledger.engine.begin() as connection:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+        connection.execute(sa.text("ALTER TABLE forecasts ALTER COLUMN digest TYPE VARCHAR(64)"))
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+        MigrationContext.configure(connection).stamp(_REVISIONS, "0001")
+    upgrade(ledger)
+    ledger.add([given()])
+    assert ledger.forecast("f1") is not None
+    ledger.close()
 
 
 def test_a_forecast_is_kept_as_it_was_given(ledger: Ledger) -> None:
