@@ -18,6 +18,7 @@ import forecaster.ledger
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
+from forecaster.ledger.skill import Drift
 from forecaster.ledger.tables import metadata
 from forecaster.ledger.upgrade import upgrade
 from forecaster.metrics import score
@@ -190,6 +191,30 @@ def test_skill_is_told_of_forecasts_made_within_a_time(ledger: Ledger) -> None:
     ledger.add([given(f"f{hour}", created=hour) for hour in range(4)], [observed([11.0])])
     assert [one.num_forecasts for one in ledger.skill(since=1, until=3)] == [2]
     assert ledger.skill(since=9) == []
+
+
+def test_drift_compares_recent_forecasts_with_earlier_ones(ledger: Ledger) -> None:
+    better = given_series(medians=(10.5, 22.0))  # half as far off, and both steps inside
+    ledger.add(
+        [
+            given("f1", created=1),
+            given("f2", better, created=8),
+            given("f3", better, created=9),
+            given("f4", created=8, version="2"),
+        ],
+        [observed([11.0, 24.0])],
+    )
+    assert ledger.drifts(since_recent=8) == {("sales", "1", ""): Drift(2, pytest.approx(0.5), pytest.approx(0.5))}
+    assert ledger.drifts(since_recent=8, until=9)["sales", "1", ""].num_forecasts == 1
+    assert ledger.drifts(since_recent=8, since=2) == {}
+    assert ledger.drifts(since_recent=10) == {}
+    assert ledger.drifts(since_recent=8, model="traffic") == {}
+
+
+def test_what_cannot_be_compared_has_no_drift(ledger: Ledger) -> None:
+    perfect = given_series(medians=(11.0, 24.0))
+    ledger.add([given("f1", perfect, created=1), given("f2", created=2)], [observed([11.0, 24.0])])
+    assert ledger.drifts(since_recent=2) == {("sales", "1", ""): Drift(1, None, pytest.approx(-0.5))}
 
 
 def test_old_forecasts_and_values_are_deleted_with_all_that_hangs_on_them(ledger: Ledger) -> None:

@@ -109,7 +109,7 @@ def test_entries_for_which_there_is_no_room_leave_nothing_behind(tmp_path: Path,
     before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100 * number, limits[1]))
     try:
-        with pytest.raises(OSError, match="no room|too large"):
+        with pytest.raises(OSError, match=r"no room|too large"):
             written.append_all([(b"second", [b"x" * 100])] * number)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
