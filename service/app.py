@@ -19,6 +19,8 @@ from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.dialects import mlflow_scoring, open_inference
+from service.dialects.timegpt import operations as timegpt_operations
+from service.dialects.timegpt import routes as timegpt
 from service.ledger.orders import LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
@@ -74,11 +76,11 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
     for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
         app.include_router(router)
-    for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
+    for router in (mlflow_scoring.router, open_inference.health, open_inference.router, timegpt.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
-    openapi.install(app, OPERATIONS)
+    openapi.install(app, (*OPERATIONS, *timegpt_operations.OPERATIONS))
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
     return app

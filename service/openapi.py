@@ -157,14 +157,15 @@ class Operation:
     request: type[Schema]
     reply: type[Schema]
     example: dict[str, Any]
+    tag: str = "forecast"
 
     def described(self) -> dict[str, Any]:
         """Gives what the document says of it."""
         request, reply = ({"$ref": _REFERENCE.format(model=one.__name__)} for one in (self.request, self.reply))
         example = {"summary": self.description, "value": self.example}
         return {
-            "tags": ["forecast"],
-            "summary": self.name.capitalize(),
+            "tags": [self.tag],
+            "summary": self.name.replace("_", " ").capitalize(),
             "description": self.description,
             "operationId": self.name,
             "security": [{"key": []}],

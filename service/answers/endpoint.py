@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Generic
 
 import numpy as np
@@ -48,35 +49,46 @@ class AnswerEndpoint(Generic[R]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        service, headers = service_of(scope), Headers(scope=scope)
-        expires = service.admission.expires(headers, arrival(scope))
-        refuse_all_but_json(headers)
         refuse_options(scope["query_string"], self._schema)
-        with service.admission.admitted(expires):
-            body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
-            async with while_connected(receive):
-                asked = await asyncio.to_thread(self._understand, headers, body, service.settings, service.models.find)
-                security: Security = scope["app"].state.security
-                security.charge(scope["state"]["principal"], asked.cost_points, asked.question.horizon)
-                response = await self._response(service, asked, expires)
+        response = await rolling_answer(scope, receive, self._read, self._encode)
         await response(scope, receive, send)
 
-    async def _response(self, service: Service, asked: RollingAsked[R], expires: float) -> Response:
-        rolled, stages = await rolled_by(service.engine, asked, expires)
-        began = time.perf_counter()
-        content = await self._encoded(asked, rolled, expires)
-        serialise = time.perf_counter() - began
-        given = Given(rolled.to_forecast(), stages)
-        service.telemetry.forecasts.count(asked.model, asked.question.num_windows, given, serialise)
-        return Response(content, media_type=JSON, headers={"Server-Timing": server_timing(stages, serialise)})
+    def _read(self, service: Service, headers: Headers, body: bytes) -> RollingAsked[R]:
+        return self._understand(headers, body, service.settings, service.models.find)
 
-    async def _encoded(self, asked: RollingAsked[R], rolled: Rolled, expires: float) -> bytes:
-        work = asyncio.get_running_loop().run_in_executor(_SCORING, self._encode, asked, rolled)
-        try:
-            return await asyncio.wait_for(work, expires - time.monotonic())
-        except TimeoutError:
-            message = "the forecasts were not scored and written in the time that the request allows"
-            raise DeadlineExceeded(message) from None
+
+async def rolling_answer(
+    scope: Scope,
+    receive: Receive,
+    read: Callable[[Service, Headers, bytes], RollingAsked[R]],
+    encode: Callable[[RollingAsked[R], Rolled], bytes],
+) -> Response:
+    """Admits, reads, charges and answers one request of JSON, in whatever words `read` and `encode` know."""
+    service, headers = service_of(scope), Headers(scope=scope)
+    expires = service.admission.expires(headers, arrival(scope))
+    refuse_all_but_json(headers)
+    with service.admission.admitted(expires):
+        body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
+        async with while_connected(receive):
+            asked = await asyncio.to_thread(read, service, headers, body)
+            security: Security = scope["app"].state.security
+            security.charge(scope["state"]["principal"], asked.cost_points, asked.question.horizon)
+            rolled, stages = await rolled_by(service.engine, asked, expires)
+            began = time.perf_counter()
+            content = await _encoded(partial(encode, asked, rolled), expires)
+            serialise = time.perf_counter() - began
+    given = Given(rolled.to_forecast(), stages)
+    service.telemetry.forecasts.count(asked.model, asked.question.num_windows, given, serialise)
+    return Response(content, media_type=JSON, headers={"Server-Timing": server_timing(stages, serialise)})
+
+
+async def _encoded(encode: Callable[[], bytes], expires: float) -> bytes:
+    work = asyncio.get_running_loop().run_in_executor(_SCORING, encode)
+    try:
+        return await asyncio.wait_for(work, expires - time.monotonic())
+    except TimeoutError:
+        message = "the forecasts were not scored and written in the time that the request allows"
+        raise DeadlineExceeded(message) from None
 
 
 async def rolled_by(engine: Engine, asked: RollingAsked[R], expires: float) -> tuple[Rolled, Stages]:
