@@ -19,6 +19,7 @@ from tests.service import (
     bad_protocol,
     bad_requests,
     bad_tables,
+    bad_timegpt,
     bad_times,
 )
 from tests.service.bad_protocol import BadBytes
@@ -57,6 +58,7 @@ def tables() -> dict[str, str]:
         "Options of a request": bad_options.OPTIONS,
         "Explanations": bad_explain.EXPLANATIONS,
         "Backtests and anomalies": bad_answers.ANSWERS,
+        "TimeGPT": bad_timegpt.TIMEGPT,
         "Encodings": bad_headers.ENCODINGS,
         "Deadlines": bad_headers.DEADLINES,
         "Keys": bad_headers.KEYS,

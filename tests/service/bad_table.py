@@ -12,6 +12,7 @@ from tests.service import (
     bad_protocol,
     bad_requests,
     bad_tables,
+    bad_timegpt,
     bad_times,
 )
 from tests.service.bad_protocol import BadBytes
@@ -27,6 +28,7 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_options.OPTIONS,
     *bad_explain.EXPLANATIONS,
     *bad_answers.ANSWERS,
+    *bad_timegpt.TIMEGPT,
     *bad_headers.ENCODINGS,
     *bad_headers.DEADLINES,
     *bad_headers.KEYS,

@@ -12,6 +12,7 @@ from forecaster.time.grid import StoredTimes
 from service.errors import InvalidFields
 
 _EARLIEST = np.datetime64("1700-01-01", "D")  # leaves 560 years for what follows
+_LATEST = np.datetime64("2261-01-01", "D")
 _LONGEST_CYCLE = 3700  # days after which every grid has come by
 _SOME_STEPS = 50
 
@@ -37,7 +38,10 @@ def starts_of(
             "is missing, and this model reads the calendar: SDKs from 0.8 on send it, for times in UTC, without a zone "
             "or of a fixed offset",
         )
-    return [str(time) for time in frequency.advance(first, before)]
+    starts = frequency.advance(first, before)
+    if ((starts < first) | (starts > _LATEST)).any():
+        raise InvalidFields.of("series.sizes", f"differ by more steps of {frequency.alias!r} than calendars reach")
+    return [str(time) for time in starts]
 
 
 def _first_time(frequency: Frequency) -> StoredTimes:
