@@ -35,8 +35,8 @@ def starts_of(
     if _hangs_on_time(frequency, first, model):
         raise InvalidFields.of(
             "series.start_datetime",
-            "is missing, and this model reads the calendar: SDKs from 0.8 on send it, for times in UTC, without a zone "
-            "or of a fixed offset",
+            "is missing, and this model reads the calendar: newer SDKs (0.9.0) send it, for times in UTC, of a fixed "
+            "offset or without a zone",
         )
     starts = frequency.advance(first, before)
     if ((starts < first) | (starts > _LATEST)).any():

@@ -14,6 +14,8 @@ import pytest
 from forecaster.config import CovariateConfig
 from forecaster.predictor import Predictor
 from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
+from service.dialects.timegpt.operations import OPERATIONS
+from service.openapi import Operation
 from service.settings import Settings
 from tests.explain.factories import predictor_of
 from tests.service.answers.factories import WAVE
@@ -261,3 +263,9 @@ def test_a_key_is_told_what_it_has_spent(tmp_path: Path) -> None:
         assert client.get("/usage").json() == {"minute": {"consumed": 0, "limit": 5000}}
         answer(client, FORECAST, forecast(series_of(WAVE), h=4))
         assert client.get("/usage").json() == {"minute": {"consumed": 4 * len(WAVE), "limit": 5000}}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_the_example_of_each_operation_is_answered_as_it_says(service: httpx.Client, operation: Operation) -> None:
+    found = answer(service, operation.path, operation.example)
+    assert operation.reply.model_validate(found).model_dump(exclude_unset=True).keys() == found.keys()
