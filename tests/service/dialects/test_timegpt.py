@@ -250,7 +250,7 @@ def test_multivariate_lets_all_series_see_each_other(tmp_path: Path) -> None:
         series = [{"id": str(n), "start": START, "target": target, "group": "g"} for n, target in enumerate(pair)]
         body = {"series": series, "horizon": 4, "quantiles": [0.5]}
         wanted = joined([one["quantiles"]["0.5"] for one in answer(client, "/v1/forecast", body)["forecasts"]])
-        bare = series_of(WAVE, WAVE[:49:-1], start_datetime=...)  # another length, and the same end
+        bare = series_of(WAVE, WAVE[::-1][50:], start_datetime=...)  # another length, and the same end
         assert answer(client, FORECAST, forecast(bare, multivariate=True))["mean"] == together
     assert alone != together == wanted
 
