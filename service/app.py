@@ -27,7 +27,7 @@ from service.ledger.shelf import Shelf
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import anomalies, backtest, explain, forecast, health, ledger, models, webhook
+from service.routes import anomalies, backtest, explain, forecast, health, ledger, models, page, report, webhook
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -77,6 +77,8 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
         app.include_router(router)
     for router in (mlflow_scoring.router, open_inference.health, open_inference.router, timegpt.router):
+        app.include_router(router)
+    for router in (page.router, report.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from service.explain.schemas import ExplainRequest
 from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
+from service.report.schemas import ReportRequest
 from service.requests.media import ARROW, JSON, LINES, PARQUET
 from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem, Schema
 from service.tables.query import OPTIONS
@@ -206,6 +207,7 @@ def install(app: FastAPI, operations: Sequence[Operation] = ()) -> None:
                     (ActualsIn, "validation"),
                     (ForecastReply, "serialization"),
                     (ExplainRequest, "validation"),
+                    (ReportRequest, "validation"),
                     (Problem, "serialization"),
                     *((each.request, "validation") for each in operations),
                     *((each.reply, "serialization") for each in operations),
