@@ -11,7 +11,6 @@ import pandas as pd
 from forecaster.config import TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import PanelReading, read_panel
-from forecaster.errors import DataError
 from forecaster.time.frequency import Frequency
 from service.errors import InvalidFields
 from service.report.schemas import ReportRequest
@@ -74,9 +73,6 @@ def _stamps(series: TimedValues, position: int) -> list[str] | list[int]:
 
 
 def _described(panel: Panel, series: TimedValues) -> dict[str, Any]:
-    """Gives what is said of one series; DataError for one without any value."""
-    if series.id not in panel:
-        raise DataError(f"series {series.id!r} has no value", code="no-value")
     position = panel.position(series.id)
     values = panel.target(position)
     return {

@@ -3,9 +3,9 @@
 const KEY = "forecaster-key";
 
 export class Problem extends Error {
-  constructor(message, status = 0) {
+  constructor(message, status = 0, code = "") {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, code });
   }
 }
 
@@ -29,7 +29,7 @@ export async function call(path, body) {
   }
   const said = await reply.json().catch(() => null);
   if (reply.ok && said) return said;
-  throw new Problem(sentence(reply, said), reply.status);
+  throw new Problem(sentence(reply, said), reply.status, said?.code);
 }
 
 function sentence(reply, said) {

@@ -63,8 +63,11 @@ function serve({ models, waiting }) {
     return;
   }
   byId("service").textContent = `In service: ${models.map((one) => `${one.name} ${one.version}`).join(", ")}`;
+  const before = byId("model").value;
   const options = models.map((one) => make("option", { value: one.spec }, `${one.name} ${one.version} · ${one.frequency}`));
   byId("model").replaceChildren(...options);
+  if (models.some((one) => one.spec === before)) byId("model").value = before;
+  if (waiting.some((one) => !one.refused)) setTimeout(start, RETRY_MILLISECONDS); // still loading
   const fitting = EXAMPLES.filter((example) => models.some((model) => model.frequency === example.frequency && !reads(model).length));
   byId("examples").replaceChildren(...fitting.map(exampleButton));
   for (const id of ["data", "skill"]) byId(id).hidden = false;
@@ -96,14 +99,27 @@ async function take(name, text) {
   for (const id of ["ask", "forecast", "backtest", "why"]) byId(id).hidden = true;
   byId("report").hidden = true;
   const data = seriesOf(parse(text));
-  const body = { series: data.series.map(plainBody) };
-  const report = await call("v1/report", body);
+  const report = await reported(data.series.map(plainBody));
   Object.assign(state, { name, data, report, asked: null, reply: null });
   showReport(byId("report"), name, data, report);
   chooseModel();
   byId("ask").hidden = false;
   complain(byId("ask"));
   announce(`${name} is read: ${report.series.length} series of frequency ${report.frequency}. Next: the question.`);
+}
+
+/** Gives the report of series. Where they are too short to say their frequency, it is that of a model. */
+async function reported(series) {
+  let problem;
+  for (const frequency of [null, ...new Set(state.models.map((one) => one.frequency))]) {
+    try {
+      return await call("v1/report", { series, frequency });
+    } catch (error) {
+      problem ??= error;
+      if (problem.code !== "frequency-needed") throw problem;
+    }
+  }
+  throw problem;
 }
 
 // The question.
@@ -124,11 +140,13 @@ function showModel() {
   byId("horizon").value = model.horizon;
   byId("horizon-hint").textContent = `Beyond ${model.horizon} steps it goes on from its own forecasts.`;
   const lowest = model.head === "quantile" ? Math.min(...model.levels) : 0;
+  const isBeyond = (percent) => (100 - percent) / 200 < lowest - 1e-9;
   byId("intervals").replaceChildren(...PERCENTS.map((percent) => {
-    const beyond = (100 - percent) / 200 < lowest - 1e-9;
+    const beyond = isBeyond(percent);
     const input = make("input", { type: "checkbox", value: percent, checked: CHOSEN.includes(percent) && !beyond, disabled: beyond });
-    return make("label", { className: "choice", title: beyond ? "Beyond the levels of this model" : "" }, input, ` ${percent} %`);
+    return make("label", { className: "choice" }, input, ` ${percent} %`);
   }));
+  byId("intervals-hint").textContent = PERCENTS.some(isBeyond) ? `It knows no interval wider than ${Math.round(100 - 200 * lowest)} %.` : "";
 }
 
 async function ask() {
@@ -151,7 +169,10 @@ function showAnswer() {
   byId("series-field").hidden = options.length < 2;
   byId("forecast").hidden = false;
   const of = `${reply.model.name} ${reply.model.version}`;
-  byId("forecast-by").replaceChildren(reply.id ? `By ${of}. Kept as ${reply.id}.` : `By ${of}.`, warnings(reply.forecasts.flatMap((one) => one.warnings)));
+  const known = new Set(report.series.flatMap((one) => one.warnings).map((one) => one.message));
+  const fresh = reply.forecasts.flatMap((one) => one.warnings).filter((one) => !known.has(one.message));
+  byId("forecast-by").textContent = reply.id ? `By ${of}. Kept as ${reply.id}.` : `By ${of}.`;
+  byId("forecast-warnings").replaceChildren(warnings(fresh));
   for (const id of ["backtest", "why"]) byId(id).hidden = false;
   showSeries();
   byId("forecast-title").focus({ preventScroll: true });

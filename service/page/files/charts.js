@@ -1,7 +1,7 @@
 // One kind of chart for the whole page, drawn by Chart.js: lines and bands over the steps of a series. A line of text
 // above it reads out the step that the mouse, a finger or the arrow keys point at; a table below holds all numbers.
 
-import { clockOf, make, table } from "./dom.js";
+import { clockOf, make, number, table } from "./dom.js";
 
 const drawn = new Map(); // canvas -> how it is drawn again, in other colours
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -21,7 +21,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
  */
 export function show(place, chart) {
   const canvas = make("canvas", { tabIndex: 0, role: "img", "aria-label": `${chart.label} Arrow keys read the values out.` });
-  const readout = make("p", { className: "readout", "aria-live": "off" }, chart.hint ?? "Point at the chart, or use the arrow keys, to read its values.");
+  const readout = make("p", { className: "readout empty", "aria-live": "off" }, chart.hint ?? "Touch the chart, point at it or use the arrow keys to read its values.");
   const numbers = make("details", {}, make("summary", {}, "Numbers"));
   numbers.addEventListener("toggle", () => {
     if (numbers.open && numbers.childElementCount === 1) numbers.append(table(chart.rows.caption, chart.rows.head, chart.rows.cells()));
@@ -36,6 +36,7 @@ export function show(place, chart) {
     if (step === pointed) return;
     pointed = step;
     readout.textContent = chart.read(step);
+    readout.classList.remove("empty");
     const made = Chart.getChart(canvas);
     made.pointedStep = step;
     made.draw();
@@ -71,17 +72,19 @@ function configuration(canvas, chart, point) {
   const font = { family: style.fontFamily, size: 12 };
   const axis = { border: { display: false }, ticks: { color: colour("muted"), font, padding: 6 }, grid: { color: colour("rule") } };
   const hasLower = chart.lines.some((line) => line.below);
+  // The topmost label of the lower axis would touch the lowest of the upper one.
+  const lower = (value, at, ticks) => (at === ticks.length - 1 ? "" : chart.lower(value));
   const scales = {
     x: {
       ...axis, type: "category", grid: { display: false },
       ticks: { ...axis.ticks, maxRotation: 0, autoSkipPadding: 28, callback: (step) => write(chart.times[step]) },
     },
-    y: { ...axis, position: "left", grace: "4%", stack: "all", stackWeight: 3, weight: 1 },
+    y: { ...axis, position: "left", grace: "4%", stack: "all", stackWeight: 3, weight: 1, ticks: { ...axis.ticks, maxTicksLimit: 7, callback: number } },
   };
-  if (hasLower) scales.lower = { ...axis, position: "left", stack: "all", stackWeight: 1.6, grace: "4%", ticks: { ...axis.ticks, maxTicksLimit: 4, callback: chart.lower } };
+  if (hasLower) scales.lower = { ...axis, position: "left", stack: "all", stackWeight: 1.6, grace: "4%", ticks: { ...axis.ticks, maxTicksLimit: 5, callback: lower } };
   return {
     type: "line",
-    data: { labels: chart.times, datasets: chart.lines.flatMap((line) => datasets(line, colour)) },
+    data: { labels: chart.times, datasets: chart.lines.flatMap((line, at) => datasets(line, colour, -at)) },
     options: {
       animation: false,
       responsive: true,
@@ -99,8 +102,9 @@ function configuration(canvas, chart, point) {
 }
 
 /** A line is one dataset; a band is two, of which the second is filled towards the first. */
-function datasets(line, colour) {
+function datasets(line, colour, order) {
   const made = {
+    order, // the last line on top
     data: line.values,
     label: line.label ?? "",
     borderColor: colour(line.colour),

@@ -36,7 +36,7 @@ export function showFan(place, known, forecast, { whole, season, pick }) {
     marks: [last],
     read: (step) => `${write(times[step]).join(" ")} · ${valueOf(step)}`,
     label: `Forecast of ${known.id}: ${ahead} steps from ${write(forecast.timestamps[0]).join(" ")} to ${write(forecast.timestamps.at(-1)).join(" ")}, the median from ${number(median[0])} to ${number(median.at(-1))}.`,
-    hint: "Point at the chart, or use the arrow keys, to read it. A click on a step of the forecast asks why.",
+    hint: "Touch the chart, point at it or use the arrow keys to read its values. A click on a step of the forecast asks why.",
     pick: (step) => step >= history.length && pick(step - history.length + 1),
     rows: { caption: `Forecast of ${known.id}`, head: headOf(percents), cells: () => cellsOf(forecast, percents, median) },
   });
@@ -99,12 +99,14 @@ function verdict({ model, seasonal_naive: naive }) {
   return make("p", { className: `verdict ${ratio < 1 ? "good" : "bad"}` }, said);
 }
 
+const score = (value) => (value === null ? number(null) : number(Number(value.toPrecision(3))));
+
 function scores({ model, seasonal_naive: naive }) {
   const covered = Object.keys(model.coverage);
   const rows = [
-    ["Mean error, scaled (MASE)", number(model.mase), number(naive.mase)],
-    ["sMAPE", `${number(model.smape)} %`, `${number(naive.smape)} %`],
-    ["Quantile loss, weighted", number(model.wql), number(naive.wql)],
+    ["Mean error, scaled (MASE)", score(model.mase), score(naive.mase)],
+    ["sMAPE, %", score(model.smape), score(naive.smape)],
+    ["Quantile loss, weighted", score(model.wql), score(naive.wql)],
     ...covered.map((one) => [`Inside the ${one} % interval`, percent(model.coverage[one]), percent(naive.coverage[one])]),
   ];
   return table("The model beside the seasonal naive", ["", "Model", "Seasonal naive"], rows);

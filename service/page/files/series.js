@@ -3,6 +3,8 @@
 import { TableError, quoted } from "./csv.js";
 
 const MISSING = new Set(["", "na", "nan", "null", "none", "-"]);
+// Roughly: the service reads times, but does not know in which row of a file they stand.
+const TIME_LIKE = /^\d{4}-?\d\d?(-?\d\d?)?([T ]\d\d(:?\d\d){0,2}([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?$/i;
 const [ID, TIME, TARGET] = ["unique_id", "ds", "y"];
 
 /** Gives {layout, series, beside}: each series has id, stamps, target, and texts by column `beside` these. */
@@ -70,8 +72,8 @@ export function bodyFor(series, covariates, delimiter) {
 
 function stamp(text, line, column) {
   const trimmed = text.trim();
-  if (/^\d{4}/.test(trimmed) || /^-?\d+$/.test(trimmed)) return trimmed;
-  throw new TableError(`Row ${line}, column ${quoted(column)}: ${quoted(trimmed)} is no time that begins with the year, as 2024-01-31 does.`);
+  if (TIME_LIKE.test(trimmed) || /^-?\d+$/.test(trimmed)) return trimmed;
+  throw new TableError(`Row ${line}, column ${quoted(column)}: ${quoted(trimmed)} is no time as ISO 8601 writes it, 2024-01-31T15:00 for one.`);
 }
 
 function number(text, line, column, delimiter) {
