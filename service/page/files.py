@@ -66,5 +66,7 @@ def _chart_library() -> Path:
     """Gives where Chart.js lies; its package is not imported."""
     spec = importlib.util.find_spec(_CHART_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"the page draws with Chart.js, which is in {_CHART_PACKAGE}: install the extra serve")
+        raise ModuleNotFoundError(
+            f"the page draws with Chart.js, which is in {_CHART_PACKAGE}: install the extra serve"
+        )
     return Path(spec.submodule_search_locations[0]) / _CHART_FILE

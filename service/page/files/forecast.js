@@ -3,7 +3,8 @@
 import { show } from "./charts.js";
 import { clockOf, make, number, percent, table } from "./dom.js";
 
-const sorted = (intervals) => Object.keys(intervals).sort((a, b) => b - a); // the widest first
+// The percents of intervals, which a reply leaves out where none were asked for; the widest first.
+const sorted = (intervals = {}) => Object.keys(intervals).sort((a, b) => b - a);
 const fanColour = (at, count) => `band-${Math.max(1, 4 - (count - 1 - at))}`;
 
 /** Draws a forecast behind the end of its series, `known` being the series as the report has it. */
@@ -109,7 +110,7 @@ function scores({ model, seasonal_naive: naive }) {
     ["Quantile loss, weighted", score(model.wql), score(naive.wql)],
     ...covered.map((one) => [`Inside the ${one} % interval`, percent(model.coverage[one]), percent(naive.coverage[one])]),
   ];
-  return table("The model beside the seasonal naive", ["", "Model", "Seasonal naive"], rows);
+  return table("The model beside the seasonal naive", ["Measure", "Model", "Seasonal naive"], rows);
 }
 
 const headOf = (percents) => ["Time", "Median", ...percents.toReversed().flatMap((one) => [`${one} % from`, `${one} % to`])];

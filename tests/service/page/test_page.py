@@ -64,7 +64,8 @@ def test_a_file_may_be_kept_for_good_and_comes_compressed_or_not(client: httpx.C
 
 
 @pytest.mark.parametrize(
-    "path", ["/page/0000000000000000/app.js", address("nothing.js"), address("..%2ffiles.py"), address("%2e%2e/paths.py")]
+    "path",
+    ["/page/0000000000000000/app.js", address("nothing.js"), address("..%2ffiles.py"), address("%2e%2e/paths.py")],
 )
 def test_no_other_file_is_given_out_and_none_under_another_digest(client: httpx.Client, path: str) -> None:
     reply = client.get(path)
