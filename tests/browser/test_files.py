@@ -75,7 +75,9 @@ def test_step_numbers_are_numbers_and_years_are_times(page: Page) -> None:
 COVARIATES = """async () => {
   const files = document.body.dataset.files;
   const [csv, series] = await Promise.all(["csv", "series"].map(name => import(`/${files}/${name}.js`)));
-  const text = "ds,y,visitors,price,size,kind,other\\n2024-01-01,1,7,5,3,shop,9\\n2024-01-02,2,8,,,,9\\n2024-01-03,,,6,,,9\\n";
+  const lines = ["ds,y,visitors,price,size,kind,other", "2024-01-01,1,7,5,3,shop,9",
+    "2024-01-02,2,8,,,,9", "2024-01-03,,,6,,,9"];
+  const text = lines.join("\\n");
   const data = series.seriesOf(csv.parse(text));
   const names = { past: ["visitors"], known: ["price", "absent"], static: ["size"], category: ["kind"] };
   return series.bodyFor(data.series[0], names, ",");

@@ -8,7 +8,7 @@ import { asCsv } from "./forecast.js";
 import { ask, showModel } from "./question.js";
 import { busy, state } from "./state.js";
 
-const RETRY_MILLISECONDS = 2000;
+const RETRY_MILLISECONDS = 1000;
 const asksForKey = document.documentElement.dataset.asksForKey === "yes";
 
 async function start() {
