@@ -3,7 +3,7 @@
     python -m benchmarks.page [--save] [--repeats 5] [--home runs]
 
 `forecaster serve` is started as a new process, with an empty cache of bundles, on the registry that `make demo` has
-left in `--home`; without one the demo is run first, which takes minutes. A headless Chromium with an empty profile opens
+left in `--home`; without one the demo is run first, which takes minutes. A headless Chromium with a new profile opens
 the page as soon as the service listens, picks the example of hourly weather the moment it is offered, and asks for a
 forecast with what is set. Seconds are medians over repeats.
 

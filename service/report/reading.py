@@ -37,6 +37,14 @@ def reading_of(request: ReportRequest) -> PanelReading:
     return read_panel(table, TableConfig(layout="long", timezone=timezone, frequency=request.frequency))
 
 
+def checked_num_steps(reading: PanelReading, max_points: int) -> int:
+    """Gives the steps of all series, those without a row among them, and refuses more than may be answered."""
+    steps = reading.panel.num_values
+    if steps > max_points:
+        raise InvalidFields.of("series", f"spread over {steps} steps, at most {max_points} are told; is a time wrong?")
+    return steps
+
+
 def encoded(request: ReportRequest, reading: PanelReading) -> bytes:
     """Gives the whole report as JSON."""
     panel, frequency = reading.panel, reading.panel.axis.frequency

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
+from service.access.security import Security
 from service.app_state import service_of
-from service.report.reading import encoded, reading_of
+from service.report.reading import checked_num_steps, encoded, reading_of
 from service.report.schemas import ReportReply, ReportRequest
 from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import arrival, read_body
@@ -30,6 +31,11 @@ router = APIRouter(prefix="/v1", tags=["forecast"], dependencies=[requires(Scope
 async def report(request: Request) -> Response:
     """Tells how series are read: their frequency, what is missing, and what should be known of them."""
     service, headers = service_of(request.scope), request.headers
+    security: Security = request.app.state.security
+
+    def charge(num_points: int) -> None:
+        security.charge(request.state.principal, max(0, num_points), horizon=1)
+
     expires = service.admission.expires(headers, arrival(request.scope))
     refuse_all_but_json(headers)
     with service.admission.admitted(expires):
@@ -38,7 +44,9 @@ async def report(request: Request) -> Response:
         def read() -> bytes:
             asked = request_of(ReportRequest, headers, body, service.settings)
             num_points = checked_num_points(asked, service.settings.max_points)
-            request.app.state.security.charge(request.state.principal, num_points, horizon=1)
-            return encoded(asked, reading_of(asked))
+            charge(num_points)
+            reading = reading_of(asked)
+            charge(checked_num_steps(reading, service.settings.max_points) - num_points)
+            return encoded(asked, reading)
 
         return Response(await to_thread(read), media_type=JSON)

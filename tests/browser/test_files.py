@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.browser import Watched, watched
+from tests.browser.browser import WAIT_MILLISECONDS, Watched, watched
 
 pytestmark = pytest.mark.slow
 
@@ -95,9 +95,7 @@ def test_columns_go_where_the_model_reads_them_and_others_stay(page: Page) -> No
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_complaint_names_row_and_column(page: Page, text: str) -> None:
     page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": text.encode()})
-    problem = page.locator("#data .problem:has-text('.')")
-    problem.wait_for(state="visible")
-    assert REFUSED[text] in problem.inner_text()
+    expect(page.locator("#data .problem")).to_contain_text(REFUSED[text], timeout=WAIT_MILLISECONDS)
     assert page.locator("#ask").is_hidden()
 
 

@@ -88,7 +88,7 @@ def test_a_scope_that_is_missing_later_is_named_where_it_is_missed(tab: Watched,
 
 def test_who_has_spent_all_is_told_when_to_come_again(tab: Watched, locked: str, home: Path) -> None:
     tab.page.goto(locked)
-    enter(tab, key_of(home, Scope.FORECAST, rate=Rate(burst=53_000, per_minute=1000)))
+    enter(tab, key_of(home, Scope.FORECAST, rate=Rate(burst=50_000, per_minute=1000)))
     forecast(tab)
     assert "Try again in" in tab.shown("#ask .problem")
 

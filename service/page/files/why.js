@@ -61,8 +61,8 @@ export function showWhy(place, known, why) {
 
 function heading(why) {
   const write = clockOf([why.first, why.last]);
-  const when = why.step === null ? `from ${write(why.first).join(" ")} to ${write(why.last).join(" ")}, on average` : `for ${write(why.first).join(" ")}`;
-  return `The forecast ${when}, is ${number(why.forecast)}.`;
+  const when = why.step === null ? `from ${write(why.first).join(" ")} to ${write(why.last).join(" ")}, on average,` : `for ${write(why.first).join(" ")}`;
+  return `The forecast ${when} is ${number(why.forecast)}.`;
 }
 
 /** Gives for each time what the stretches over it say: shared among their steps, or as it is; null under none of them. */

@@ -76,6 +76,13 @@ def test_the_report_needs_a_key_for_forecasts_and_is_paid_for_by_points(tmp_path
     assert asking(create_app(settings), ask) == [401, 200, 413, 403]
 
 
+def test_a_few_rows_cannot_ask_for_an_answer_without_end(service: httpx.Client) -> None:
+    hours = ["2024-01-01T00:00:00", "2024-01-01T01:00:00", "2026-06-01T00:00:00"]
+    reply = service.post(PATH, json={**one(timestamps=hours, target=[1.0, 2.0, 3.0]), "frequency": "h"})
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "series")
+    assert "21169 steps, at most 20000" in reply.json()["detail"]
+
+
 @pytest.mark.parametrize("content", [b"", b"[1]", b"unique_id,ds,y"])
 def test_a_body_that_is_none_is_refused(service: httpx.Client, content: bytes) -> None:
     assert service.post(PATH, content=content, headers={"Content-Type": "text/csv"}).status_code == 415
