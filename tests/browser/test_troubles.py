@@ -27,14 +27,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def locked(browser: Browser, registry: Registry, home: Path) -> Iterator[str]:
+def tokens(home: Path) -> dict[str, str]:
+    """Keys by what they are good for; made before the service starts, which follows within seconds only."""
+    store = KeyStore(KeyFiles.of(Settings(home=home)))
+    terms = {
+        "all": KeyTerms((Scope.FORECAST, Scope.EXPLAIN)),
+        "forecasts": KeyTerms((Scope.FORECAST,)),
+        "metrics": KeyTerms((Scope.METRICS,)),
+        "little": KeyTerms((Scope.FORECAST,), rate=Rate(burst=50_000, per_minute=1000)),
+    }
+    return {name: store.create(one).token for name, one in terms.items()}
+
+
+@pytest.fixture(scope="module")
+def locked(browser: Browser, registry: Registry, home: Path, tokens: dict[str, str]) -> Iterator[str]:
     settings = Settings(home=home, registry_uri=registry.uri, ledger_share=0.0, port=0)
     with running_service(settings, {"waves", "days"}) as client:
         yield str(client.base_url)
-
-
-def key_of(home: Path, *scopes: Scope, rate: Rate | None = None) -> str:
-    return KeyStore(KeyFiles.of(Settings(home=home))).create(KeyTerms(scopes, rate=rate)).token
 
 
 def enter(tab: Watched, token: str) -> None:
@@ -49,8 +58,8 @@ def forecast(tab: Watched) -> None:
     tab.page.click("#forecast-button")
 
 
-def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(tab: Watched, locked: str, home: Path) -> None:
-    token = key_of(home, Scope.FORECAST, Scope.EXPLAIN)
+def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(tab: Watched, locked: str, tokens: dict[str, str]) -> None:
+    token = tokens["all"]
     page = tab.page
     page.goto(locked)
     assert "asks for a key" in tab.shown("#key")
@@ -68,27 +77,27 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(tab: Watched, locked: 
     assert tab.refusals == []
 
 
-def test_a_key_that_is_none_and_one_that_may_not_are_told_apart(tab: Watched, locked: str, home: Path) -> None:
+def test_a_key_that_is_none_is_told_from_one_that_may_not(tab: Watched, locked: str, tokens: dict[str, str]) -> None:
     tab.page.goto(locked)
     enter(tab, "fk_nonsense")
     assert "does not know this key" in tab.shown("#key .problem")
-    enter(tab, key_of(home, Scope.METRICS))
+    enter(tab, tokens["metrics"])
     tab.page.locator("#key .problem:has-text('scope')").wait_for()
     assert "This key lacks the scope forecast" in tab.page.inner_text("#key .problem")
 
 
-def test_a_scope_that_is_missing_later_is_named_where_it_is_missed(tab: Watched, locked: str, home: Path) -> None:
+def test_a_scope_that_is_missing_is_named_where_it_is_missed(tab: Watched, locked: str, tokens: dict[str, str]) -> None:
     tab.page.goto(locked)
-    enter(tab, key_of(home, Scope.FORECAST))
+    enter(tab, tokens["forecasts"])
     forecast(tab)
     tab.shown("#fan canvas")
     tab.page.click("#why-form button")
     assert "This key lacks the scope explain" in tab.shown("#why .problem")
 
 
-def test_who_has_spent_all_is_told_when_to_come_again(tab: Watched, locked: str, home: Path) -> None:
+def test_who_has_spent_all_is_told_when_to_come_again(tab: Watched, locked: str, tokens: dict[str, str]) -> None:
     tab.page.goto(locked)
-    enter(tab, key_of(home, Scope.FORECAST, rate=Rate(burst=50_000, per_minute=1000)))
+    enter(tab, tokens["little"])
     forecast(tab)
     assert "Try again in" in tab.shown("#ask .problem")
 
