@@ -5,7 +5,8 @@ import { clockOf, make, number, percent, table } from "./dom.js";
 
 // The percents of intervals, which a reply leaves out where none were asked for; the widest first.
 const sorted = (intervals = {}) => Object.keys(intervals).sort((a, b) => b - a);
-const fanColour = (at, count) => `band-${Math.max(1, 4 - (count - 1 - at))}`;
+const FANS = [[3], [2, 4], [1, 3, 4], [1, 2, 3, 4]]; // the stronger, the more certain
+const fanColour = (at, count) => `band-${FANS[count - 1][at]}`;
 
 /** Draws a forecast behind the end of its series, `known` being the series as the report has it. */
 export function showFan(place, known, forecast, { whole, season, pick }) {

@@ -61,8 +61,14 @@ export function showWhy(place, known, why) {
 
 function heading(why) {
   const write = clockOf([why.first, why.last]);
-  const when = why.step === null ? `from ${write(why.first).join(" ")} to ${write(why.last).join(" ")}, on average,` : `for ${write(why.first).join(" ")}`;
+  const when = why.step === null ? `from ${between(why.first, why.last, write)}, on average,` : `for ${write(why.first).join(" ")}`;
   return `The forecast ${when} is ${number(why.forecast)}.`;
+}
+
+/** Gives both ends of a stretch, the day once where it is one. */
+function between(first, last, write) {
+  const [begin, end] = [write(first), write(last)];
+  return `${begin.join(" ")} to ${(end.length > 1 && begin[0] === end[0] ? end.slice(1) : end).join(" ")}`;
 }
 
 /** Gives for each time what the stretches over it say: shared among their steps, or as it is; null under none of them. */
@@ -87,9 +93,8 @@ function faith({ num_hidden: hidden, top_change: top, random_change: random, hol
 function stretches({ tokens }) {
   const places = tokens.last.map((_, at) => at).filter((at) => !tokens.is_future[at]);
   places.sort((a, b) => tokens.attention_roll_out[b] - tokens.attention_roll_out[a]);
-  const write = clockOf([...tokens.first, ...tokens.last]);
   const rows = places.slice(0, MOST_STRETCHES).map((at) => [
-    `${write(tokens.first[at]).join(" ")} to ${write(tokens.last[at]).join(" ")}`, String(tokens.num_steps[at]), percent(tokens.attention_roll_out[at]),
+    between(tokens.first[at], tokens.last[at], clockOf([...tokens.first, ...tokens.last])), String(tokens.num_steps[at]), percent(tokens.attention_roll_out[at]),
   ]);
   return table("Where it looked most", ["Stretch", "Steps", "Attention"], rows);
 }
