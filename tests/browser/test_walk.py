@@ -128,6 +128,18 @@ def test_a_mouse_reads_values_and_a_click_on_a_step_explains_it(tab: Watched, ur
     assert "2013-12-" in rows.first.inner_text()
 
 
+def test_a_finger_reads_values_and_asks_for_nothing(browser: Browser, url: str) -> None:
+    with watched(browser, **LOOKS["phone"]) as tab:
+        walking = walk(tab, url)
+        assert [next(walking) for _ in range(3)][-1] == "forecast"
+        box = tab.page.locator("#fan canvas").bounding_box()
+        assert box is not None
+        tab.page.touchscreen.tap(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+        tab.page.locator("#fan .readout:has-text('80 %:')").wait_for()
+        assert tab.page.locator("#fan canvas").bounding_box() == box
+        assert not any(one.endswith("/v1/explain") for one in tab.urls)
+
+
 def test_attention_lies_over_the_history_by_date_and_adds_up(tab: Watched, url: str) -> None:
     walking = walk(tab, url)
     assert [next(walking) for _ in range(4)][-1] == "backtest"

@@ -35,7 +35,7 @@ export function show(place, chart) {
   const point = (step) => {
     if (step === pointed) return;
     pointed = step;
-    readout.textContent = chart.read(step);
+    readout.replaceChildren(...unbroken(chart.read(step)));
     readout.classList.remove("empty");
     const made = Chart.getChart(canvas);
     made.pointedStep = step;
@@ -54,6 +54,11 @@ export function show(place, chart) {
   });
   drawn.set(canvas, draw);
   draw();
+}
+
+/** Gives the parts of what is read out, so that lines break between them alone. */
+function unbroken(text) {
+  return text.split(" · ").flatMap((part, at) => [at ? " · " : "", make("span", {}, part)]);
 }
 
 function legend(lines) {
@@ -94,7 +99,9 @@ function configuration(canvas, chart, point) {
       elements: { point: { hitRadius: 0, hoverRadius: 0 }, line: { borderJoinStyle: "round" } },
       plugins: { legend: { display: false }, tooltip: { enabled: false } },
       onHover: (event, _, made) => point(stepAt(event, made)),
-      onClick: (event, _, made) => chart.pick?.(stepAt(event, made)),
+      onClick: (event, _, made) => {
+        if (event.native.pointerType !== "touch") chart.pick?.(stepAt(event, made)); // a finger reads, and no more
+      },
       scales,
     },
     plugins: [rules(chart, colour)],
