@@ -96,7 +96,7 @@ def _walked(browser: Browser, registry: str, home: Path) -> Walk:
         page = context.new_page()
         page.set_default_timeout(WAIT_MILLISECONDS)
         fetched: list[Response] = []
-        page.on("response", fetched.append)
+        page.on("response", lambda one: fetched.append(one))  # noqa: PLW0108 - Playwright marks handlers
         page.goto(service.url)
         page.locator(_EXAMPLE).wait_for()
         offered = time.monotonic()
