@@ -88,10 +88,11 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @config_options
+@click.option("--approved-by", metavar="NAME", help="Who approves of the challenger, for promotion.needs_approval.")
 @as_json
-def promote(as_json: bool, **flags: Any) -> None:
-    """Move `champion` to the challenger if it beats champion and seasonal naive on the same folds."""
-    from pipelines import tracking
+def promote(approved_by: str | None, as_json: bool, **flags: Any) -> None:
+    """Move `champion` to the challenger if it passes the promotion policy on the same folds."""
+    from pipelines import registry, tracking
     from pipelines.loading import load_for
     from pipelines.promote import find_contenders, promote_best
 
@@ -99,6 +100,8 @@ def promote(as_json: bool, **flags: Any) -> None:
     environment = Environment.read()
     client = tracking.connect(environment)
     contenders = find_contenders(environment, client, config.name)
+    if approved_by:
+        registry.approve(client, contenders.challenger, approved_by)
     panel = load_for(list(contenders.bundles.values()), config.source, config.table).panel
     outcome = promote_best(environment, client, config, panel, contenders)
     if not outcome.decision.promote:

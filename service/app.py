@@ -19,6 +19,8 @@ from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.dialects import mlflow_scoring, open_inference
+from service.dialects.timegpt import operations as timegpt_operations
+from service.dialects.timegpt import routes as timegpt
 from service.jobs.desk import Desk
 from service.jobs.runner import Runner
 from service.ledger.orders import LEDGER, SKILL
@@ -28,7 +30,20 @@ from service.models.finetuned import FinetunedModels
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import anomalies, backtest, explain, finetune, forecast, health, jobs, ledger, models, webhook
+from service.routes import (
+    anomalies,
+    backtest,
+    explain,
+    finetune,
+    forecast,
+    health,
+    jobs,
+    ledger,
+    models,
+    page,
+    report,
+    webhook,
+)
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -82,11 +97,13 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
         app.include_router(router)
     for router in (models.router, models.admin, health.router):
         app.include_router(router)
-    for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
+    for router in (mlflow_scoring.router, open_inference.health, open_inference.router, timegpt.router):
+        app.include_router(router)
+    for router in (page.router, report.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
-    openapi.install(app, OPERATIONS)
+    openapi.install(app, (*OPERATIONS, *timegpt_operations.OPERATIONS))
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
     return app

@@ -14,6 +14,7 @@ from service.explain.schemas import ExplainRequest
 from service.finetune.schemas import FinetuneRequest
 from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
+from service.report.schemas import ReportRequest
 from service.requests.media import ARROW, JSON, LINES, PARQUET
 from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem, Schema
 from service.tables.query import OPTIONS
@@ -172,14 +173,15 @@ class Operation:
     request: type[Schema]
     reply: type[Schema]
     example: dict[str, Any]
+    tag: str = "forecast"
 
     def described(self) -> dict[str, Any]:
         """Gives what the document says of it."""
         request, reply = ({"$ref": _REFERENCE.format(model=one.__name__)} for one in (self.request, self.reply))
         example = {"summary": self.description, "value": self.example}
         return {
-            "tags": ["forecast"],
-            "summary": self.name.capitalize(),
+            "tags": [self.tag],
+            "summary": self.name.replace("_", " ").capitalize(),
             "description": self.description,
             "operationId": self.name,
             "security": [{"key": []}],
@@ -221,6 +223,7 @@ def install(app: FastAPI, operations: Sequence[Operation] = ()) -> None:
                     (ForecastReply, "serialization"),
                     (ExplainRequest, "validation"),
                     (FinetuneRequest, "validation"),
+                    (ReportRequest, "validation"),
                     (Problem, "serialization"),
                     *((each.request, "validation") for each in operations),
                     *((each.reply, "serialization") for each in operations),

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
         description="Models to serve, comma-separated: NAME (follows `alias`), NAME@alias or NAME/7. "
         "Default: every one with the alias.",
     )
+    timegpt_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Models, comma-separated, that clients of TimeGPT mean by its own names: the one of the frequency "
+        "asked for. Default: all that serve, but no challenger.",
+    )
     alias: str = Field("champion", pattern=f"^{ALIAS}$", description="The alias that a bare name follows.")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -137,7 +142,7 @@ class Settings(BaseSettings):
     )
     num_threads: int = Field(1, ge=1, description="Threads of a forward pass. More than one is slower on shared cores.")
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "timegpt_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -147,7 +152,7 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: object) -> object:
         return parse_public_keys(value) if isinstance(value, str) else value
 
-    @field_validator("models")
+    @field_validator("models", "timegpt_models")
     @classmethod
     def _can_be_read(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:

@@ -18,8 +18,10 @@ from tests.service import (
     bad_jobs,
     bad_options,
     bad_protocol,
+    bad_report,
     bad_requests,
     bad_tables,
+    bad_timegpt,
     bad_times,
 )
 from tests.service.bad_protocol import BadBytes
@@ -60,6 +62,8 @@ def tables() -> dict[str, str]:
         "Backtests and anomalies": bad_answers.ANSWERS,
         "Jobs": bad_jobs.JOBS,
         "Fine-tuning": bad_jobs.FINETUNES,
+        "TimeGPT": bad_timegpt.TIMEGPT,
+        "Data reports": bad_report.REPORTS,
         "Encodings": bad_headers.ENCODINGS,
         "Deadlines": bad_headers.DEADLINES,
         "Keys": bad_headers.KEYS,

@@ -21,7 +21,7 @@ from forecaster.ledger.joining import met_by, new_and_observed, score_again
 from forecaster.ledger.records import FACTS, Given, Observed
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
 from forecaster.ledger.scoring import Outcome
-from forecaster.ledger.skill import Skill, skill_query
+from forecaster.ledger.skill import Drift, Skill, drifts, skill_query
 from forecaster.ledger.tables import actuals, forecasted_series, forecasts
 
 
@@ -100,6 +100,19 @@ class Ledger:
         query = skill_query(model, since, until, by_segment=by_segment)
         with self._reading() as connection:
             return [Skill(**row) for row in connection.execute(query).mappings()]
+
+    def drifts(
+        self,
+        since_recent: int,
+        model: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        *,
+        by_segment: bool = True,
+    ) -> dict[tuple[str, str, str], Drift]:
+        """Compares forecasts made in [since, since_recent) with those of [since_recent, until), by `Skill.key`."""
+        earlier = self.skill(model, since, since_recent, by_segment=by_segment)
+        return drifts(earlier, self.skill(model, since_recent, until, by_segment=by_segment))
 
     def is_made(self) -> bool:
         """Says whether the tables are there."""

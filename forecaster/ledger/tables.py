@@ -26,7 +26,7 @@ forecasts = Table(
     Column("created", BigInteger, nullable=False),  # microseconds since 1970, UTC
     Column("model", String(256), nullable=False),
     Column("version", String(64), nullable=False),
-    Column("digest", String(64), nullable=False),
+    Column("digest", String(128), nullable=False),
     Column("generation", Integer, nullable=False),
     Column("levels", Text, nullable=False),  # JSON
     Column("degraded", String(64)),

@@ -1,6 +1,6 @@
 """What can go wrong with a request: the only home of status codes."""
 
-from service.errors.access import BadDelivery, CostTooHigh, Forbidden, RateLimited, Unauthorized
+from service.errors.access import BadDelivery, CostTooHigh, Forbidden, NotCounted, RateLimited, Unauthorized
 from service.errors.base import ServiceError, status_of
 from service.errors.capacity import DeadlineExceeded, Draining, ModelNotFinite, Overloaded, Stuck, TooManyConnections
 from service.errors.content import (
@@ -77,6 +77,7 @@ __all__ = [
     "ModelNotFinite",
     "NameTaken",
     "NotAcceptable",
+    "NotCounted",
     "NotReady",
     "Overloaded",
     "RateLimited",

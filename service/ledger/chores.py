@@ -9,10 +9,9 @@ from pathlib import Path
 
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
-from service.ledger.orders import JOBS, SKILL
+from service.ledger.orders import DAY, JOBS, RECENT_DAYS, SKILL
 
 _SKILL_SECONDS, _EXPIRY_SECONDS, _JOBS_SECONDS = 5.0, 3600.0, 60.0
-_DAY = 86_400_000_000  # microseconds
 
 
 class Chores:
@@ -35,7 +34,8 @@ class Chores:
         if now >= self._expiry_due:
             self._expiry_due = now + _EXPIRY_SECONDS
             self._jobs.expire()
-            self._has_changed = self._ledger.expire(int(time.time() * 1e6 - self._days * _DAY)) > 0 or self._has_changed
+            self._ledger.expire(int(time.time() * 1e6 - self._days * DAY))
+            self._has_changed = True  # what was recent is not any more
         if now >= self._jobs_due:
             self._jobs_due = now + _JOBS_SECONDS
             if self._jobs.num_open():  # perhaps of a service elsewhere, which is no more
@@ -46,6 +46,12 @@ class Chores:
 
     def _write_skill(self) -> None:
         """Writes the skill of all versions to a file, which the metrics of every worker are made of."""
+        since_recent = int(time.time() * 1e6 - RECENT_DAYS * DAY)
+        drifts = self._ledger.drifts(since_recent, by_segment=False)
+        rows = [
+            {**asdict(one), "drift": asdict(drifts[one.key]) if one.key in drifts else {}}
+            for one in self._ledger.skill(by_segment=False)
+        ]
         draft = self._folder / f"{SKILL}.draft"
-        draft.write_text(json.dumps([asdict(one) for one in self._ledger.skill(by_segment=False)]))
+        draft.write_text(json.dumps(rows))
         draft.replace(self._folder / SKILL)

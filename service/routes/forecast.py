@@ -5,6 +5,7 @@ A plain ASGI endpoint: what FastAPI does for a route costs as much processor tim
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
+from forecaster.ledger import records
 from service.access.guards import Guarded
 from service.access.keys import Scope as Permission
 from service.access.security import Security
@@ -107,7 +109,7 @@ async def answered(service: Service, asked: Asked, media_type: str, write: Write
     content, headers = await write(asked, answer, media_type)
     if sent is not None and forecast_id is not None:
         record = record_of(asked, given, sent, Said(forecast_id, media_type, content), service.batcher.max_rows)
-        if not await beside(asked.num_numbers > MANY_NUMBERS, service.recorder.record, record):
+        if not await _recorded(service, record, is_large=asked.num_numbers > MANY_NUMBERS):
             content, headers = await write(asked, replace(answer, forecast_id=None), media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
@@ -115,6 +117,13 @@ async def answered(service: Service, asked: Asked, media_type: str, write: Write
         service.shadow.follow(asked, given.forecast)
     headers = {**headers, "Server-Timing": server_timing(given.stages, serialise)}
     return Response(content, media_type=media_type, headers=headers)
+
+
+async def _recorded(service: Service, record: records.Given, *, is_large: bool) -> bool:
+    """Writes a forecast down, a large one beside the event loop."""
+    if is_large:
+        return await asyncio.to_thread(service.recorder.record, record)
+    return await service.recorder.record_together(record)
 
 
 async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:

@@ -11,8 +11,10 @@ from tests.service import (
     bad_jobs,
     bad_options,
     bad_protocol,
+    bad_report,
     bad_requests,
     bad_tables,
+    bad_timegpt,
     bad_times,
 )
 from tests.service.bad_protocol import BadBytes
@@ -30,6 +32,8 @@ REFUSED: tuple[BadRequest, ...] = (
     *bad_answers.ANSWERS,
     *bad_jobs.JOBS,
     *bad_jobs.FINETUNES,
+    *bad_timegpt.TIMEGPT,
+    *bad_report.REPORTS,
     *bad_headers.ENCODINGS,
     *bad_headers.DEADLINES,
     *bad_headers.KEYS,
