@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+NIXTLA := .venv-nixtla/.installed
+NIXTLA_LOCK := tests/service/dialects/nixtla-constraints.txt
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export MLFLOW_DISABLE_TELEMETRY := true
 SOURCES := forecaster service pipelines tests benchmarks deploy
@@ -20,10 +22,15 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e ".[dev]"
 	@touch $@
 
+$(NIXTLA): $(NIXTLA_LOCK) | $(INSTALLED)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-nixtla
+	$(BIN)/uv pip install --quiet --python .venv-nixtla/bin/python -r $(NIXTLA_LOCK)
+	@touch $@
+
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
 	$(BIN)/forecaster demo
 
-test: check ## Everything: `check`, then slow tests, those that start real servers, and random requests to the service
+test: check $(NIXTLA) ## Everything: `check`, then slow tests, those that start real servers, and random requests to the service
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or stack" --ignore tests/reliability
 	$(BIN)/python -m pytest -m slow tests/reliability/test_requests.py
 
@@ -47,11 +54,13 @@ ui: $(INSTALLED) ## Open the MLflow UI on the local store at http://127.0.0.1:50
 bench: $(INSTALLED) ## Install the peers that benchmarks measure beside ours
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev,bench]"
 
-lock: $(INSTALLED) ## Rewrite constraints.txt
+lock: $(INSTALLED) ## Rewrite constraints.txt, and that of the SDK of TimeGPT, which tests run
 	env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
 	  --no-header --no-annotate pyproject.toml -o constraints.txt
+	echo nixtla | env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	  --no-header --no-annotate - -o $(NIXTLA_LOCK)
 
 clean: ## Remove what the targets made, runs included
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-nixtla runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
 .PHONY: help setup demo test attack check format ui bench lock clean

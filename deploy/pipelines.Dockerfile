@@ -1,5 +1,5 @@
-# Train, backtest, promote, predict and schedule: the trainer and MLflow's client, not the service. Build as
-# service.Dockerfile says. psycopg2 is there for tables in Postgres (source.url).
+# Train, backtest, promote, predict, schedule and work: the trainer and MLflow's client, not the service. Build as
+# service.Dockerfile says. psycopg2 is there for tables (source.url) and a ledger in Postgres.
 FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS build
 ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore

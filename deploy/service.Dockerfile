@@ -1,6 +1,6 @@
 # The service alone: no trainer, no pipelines, no full MLflow. Build from the repository's root:
 #   docker build -f deploy/service.Dockerfile --build-arg PIP_EXTRA_INDEX_URL=... .
-# That index must offer torch's CPU build; without one the build fails rather than fetch CUDA.
+# psycopg2 is there for a ledger in Postgres. That index must offer torch's CPU build; without one the build fails rather than fetch CUDA.
 FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS build
 ARG PIP_EXTRA_INDEX_URL=""
 # serve,otel,arrow for tables over HTTP, which takes 150 MB more.
@@ -11,7 +11,8 @@ RUN python -m venv --without-pip /opt/venv
 WORKDIR /build
 # Dependencies first, so that a change of code does not fetch them again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN pip --python /opt/venv/bin/python install -c constraints.txt "$(grep '^torch==' constraints.txt)+cpu" ".[${EXTRAS}]"
+RUN pip --python /opt/venv/bin/python install -c constraints.txt \
+    "$(grep '^torch==' constraints.txt)+cpu" "$(grep '^psycopg2-binary==' constraints.txt)" ".[${EXTRAS}]"
 COPY forecaster forecaster
 COPY service service
 COPY deploy/prune.sh ./

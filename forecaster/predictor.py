@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.calibration import Calibration
@@ -179,12 +180,16 @@ class Predictor:
             raise RequestError(f"num_paths must be 1 or more, got {num_paths}", code="invalid-num-paths")
         if seed < 0:
             raise RequestError(f"seed must be 0 or more, got {seed}", code="invalid-seed")
+        return draw_paths(forecast, self.checked_templates(), num_paths, seed)
+
+    def checked_templates(self) -> NDArray[np.float32]:
+        """Gives the rank templates that joint scenarios are drawn by; RequestError for a model that has none."""
         templates = None if self.calibration is None else self.calibration.templates
         if templates is None or not len(templates):
             raise RequestError(
                 "this model has no rank templates to draw paths by: train it with calibration", code="no-templates"
             )
-        return draw_paths(forecast, templates, num_paths, seed)
+        return templates
 
     def forecast_windows(
         self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]

@@ -88,10 +88,11 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @config_options
+@click.option("--approved-by", metavar="NAME", help="Who approves of the challenger, for promotion.needs_approval.")
 @as_json
-def promote(as_json: bool, **flags: Any) -> None:
-    """Move `champion` to the challenger if it beats champion and seasonal naive on the same folds."""
-    from pipelines import tracking
+def promote(approved_by: str | None, as_json: bool, **flags: Any) -> None:
+    """Move `champion` to the challenger if it passes the promotion policy on the same folds."""
+    from pipelines import registry, tracking
     from pipelines.loading import load_for
     from pipelines.promote import find_contenders, promote_best
 
@@ -99,6 +100,8 @@ def promote(as_json: bool, **flags: Any) -> None:
     environment = Environment.read()
     client = tracking.connect(environment)
     contenders = find_contenders(environment, client, config.name)
+    if approved_by:
+        registry.approve(client, contenders.challenger, approved_by)
     panel = load_for(list(contenders.bundles.values()), config.source, config.table).panel
     outcome = promote_best(environment, client, config, panel, contenders)
     if not outcome.decision.promote:
@@ -202,14 +205,20 @@ def store(folder: Path, as_json: bool, **flags: Any) -> None:
 @click.option("--cron", required=True, help="Five fields in UTC, such as '0 3 * * mon-fri'.")
 def schedule(configs: tuple[Path, ...], cron: str) -> None:
     """Train and promote the models of some config files on a schedule, until stopped."""
-    import logging
-
     from pipelines.schedule import build_scheduler
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    _log_to_standard_error()
     build_scheduler(Environment.read(), configs, cron).start()
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End when there is no job left.")
+def work(once: bool) -> None:
+    """Do the jobs that the service has left for whoever trains, one at a time, until stopped."""
+    from pipelines.worker import work as work_on
+
+    _log_to_standard_error()
+    work_on(Environment.read(), once=once)
 
 
 @click.command("signing-key")
@@ -244,6 +253,14 @@ def doctor(as_json: bool) -> None:
     echo({"checks": [check.as_dict() for check in checks]}, lines, as_json=as_json)
     if not all(check.ok for check in checks):
         raise click.exceptions.Exit(5)
+
+
+def _log_to_standard_error() -> None:
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 def _levels(text: str | None) -> list[float] | None:

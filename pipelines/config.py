@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig, TableConfig, TrainingConfig
 from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
+from pipelines.policy import PromotionPolicy
 
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
@@ -64,13 +65,6 @@ class StartConfig(Config):
         return self
 
 
-class PromotionConfig(Config):
-    """When a challenger takes the champion's place."""
-
-    min_gain: float = Field(0.0, ge=0, lt=1, description="Share by which MASE must fall below the champion's.")
-    num_folds: int | None = Field(None, ge=1, description="Folds to compare on. Default: split.num_test_folds.")
-
-
 class PipelineConfig(Config):
     """Everything one model's pipeline needs."""
 
@@ -81,7 +75,7 @@ class PipelineConfig(Config):
     training: TrainingConfig = TrainingConfig()
     split: SplitConfig = SplitConfig()
     start: StartConfig = StartConfig()
-    promotion: PromotionConfig = PromotionConfig()
+    promotion: PromotionPolicy = PromotionPolicy()
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @property
@@ -107,6 +101,7 @@ class Environment(Config):
     verifying_keys: tuple[str, ...] = Field(
         (), description="FORECASTER_VERIFYING_KEYS: public keys, one of which must have signed a version that is read."
     )
+    ledger_url: str = Field("", description="FORECASTER_LEDGER_URL. Default: SQLite in `home`.", repr=False)
     code_commit: str | None = Field(
         None, description="FORECASTER_CODE_COMMIT: of the code, where it is no git checkout."
     )
@@ -126,6 +121,8 @@ class Environment(Config):
             tracking_uri=uri,
             signing_key_file=Path(key_file) if key_file else None,
             verifying_keys=verifying,
+            ledger_url=os.environ.get("FORECASTER_LEDGER_URL")
+            or f"sqlite:///{home.absolute() / 'ledger' / 'ledger.db'}",
             code_commit=os.environ.get("FORECASTER_CODE_COMMIT") or None,
         )
 

@@ -158,7 +158,7 @@ def _say_where(environment: Environment) -> None:
     click.echo("\n5. Look around")
     if environment.tracking_uri.startswith("sqlite:"):
         click.echo(f"   MLflow UI:  mlflow server --backend-store-uri {environment.tracking_uri}   (or: make ui)")
-    click.echo("   API docs:   forecaster serve, then http://127.0.0.1:8000/docs")
+    click.echo("   The page:   forecaster serve --no-authentication, then http://127.0.0.1:8000/ (API: /docs)")
     click.echo(f"   Champions:  {', '.join(f'{name}@{registry.CHAMPION}' for name in _DATA)}")
 
 

@@ -3,6 +3,7 @@
 ForecasterError
 ├── SourceError        a file, database or query cannot be read, or an output cannot be written
 ├── RegistryError      MLflow cannot be reached, or holds no such model, version or alias
+├── NameTakenError     a model of that name is somebody else's
 └── PromotionRefused   the policy says no; exit code 4
 """
 
@@ -21,6 +22,12 @@ class RegistryError(ForecasterError):
     """MLflow cannot be reached, or holds no such model, version or alias."""
 
     code = "registry-error"
+
+
+class NameTakenError(ForecasterError):
+    """A model of that name is somebody else's."""
+
+    code = "name-taken"
 
 
 class PromotionRefused(ForecasterError):

@@ -14,9 +14,10 @@ from forecaster.data.panel import Panel
 from forecaster.errors import BundleError, SignatureError
 from forecaster.evaluation import Evaluation
 from pipelines import registry
-from pipelines.backtest import SEASONAL_NAIVE, compare
+from pipelines.backtest import compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
+from pipelines.evidence import gathered
 from pipelines.policy import Decision, decide
 from pipelines.registry import Version
 from pipelines.tracking import log_scores, run
@@ -106,10 +107,9 @@ def promote_best(
         evaluations = compare(panel, config, contenders.bundles)
         for role, evaluation in evaluations.items():
             log_scores(run_id, evaluation.scores, role)
-        scores = {role: evaluation.scores for role, evaluation in evaluations.items()}
-        decision = decide(
-            scores["challenger"], scores.get("champion"), scores[SEASONAL_NAIVE], config.promotion.min_gain
-        )
+        approved_by = registry.approved_by(client, challenger)
+        bundle, policy = contenders.bundles["challenger"], config.promotion
+        decision = decide(policy, gathered(bundle, evaluations, panel, policy, approved_by=approved_by))
         mlflow.set_tags({"promoted": str(decision.promote).lower(), "reason": decision.reason})
         if decision.promote:
             registry.replace_champion(client, challenger, champion, decision.reason)

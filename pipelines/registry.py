@@ -23,6 +23,7 @@ from pipelines.errors import RegistryError
 from pipelines.tracking import registry_errors
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+APPROVED_BY_TAG = "approved_by"
 # What MLflow installs to run a version elsewhere; the forecaster package itself travels in the version.
 _REQUIREMENTS = ["click", "numpy", "pandas", "pydantic", "safetensors", "scipy", "torch==2.13.0", "tzdata"]
 _REFERENCE = re.compile(rf"(?P<name>{MODEL_NAME.strip('^$')})(?:@(?P<alias>[A-Za-z0-9_-]+)|/(?P<number>[0-9]{{1,9}}))?")
@@ -84,6 +85,19 @@ def _aliases(client: MlflowClient, name: str) -> dict[str, Version]:
     with registry_errors():
         found = client.search_registered_models(filter_string=f"name = '{name}'")
         return {alias: Version(name, int(number)) for model in found for alias, number in model.aliases.items()}
+
+
+def approve(client: MlflowClient, version: Version, name: str) -> None:
+    """Notes who approves of a version, for a policy that wants it."""
+    with registry_errors():
+        client.set_model_version_tag(version.name, str(version.number), APPROVED_BY_TAG, name[:200])
+
+
+def approved_by(client: MlflowClient, version: Version) -> str | None:
+    """Gives who has approved of a version."""
+    with registry_errors():
+        tags: dict[str, str] = client.get_model_version(version.name, str(version.number)).tags
+    return tags.get(APPROVED_BY_TAG)
 
 
 def load(version: Version, trusted: tuple[str, ...]) -> Bundle:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ class Training:
     figure: Path
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Whom else a training concerns: what its run is marked with, and who hears of each epoch, by its last step."""
+
+    tags: Mapping[str, str] = field(default_factory=dict)
+    heard: Callable[[int], None] = lambda _: None
+
+
 def train(
     environment: Environment,
     client: MlflowClient,
@@ -61,20 +69,28 @@ def train(
     *,
     start: Start | None = None,
     show_progress: bool = False,
+    beside: Beside | None = None,
 ) -> Training:
     """Trains, evaluates and registers one version as challenger; from scratch by default.
 
+    What `beside.heard` raises ends the training.
     A run that was broken off goes on where it was: checkpoints are kept by data and config until one has ended.
     """
-    panel, start = loaded.panel, start or scratch()
+    panel, start, beside = loaded.panel, start or scratch(), beside or Beside()
     key = None if environment.signing_key_file is None else read_signing_key(environment.signing_key_file)
-    tags = {"stage": "train", "model": config.name, "frequency": panel.axis.frequency.alias, **_start_tags(start)}
+    tags = {
+        "stage": "train",
+        "model": config.name,
+        "frequency": panel.axis.frequency.alias,
+        **_start_tags(start),
+        **beside.tags,
+    }
     with run(environment, config.name, f"train {config.name}", tags) as run_id:
         _log_data(config, loaded)
         refuse_seen_folds(panel, config, start)
         _log_memory(config, panel)
         checkpoints = environment.home / "checkpoints" / fit_key(panel, config.forecaster, start)
-        reporting = [ReportMetrics(_log_metrics)]
+        reporting = [ReportMetrics(_log_metrics), ReportMetrics(lambda _, step: beside.heard(step))]
         result = fit(
             panel, config.forecaster, checkpoints, start=start, callbacks=reporting, show_progress=show_progress
         )

@@ -19,14 +19,32 @@ from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.dialects import mlflow_scoring, open_inference
+from service.dialects.timegpt import operations as timegpt_operations
+from service.dialects.timegpt import routes as timegpt
+from service.jobs.desk import Desk
+from service.jobs.runner import Runner
 from service.ledger.adaptions import Adaptions
 from service.ledger.orders import ADAPTION, LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
+from service.models.finetuned import FinetunedModels
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
-from service.routes import anomalies, backtest, explain, forecast, health, ledger, models, webhook
+from service.routes import (
+    anomalies,
+    backtest,
+    explain,
+    finetune,
+    forecast,
+    health,
+    jobs,
+    ledger,
+    models,
+    page,
+    report,
+    webhook,
+)
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -46,15 +64,18 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     service = _service(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.recorder.begin()
         following = asyncio.create_task(_follow(service, settled))
+        working = asyncio.create_task(Runner(app.state.service).run())
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in (following, working):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            service.desk.close()
             service.batcher.close()
             service.telemetry.close()
             service.tables.close()
@@ -73,13 +94,17 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.state.draining = False  # the server's to set
     problems.install(app)
     app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
-    for router in (explain.router, ledger.forecasts, ledger.feedback, models.router, models.admin, health.router):
+    for router in (explain.router, ledger.forecasts, ledger.feedback, jobs.router, finetune.router):
         app.include_router(router)
-    for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
+    for router in (models.router, models.admin, health.router):
+        app.include_router(router)
+    for router in (mlflow_scoring.router, open_inference.health, open_inference.router, timegpt.router):
+        app.include_router(router)
+    for router in (page.router, report.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
-    openapi.install(app, OPERATIONS)
+    openapi.install(app, (*OPERATIONS, *timegpt_operations.OPERATIONS))
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
     return app
@@ -89,7 +114,7 @@ def _service(settings: Settings) -> Service:
     registry, telemetry = Registry(settings), _telemetry(settings)
     models = Models(settings, registry)
     batcher = Batcher(settings.max_batch, settings.num_threads, telemetry.forecasts.count_discarded)
-    engine = Engine(batcher)
+    engine, desk = Engine(batcher), Desk(settings)
     return Service(
         settings,
         models=models,
@@ -103,6 +128,8 @@ def _service(settings: Settings) -> Service:
         shelf=Shelf(settings),
         versions=Versions(settings, registry),
         adaptions=Adaptions(settings.home / LEDGER / ADAPTION),
+        desk=desk,
+        finetuned=FinetunedModels(settings, registry, desk.tuned),
     )
 
 

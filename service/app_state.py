@@ -11,9 +11,11 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
+from service.jobs.desk import Desk
 from service.ledger.adaptions import Adaptions
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
+from service.models.finetuned import FinetunedModels
 from service.models.following import Refresh
 from service.models.models import Models
 from service.models.next_look import NextLook
@@ -39,6 +41,8 @@ class Service:
     shelf: Shelf
     versions: Versions
     adaptions: Adaptions
+    desk: Desk
+    finetuned: FinetunedModels
     next_look: NextLook = field(default_factory=NextLook)
 
     async def refresh(self) -> Refresh:

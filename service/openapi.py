@@ -11,8 +11,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from service.explain.schemas import ExplainRequest
+from service.finetune.schemas import FinetuneRequest
 from service.ledger.schemas import ActualsIn
 from service.problems import MEDIA_TYPE
+from service.report.schemas import ReportRequest
 from service.requests.media import ARROW, JSON, LINES, PARQUET
 from service.schemas import ForecastOptions, ForecastReply, ForecastRequest, Problem, Schema
 from service.tables.query import OPTIONS
@@ -88,6 +90,20 @@ def explain_operation() -> dict[str, Any]:
     return {"parameters": OF_CALLERS, "requestBody": {"required": True, "content": {JSON: content}}}
 
 
+def job_operation(*schemas: str) -> dict[str, Any]:
+    """Describes what a route reads by hand that takes in a job whose body is of one of these schemas."""
+    kinds = [{"$ref": _REFERENCE.format(model=name)} for name in schemas]
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "A request that is sent again with the same one is taken in once.",
+    }
+    content = {JSON: {"schema": {"anyOf": kinds}}}
+    return {"parameters": [key, *OF_CALLERS], "requestBody": {"required": True, "content": content}}
+
+
 def _tables(description: str) -> dict[str, Any]:
     """Describes the two forms of a table."""
     schema = {"type": "string", "format": "binary", "description": description}
@@ -158,14 +174,15 @@ class Operation:
     request: type[Schema]
     reply: type[Schema]
     example: dict[str, Any]
+    tag: str = "forecast"
 
     def described(self) -> dict[str, Any]:
         """Gives what the document says of it."""
         request, reply = ({"$ref": _REFERENCE.format(model=one.__name__)} for one in (self.request, self.reply))
         example = {"summary": self.description, "value": self.example}
         return {
-            "tags": ["forecast"],
-            "summary": self.name.capitalize(),
+            "tags": [self.tag],
+            "summary": self.name.replace("_", " ").capitalize(),
             "description": self.description,
             "operationId": self.name,
             "security": [{"key": []}],
@@ -206,6 +223,8 @@ def install(app: FastAPI, operations: Sequence[Operation] = ()) -> None:
                     (ActualsIn, "validation"),
                     (ForecastReply, "serialization"),
                     (ExplainRequest, "validation"),
+                    (FinetuneRequest, "validation"),
+                    (ReportRequest, "validation"),
                     (Problem, "serialization"),
                     *((each.request, "validation") for each in operations),
                     *((each.reply, "serialization") for each in operations),

@@ -28,6 +28,16 @@ def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
     return _body(scope, status_of(error), error.code, str(error), getattr(error, "fields", ()))
 
 
+def problem_without_request(error: ForecasterError) -> dict[str, Any]:
+    """Gives that body where no request is answered with it yet."""
+    return _body(None, status_of(error), error.code, str(error), getattr(error, "fields", ()))
+
+
+def problem_again(scope: Scope, problem: Mapping[str, Any]) -> Response:
+    """Gives the reply for an error that an earlier request ran into."""
+    return _response(scope, {**problem, "request_id": request_id_of(scope)})
+
+
 def problem_of(scope: Scope, error: ForecasterError) -> Response:
     """Gives the reply for an error raised on purpose."""
     seconds = getattr(error, "retry_after_seconds", None)
@@ -35,7 +45,9 @@ def problem_of(scope: Scope, error: ForecasterError) -> Response:
     return _response(scope, problem_body(scope, error), {**getattr(error, "headers", {}), **again})
 
 
-def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+def _body(
+    scope: Scope | None, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
     """Gives RFC 9457 problem details: `type` is stable, `detail` is for people, `errors` lists fields."""
     body: dict[str, Any] = {
         "type": f"urn:forecaster:problem:{code}",
@@ -43,7 +55,7 @@ def _body(scope: Scope, status: int, code: str, detail: str, fields: Sequence[di
         "status": status,
         "code": code,
         "detail": detail[:_MAX_DETAIL],
-        "request_id": request_id_of(scope),
+        "request_id": None if scope is None else request_id_of(scope),
     }
     return {**body, "errors": list(fields)} if fields else body
 

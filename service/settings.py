@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         description="Models to serve, comma-separated: NAME (follows `alias`), NAME@alias or NAME/7. "
         "Default: every one with the alias.",
     )
+    timegpt_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Models, comma-separated, that clients of TimeGPT mean by its own names: the one of the frequency "
+        "asked for. Default: all that serve, but no challenger.",
+    )
     alias: str = Field("champion", pattern=f"^{ALIAS}$", description="The alias that a bare name follows.")
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -112,6 +117,14 @@ class Settings(BaseSettings):
         description="Whether intervals of forecasts are adapted to how earlier ones came true: never, where a request "
         "asks for it, or unless one asks for none.",
     )
+    max_jobs: int = Field(32, ge=1, le=10_000, description="Jobs of one kind that a key may have under way.")
+    job_days: float = Field(
+        7.0, gt=0, le=36_500, description="How long jobs and their results are kept; `ledger_days` where that is less."
+    )
+    job_seconds: float = Field(3600.0, gt=0, description="How long one job may be computed.")
+    max_finetuned: int = Field(10, ge=0, description="Fine-tuned models that a key may have.")
+    max_finetune_steps: int = Field(2000, ge=1, description="Steps of training that one of them may take.")
+    max_finetuned_held: int = Field(4, ge=1, description="Of them, how many a worker holds in memory at once.")
     traces: Literal["auto", "otlp", "none"] = Field(
         "auto",
         validation_alias=AliasChoices("traces", "FORECASTER_TRACES", "OTEL_TRACES_EXPORTER"),
@@ -136,7 +149,7 @@ class Settings(BaseSettings):
     )
     num_threads: int = Field(1, ge=1, description="Threads of a forward pass. More than one is slower on shared cores.")
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "timegpt_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -146,7 +159,7 @@ class Settings(BaseSettings):
     def _split_keys(cls, value: object) -> object:
         return parse_public_keys(value) if isinstance(value, str) else value
 
-    @field_validator("models")
+    @field_validator("models", "timegpt_models")
     @classmethod
     def _can_be_read(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
@@ -193,6 +206,11 @@ class Settings(BaseSettings):
         if self.ledger_url is not None:
             return self.ledger_url.get_secret_value()
         return f"sqlite:///{self.home.absolute() / 'ledger' / 'ledger.db'}"
+
+    @property
+    def job_kept_seconds(self) -> float:
+        """How long a job is kept."""
+        return min(self.job_days, self.ledger_days) * 86_400
 
     def resolved_registry_uri(self) -> str:
         """Gives the registry to use."""

@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[1]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"bucket"}
+ONE_SHOT = {"bucket", "ledger"}
 DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
-SECRETS = {"POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY"}
+SECRETS = {"POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "LEDGER_PASSWORD"}
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -113,17 +113,28 @@ def test_mlflow_is_closed_to_foreign_hosts_jobs_and_pickles() -> None:
     assert "--allowed-hosts=mlflow:5000,localhost:5000" in mlflow["command"]
     assert "--serve-artifacts" in mlflow["command"]
     assert mlflow["environment"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    for name in ("mlflow", "service", "scheduler"):
+    for name in ("mlflow", "service", "scheduler", "worker"):
         assert SERVICES[name]["environment"]["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
 
 
-def test_service_and_scheduler_hold_no_secret() -> None:
-    for name in ("service", "scheduler"):
-        assert not any(secret in str(SERVICES[name]) for secret in SECRETS)
+def test_service_and_worker_hold_no_secret_but_the_ledgers_and_the_scheduler_none() -> None:
+    for name, held in (("service", {"LEDGER_PASSWORD"}), ("worker", {"LEDGER_PASSWORD"}), ("scheduler", set())):
+        assert {secret for secret in SECRETS if secret in str(SERVICES[name])} == held
 
 
-def test_only_the_scheduler_knows_the_signing_key() -> None:
-    assert [name for name, service in SERVICES.items() if "SIGNING_KEY" in str(service)] == ["scheduler"]
+def test_only_those_who_train_know_the_signing_key() -> None:
+    assert [name for name, service in SERVICES.items() if "SIGNING_KEY" in str(service)] == ["scheduler", "worker"]
+
+
+def test_service_and_worker_share_a_ledger_that_is_created_first() -> None:
+    urls = {SERVICES[name]["environment"]["FORECASTER_LEDGER_URL"] for name in ("service", "worker")}
+    (url,) = urls
+    assert re.fullmatch(r"postgresql\+psycopg2://ledger:\$\{LEDGER_PASSWORD:\?[^}]*\}@postgres:5432/ledger", url)
+    assert SERVICES["ledger"]["command"] == ["create-ledger", "ledger"]
+    for name in ("service", "worker"):
+        assert "ledger" in SERVICES[name]["depends_on"]
+    for name in ("service", "pipelines"):
+        assert "grep '^psycopg2-binary=='" in (ROOT / "deploy" / f"{name}.Dockerfile").read_text()
 
 
 def test_example_environment_names_every_variable_of_compose_and_no_secret() -> None:

@@ -82,15 +82,15 @@ class Server:
 
 
 @contextmanager
-def served(contender: Contender, home: Home, folder: Path, *, keeps_forecasts: bool = False) -> Iterator[Server]:
-    """Runs a contender from ready to the end of the block; ours keeps forecasts where it is said, as no peer does."""
+def served(contender: Contender, home: Home, folder: Path, **settings: str) -> Iterator[Server]:
+    """Runs a contender from ready to the end of the block; ours keeps no forecasts unless `settings` say so."""
     address = Address("127.0.0.1", free_port())
     environment = clean_environment(
         PYTHONPATH=str(ROOT),
         PATH=f"{BIN}:/usr/bin:/bin",
         MLFLOW_TRACKING_URI=home.registry_uri,
         MLFLOW_DISABLE_TELEMETRY="true",
-        FORECASTER_LEDGER_SHARE="1" if keeps_forecasts else "0",
+        **{"FORECASTER_LEDGER_SHARE": "0", **settings},
         **THREADS,
     )
 

@@ -15,15 +15,14 @@ from typing import Any
 import sqlalchemy as sa
 import zstandard
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from forecaster.errors import LedgerError, LedgerUnavailableError
 from forecaster.ledger import adaption
+from forecaster.ledger.failures import told
 from forecaster.ledger.joining import met_by, new_and_observed, score_again
 from forecaster.ledger.records import FACTS, Given, Observed, Revision
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
 from forecaster.ledger.scoring import Outcome
-from forecaster.ledger.skill import Skill, skill_query
+from forecaster.ledger.skill import Drift, Skill, drifts, skill_query
 from forecaster.ledger.tables import actuals, adaption_states, forecasted_series, forecasts
 
 
@@ -50,7 +49,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         """Opens the database at a SQLAlchemy URL; `forecaster.ledger.upgrade` must have made its tables."""
-        with _told():
+        with told():
             self.engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
@@ -122,6 +121,19 @@ class Ledger:
         with self._reading() as connection:
             return [Skill(**row) for row in connection.execute(query).mappings()]
 
+    def drifts(
+        self,
+        since_recent: int,
+        model: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        *,
+        by_segment: bool = True,
+    ) -> dict[tuple[str, str, str], Drift]:
+        """Compares forecasts made in [since, since_recent) with those of [since_recent, until), by `Skill.key`."""
+        earlier = self.skill(model, since, since_recent, by_segment=by_segment)
+        return drifts(earlier, self.skill(model, since_recent, until, by_segment=by_segment))
+
     def is_made(self) -> bool:
         """Says whether the tables are there."""
         with self._reading() as connection:
@@ -138,12 +150,12 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
-        with _told(), self.engine.begin() as connection:
+        with told(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with _told(), self.engine.connect() as connection:
+        with told(), self.engine.connect() as connection:
             yield connection
 
     def _insert(self, table: sa.Table) -> Any:
@@ -172,21 +184,6 @@ def kept(given: Given) -> Kept:
         execution=dict(given.execution),
         outcomes=tuple((series.series_id, Outcome(0)) for series in given.series),
     )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Makes LedgerError and LedgerUnavailableError of what the database and its driver raise."""
-    try:
-        yield
-    except (DataError, IntegrityError) as error:
-        raise LedgerError(f"the ledger does not take this in: {_reason(error)}") from error
-    except (SQLAlchemyError, ImportError) as error:
-        raise LedgerUnavailableError(f"the ledger's database cannot be used: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

@@ -1,7 +1,8 @@
-"""How good the forecasts of a model turned out to be, beside the seasonal naive: one row for each segment."""
+"""How good forecasts turned out to be beside the seasonal naive, and whether that changes: a row for each segment."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,40 @@ class Skill:
     def relative_mase(self) -> float | None:
         """MASE over that of the seasonal naive: below 1 is better than it."""
         return self.mase / self.naive_mase if self.mase is not None and self.naive_mase else None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is told apart: model, version and segment."""
+        return self.model, self.version, self.segment
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How recent forecasts of a version differ from its earlier ones; None where either cannot be told.
+
+    Forecasts that are close in time are not independent: of a few, a difference says little.
+    """
+
+    num_forecasts: int  # recent ones of single series
+    relative_mase: float | None  # that of recent forecasts over that of earlier ones: above 1 is worse
+    coverage_80: float | None  # that of recent forecasts, less that of earlier ones
+
+    @classmethod
+    def between(cls, earlier: Skill, recent: Skill) -> Drift:
+        """Compares both."""
+        now, before = recent.relative_mase, earlier.relative_mase
+        inside, inside_before = recent.coverage_80, earlier.coverage_80
+        return cls(
+            recent.num_forecasts,
+            now / before if now is not None and before else None,
+            inside - inside_before if inside is not None and inside_before is not None else None,
+        )
+
+
+def drifts(earlier: Iterable[Skill], recent: Iterable[Skill]) -> dict[tuple[str, str, str], Drift]:
+    """Compares what is in both, by model, version and segment."""
+    before = {one.key: one for one in earlier}
+    return {one.key: Drift.between(before[one.key], one) for one in recent if one.key in before}
 
 
 def skill_query(model: str | None, since: int | None, until: int | None, *, by_segment: bool = True) -> sa.Select[Any]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -26,7 +27,7 @@ forecasts = Table(
     Column("created", BigInteger, nullable=False),  # microseconds since 1970, UTC
     Column("model", String(256), nullable=False),
     Column("version", String(64), nullable=False),
-    Column("digest", String(64), nullable=False),
+    Column("digest", String(128), nullable=False),
     Column("generation", Integer, nullable=False),
     Column("levels", Text, nullable=False),  # JSON
     Column("degraded", String(64)),
@@ -92,4 +93,54 @@ actuals = Table(
     Column("value", Double),  # none: taken back
     Column("received", BigInteger, nullable=False),
     Index("actuals_by_received", "received"),
+)
+
+# Work that somebody has asked for, and comes back for.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),  # they ascend with time
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),  # microseconds since 1970, UTC, as all times of a job
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    Column("expires", BigInteger, nullable=False),
+    Column("lease_by", String(128)),  # who is at it
+    Column("lease_until", BigInteger),  # of a pending job: it is not begun before
+    Column("attempts", Integer, nullable=False),
+    Column("progress", Double, nullable=False),  # from 0 to 1
+    Column("request", LargeBinary, nullable=False),  # zstd
+    Column("result", LargeBinary),  # zstd
+    Column("problem", Text),  # JSON
+    Column("idempotency", String(64)),  # digest of the key that its client gave it
+    Column("digest", String(64), nullable=False),  # of kind and request
+    UniqueConstraint("owner", "idempotency", name="jobs_by_idempotency"),
+    Index("jobs_by_owner", "owner", "id"),
+    Index("jobs_by_state", "state", "kind", "id"),
+    Index("jobs_by_expires", "expires"),
+)
+
+# Models that were trained further on the data of a key, which alone may use them.
+finetuned = Table(
+    "finetuned",
+    metadata,
+    Column("name", String(128), primary_key=True),  # of the registered model
+    Column("owner", String(64), nullable=False),
+    Column("job_id", String(32), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("base", String(128), nullable=False),
+    Column("base_version", String(64), nullable=False),
+    Column("frequency", String(32), nullable=False),
+    Column("max_steps", Integer, nullable=False),
+    Column("trained_blocks", Integer),
+    # What came of it; nothing while its job is under way.
+    Column("version", String(64)),
+    Column("digest", String(80)),
+    Column("num_steps", Integer),
+    Column("validation_loss", Double),
+    Column("metrics", Text),  # JSON
+    Column("deleted", BigInteger),
+    Index("finetuned_by_owner", "owner", "name"),
 )

@@ -25,11 +25,13 @@ from service.access.keys import Scope
 from service.access.security import Principal
 from service.dialects import refusals
 from service.errors import ServiceError
+from service.page import paths
 from service.problems import problem_of
 from service.requests.connection import read_body
 
 PUBLIC_PATHS = frozenset(
     {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/static-offline-docs"}
+    | {paths.PAGE, paths.FILES}
     | {refusals.PING, refusals.HEALTH, *(f"{refusals.OPEN_INFERENCE}/v2/health/{what}" for what in ("live", "ready"))}
 )
 

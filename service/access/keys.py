@@ -35,6 +35,7 @@ class Scope(StrEnum):
     FORECAST = "forecast"
     FEEDBACK = "feedback"
     EXPLAIN = "explain"
+    FINETUNE = "finetune"
     ADMIN = "admin"
     METRICS = "metrics"
 

@@ -39,13 +39,18 @@ class _Bucket:
         self._tokens = rate.burst
         self._moment = now
 
-    def take(self, cost: float, now: float, rate: Rate) -> float:
-        """Gives 0 and spends, or gives the seconds until the cost is there and spends nothing."""
+    def refill(self, now: float, rate: Rate) -> float:
+        """Gives the tokens there are now, at most those of a rate, which holds from now on."""
         elapsed = max(0.0, now - self._moment)  # a clock that went back refills nothing, and later not twice
         refilled = self._tokens + elapsed * self._rate.per_minute / 60
         self._tokens = min(refilled, self._rate.burst, rate.burst)
         self._moment = max(now, self._moment)
         self._rate = rate
+        return self._tokens
+
+    def take(self, cost: float, now: float, rate: Rate) -> float:
+        """Gives 0 and spends, or gives the seconds until the cost is there and spends nothing."""
+        self.refill(now, rate)
         if cost > rate.burst:
             raise CostAboveBurst(rate.burst)
         if cost > self._tokens:
@@ -81,3 +86,9 @@ class RateLimiter:
             if len(self._buckets) > self._max_names:
                 self._buckets.popitem(last=False)
             return bucket.take(cost, moment, rate)
+
+    def spent(self, name: str, rate: Rate) -> float:
+        """Gives what a name has spent of its burst and has not been given back yet; 0 where it is not remembered."""
+        with self._lock:
+            bucket = self._buckets.get(name)
+            return 0.0 if bucket is None else rate.burst - bucket.refill(self._clock(), rate)

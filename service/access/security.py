@@ -16,7 +16,7 @@ from service.access.deliveries import Deliveries
 from service.access.key_ring import KeyRing, Rejection
 from service.access.keys import KeyFiles, Scope
 from service.access.rate import CostAboveBurst, Rate, RateLimiter
-from service.errors import BadDelivery, CostTooHigh, Forbidden, RateLimited, ServiceError, Unauthorized
+from service.errors import BadDelivery, CostTooHigh, Forbidden, NotCounted, RateLimited, ServiceError, Unauthorized
 from service.settings import Settings
 
 log = logging.getLogger("service.access.security")
@@ -107,6 +107,12 @@ class Security:
             ) from error
         if wait > 0:
             raise RateLimited("this key has spent what it may: points x steps are counted", wait)
+
+    def spent(self, principal: Principal) -> float:
+        """Gives what a principal has spent of its burst, in points x steps; NotCounted where it has no limit."""
+        if principal.rate is None:
+            raise NotCounted("this service asks for no keys, and counts by key")
+        return self._spending.spent(principal.key_id, principal.rate)
 
     def _refusal(
         self, refusal: ServiceError, client_host: str | None, event: str, fields: dict[str, str | None]

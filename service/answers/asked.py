@@ -25,6 +25,8 @@ from service.schemas import DataWarning
 from service.settings import Settings
 
 R = TypeVar("R", bound=RollingRequest)
+B = TypeVar("B", bound=BacktestRequest)
+A = TypeVar("A", bound=AnomalyRequest)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,11 @@ class _Plan:
 def backtest_asked(headers: Headers, body: bytes, settings: Settings, find: FindModel) -> RollingAsked[BacktestRequest]:
     """Takes the body of a backtest apart; every problem of the caller's making is found here."""
     request = request_of(BacktestRequest, headers, body, settings)
-    model = find(request.model)
+    return backtest_of(request, find(request.model), settings)
+
+
+def backtest_of(request: B, model: ServedModel, settings: Settings) -> RollingAsked[B]:
+    """Gives what a backtest asks of a model, however it was written; ForecasterError where it cannot be answered."""
     if request.history:
         for name in ("num_windows", "step_size"):
             if getattr(request, name) is not None:
@@ -72,8 +78,12 @@ def backtest_asked(headers: Headers, body: bytes, settings: Settings, find: Find
 def anomalies_asked(headers: Headers, body: bytes, settings: Settings, find: FindModel) -> RollingAsked[AnomalyRequest]:
     """Takes the body of a search for anomalies apart; every problem of the caller's making is found here."""
     request = request_of(AnomalyRequest, headers, body, settings)
-    model, last = find(request.model), request.detection_size
-    predictor = model.bundle.predictor
+    return anomalies_of(request, find(request.model), settings)
+
+
+def anomalies_of(request: A, model: ServedModel, settings: Settings) -> RollingAsked[A]:
+    """Gives what a search asks of a model, however it was written; ForecasterError where it cannot be answered."""
+    predictor, last = model.bundle.predictor, request.detection_size
     longest = predictor.horizon if last is None else min(last, predictor.horizon)
     step = longest if request.step_size is None else request.step_size
     if last is not None:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Generic
 
 import numpy as np
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from forecaster.rolling import Rolled
-from service.access.security import Security
+from service.access.security import Principal, Security
 from service.answers.asked import R, RollingAsked
 from service.app_state import Service, service_of
 from service.compute.engine import Engine, Given, Stages
@@ -34,6 +35,9 @@ from service.tables.query import refuse_options
 # One thread, so that several large replies leave the event loop and the inference thread their share of the processor.
 _SCORING = ThreadPoolExecutor(1, thread_name_prefix="scoring")
 
+Read = Callable[[Service, Headers, bytes, FindModel], RollingAsked[R]]
+Encode = Callable[[RollingAsked[R], Rolled], bytes]
+
 
 class AnswerEndpoint(Generic[R]):
     """Answers requests of one schema: `understand` reads them, `encode` writes what the forecasts say."""
@@ -42,41 +46,61 @@ class AnswerEndpoint(Generic[R]):
         self,
         schema: type[R],
         understand: Callable[[Headers, bytes, Settings, FindModel], RollingAsked[R]],
-        encode: Callable[[RollingAsked[R], Rolled], bytes],
+        encode: Encode[R],
     ) -> None:
-        self._schema, self._understand, self._encode = schema, understand, encode
+        self._schema, self.understand, self._encode = schema, understand, encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        service, headers = service_of(scope), Headers(scope=scope)
-        expires = service.admission.expires(headers, arrival(scope))
-        refuse_all_but_json(headers)
         refuse_options(scope["query_string"], self._schema)
-        with service.admission.admitted(expires):
-            body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
-            async with while_connected(receive):
-                asked = await asyncio.to_thread(self._understand, headers, body, service.settings, service.models.find)
-                security: Security = scope["app"].state.security
-                security.charge(scope["state"]["principal"], asked.cost_points, asked.question.horizon)
-                response = await self._response(service, asked, expires)
+        response = await rolling_answer(scope, receive, self._read, self._encode)
         await response(scope, receive, send)
 
-    async def _response(self, service: Service, asked: RollingAsked[R], expires: float) -> Response:
-        rolled, stages = await rolled_by(service.engine, asked, expires)
-        began = time.perf_counter()
-        content = await self._encoded(asked, rolled, expires)
-        serialise = time.perf_counter() - began
-        given = Given(rolled.to_forecast(), stages)
-        service.telemetry.forecasts.count(asked.model, asked.question.num_windows, given, serialise)
-        return Response(content, media_type=JSON, headers={"Server-Timing": server_timing(stages, serialise)})
+    async def answered(self, service: Service, asked: RollingAsked[R], expires: float) -> Response:
+        """Has the model answer what was understood, and counts that; raises what `Engine.pieces` raises."""
+        return await rolling_response(service, asked, self._encode, expires)
 
-    async def _encoded(self, asked: RollingAsked[R], rolled: Rolled, expires: float) -> bytes:
-        work = asyncio.get_running_loop().run_in_executor(_SCORING, self._encode, asked, rolled)
-        try:
-            return await asyncio.wait_for(work, expires - time.monotonic())
-        except TimeoutError:
-            message = "the forecasts were not scored and written in the time that the request allows"
-            raise DeadlineExceeded(message) from None
+    def _read(self, service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[R]:
+        return self.understand(headers, body, service.settings, find)
+
+
+async def rolling_answer(scope: Scope, receive: Receive, read: Read[R], encode: Encode[R]) -> Response:
+    """Admits, reads, charges and answers one request of JSON, in whatever words `read` and `encode` know."""
+    service, headers = service_of(scope), Headers(scope=scope)
+    expires = service.admission.expires(headers, arrival(scope))
+    refuse_all_but_json(headers)
+    with service.admission.admitted(expires):
+        body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
+        async with while_connected(receive):
+            security: Security = scope["app"].state.security
+            principal: Principal = scope["state"]["principal"]
+
+            async def ask(find: FindModel) -> RollingAsked[R]:
+                return await asyncio.to_thread(read, service, headers, body, find)
+
+            asked = await service.finetuned.asking(service.models, principal.key_id, expires, ask)
+            security.charge(principal, asked.cost_points, asked.question.horizon)
+            return await rolling_response(service, asked, encode, expires)
+
+
+async def rolling_response(service: Service, asked: RollingAsked[R], encode: Encode[R], expires: float) -> Response:
+    """Has the model answer what was understood, and counts that; raises what `Engine.pieces` raises."""
+    rolled, stages = await rolled_by(service.engine, asked, expires)
+    began = time.perf_counter()
+    content = await _encoded(partial(encode, asked, rolled), expires)
+    serialise = time.perf_counter() - began
+    given = Given(rolled.to_forecast(), stages)
+    service.telemetry.forecasts.count(asked.model, asked.question.num_windows, given, serialise)
+    return Response(content, media_type=JSON, headers={"Server-Timing": server_timing(stages, serialise)})
+
+
+async def _encoded(encode: Callable[[], bytes], expires: float) -> bytes:
+    work = asyncio.get_running_loop().run_in_executor(_SCORING, encode)
+    try:
+        return await asyncio.wait_for(work, expires - time.monotonic())
+    except TimeoutError:
+        message = "the forecasts were not scored and written in the time that the request allows"
+        raise DeadlineExceeded(message) from None
 
 
 async def rolled_by(engine: Engine, asked: RollingAsked[R], expires: float) -> tuple[Rolled, Stages]:

@@ -41,7 +41,7 @@ class Batcher:
     """
 
     def __init__(self, max_rows: int, num_threads: int, discarded: Callable[[Work], None] = lambda _: None) -> None:
-        self.max_rows = max_rows
+        self._max_rows = max_rows
         self._discarded = discarded
         self._num_threads = num_threads
         self._arrivals: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
@@ -51,6 +51,11 @@ class Batcher:
         self._num_wanted = 0
         self._seconds_per_row: WeakKeyDictionary[Predictor, float] = WeakKeyDictionary()
         self._busy_since: float | None = None
+
+    @property
+    def max_rows(self) -> int:
+        """Windows of one forward pass."""
+        return self._max_rows
 
     @property
     def backlog_seconds(self) -> float:
@@ -120,7 +125,7 @@ class Batcher:
         torch.set_num_threads(self._num_threads)
         pending: deque[Work] = deque()
         while self._receive(pending):
-            batch = _take(pending, self.max_rows)
+            batch = _take(pending, self._max_rows)
             if batch:
                 self._compute(batch)
         _deliver(pending, [_shutting_down() for _ in pending], self._discarded)

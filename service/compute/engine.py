@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -20,8 +21,7 @@ from forecaster.predictor import Predictor
 from forecaster.question import Question
 from forecaster.rolling import RollingQuestion
 from forecaster.types import Forecast
-from service.compute.batcher import Batcher
-from service.compute.work import Alone, Answered, Rows
+from service.compute.work import Alone, Answered, Rows, Task
 from service.errors import DeadlineExceeded, ModelNotFinite, Overloaded
 from service.requests.asked import Asked
 from service.schemas import SamplesIn
@@ -65,10 +65,28 @@ class Piece:
     answered: Answered
 
 
+class Computes(Protocol):
+    """What an engine has its tasks computed by: the batcher, or what stands before it."""
+
+    @property
+    def max_rows(self) -> int:
+        """Windows of one forward pass."""
+        ...
+
+    @property
+    def backlog_seconds(self) -> float:
+        """How long what is under way or waits is expected to take."""
+        ...
+
+    async def answer(self, task: Task, expires: float) -> Answered:
+        """Computes a task, as `Batcher.answer` does."""
+        ...
+
+
 class Engine:
     """Computes forecasts on the inference thread of its batcher."""
 
-    def __init__(self, batcher: Batcher) -> None:
+    def __init__(self, batcher: Computes) -> None:
         self._batcher = batcher
 
     @property

@@ -21,6 +21,7 @@ class Rows:
     predictor: Predictor
     levels: tuple[float, ...]
     windows: WindowBatch
+    is_alone: bool = False  # whatever could join it
 
     @property
     def num_rows(self) -> int:
@@ -29,7 +30,9 @@ class Rows:
 
     def may_join(self, other: Task) -> bool:
         """Says whether both may share a forward pass."""
-        return isinstance(other, Rows) and self.predictor is other.predictor and self.levels == other.levels
+        if not isinstance(other, Rows) or self.is_alone or other.is_alone:
+            return False
+        return self.predictor is other.predictor and self.levels == other.levels
 
     def compute(self, company: Sequence[Task]) -> list[FloatArray]:
         """Gives the quantiles [b H Q] of these windows, then those of each in company, from one forward pass."""

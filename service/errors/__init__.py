@@ -1,6 +1,6 @@
 """What can go wrong with a request: the only home of status codes."""
 
-from service.errors.access import BadDelivery, CostTooHigh, Forbidden, RateLimited, Unauthorized
+from service.errors.access import BadDelivery, CostTooHigh, Forbidden, NotCounted, RateLimited, Unauthorized
 from service.errors.base import ServiceError, status_of
 from service.errors.capacity import DeadlineExceeded, Draining, ModelNotFinite, Overloaded, Stuck, TooManyConnections
 from service.errors.content import (
@@ -33,6 +33,17 @@ from service.errors.framing import (
     RequestTooSlow,
     TargetTooLong,
 )
+from service.errors.jobs import (
+    JobCancelled,
+    JobDone,
+    JobGivenUp,
+    JobNotDone,
+    KeyReused,
+    NameTaken,
+    TooManyJobs,
+    TooManyModels,
+    UnknownJob,
+)
 
 __all__ = [
     "MAX_FIELDS",
@@ -55,11 +66,18 @@ __all__ = [
     "InvalidJson",
     "InvalidTable",
     "InvalidTarget",
+    "JobCancelled",
+    "JobDone",
+    "JobGivenUp",
+    "JobNotDone",
+    "KeyReused",
     "LedgerDown",
     "LedgerFull",
     "MissingCovariate",
     "ModelNotFinite",
+    "NameTaken",
     "NotAcceptable",
+    "NotCounted",
     "NotReady",
     "Overloaded",
     "RateLimited",
@@ -68,8 +86,11 @@ __all__ = [
     "Stuck",
     "TargetTooLong",
     "TooManyConnections",
+    "TooManyJobs",
+    "TooManyModels",
     "Unauthorized",
     "UnknownForecast",
+    "UnknownJob",
     "UnknownModel",
     "UnsupportedMediaType",
     "VersionUnavailable",

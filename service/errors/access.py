@@ -42,3 +42,9 @@ class CostTooHigh(ServiceError):
     """The request alone costs more than its key may spend at once: no wait would help."""
 
     status, code = 413, "cost-too-high"
+
+
+class NotCounted(ServiceError):
+    """What is spent is counted by key, and there are none."""
+
+    status, code = 404, "not-counted"

@@ -7,12 +7,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
-from service.ledger.orders import ADAPTION, SKILL
+from service.ledger.orders import ADAPTION, DAY, JOBS, RECENT_DAYS, SKILL
 from service.ledger.revision_file import written
 
-_SKILL_SECONDS, _ADAPTION_SECONDS, _EXPIRY_SECONDS = 5.0, 2.0, 3600.0
-_DAY = 86_400_000_000  # microseconds
+_SKILL_SECONDS, _ADAPTION_SECONDS, _EXPIRY_SECONDS, _JOBS_SECONDS = 5.0, 2.0, 3600.0, 60.0
 
 
 class Chores:
@@ -21,7 +21,8 @@ class Chores:
     def __init__(self, folder: Path, ledger: Ledger, days: float, *, adapts: bool = False) -> None:
         """`days` is how long forecasts and values are kept, `adapts` whether factors are made of them."""
         self._folder, self._ledger, self._days, self._adapts = folder, ledger, days, adapts
-        self._skill_due = self._adaption_due = self._expiry_due = 0.0  # of the monotonic clock
+        self._jobs = Jobs(ledger)
+        self._skill_due = self._adaption_due = self._expiry_due = self._jobs_due = 0.0  # of the monotonic clock
         self._revision: int | None = None  # the one that the file has
         self._has_changed = True
 
@@ -34,7 +35,13 @@ class Chores:
         now = time.monotonic()
         if now >= self._expiry_due:
             self._expiry_due = now + _EXPIRY_SECONDS
-            self._has_changed = self._ledger.expire(int(time.time() * 1e6 - self._days * _DAY)) > 0 or self._has_changed
+            self._jobs.expire()
+            self._ledger.expire(int(time.time() * 1e6 - self._days * DAY))
+            self._has_changed = True  # what was recent is not any more
+        if now >= self._jobs_due:
+            self._jobs_due = now + _JOBS_SECONDS
+            if self._jobs.num_open():  # perhaps of a service elsewhere, which is no more
+                (self._folder / JOBS).touch()
         if now >= self._skill_due and self._has_changed:
             self._skill_due, self._has_changed = now + _SKILL_SECONDS, False
             self._write_skill()
@@ -44,7 +51,13 @@ class Chores:
 
     def _write_skill(self) -> None:
         """Writes the skill of all versions to a file, which the metrics of every worker are made of."""
-        self._write(SKILL, json.dumps([asdict(one) for one in self._ledger.skill(by_segment=False)]).encode())
+        since_recent = int(time.time() * 1e6 - RECENT_DAYS * DAY)
+        drifts = self._ledger.drifts(since_recent, by_segment=False)
+        rows = [
+            {**asdict(one), "drift": asdict(drifts[one.key]) if one.key in drifts else {}}
+            for one in self._ledger.skill(by_segment=False)
+        ]
+        self._write(SKILL, json.dumps(rows).encode())
 
     def _adapt(self) -> None:
         """Makes stale factors anew, some at a time, and writes them to the file that every worker follows.

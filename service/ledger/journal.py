@@ -3,9 +3,9 @@
     FOLDER/00001732620000000000-4711.open    the one that the worker 4711 appends to, and holds a lock on
     FOLDER/00001732619000000000-4711.done    full; to be read and deleted
 
-An entry is written by one call of the system, so a worker that is killed leaves whole entries and at most a torn last
-one, of which nobody was told. It is in the hands of the system from then on: it outlasts the process, and a crash of
-the machine only as far as the system has written it to the disk.
+Entries are written by one call of the system, or a few for many, so a worker that is killed leaves whole ones and at
+most a torn last one, of which nobody was told. They are in the hands of the system from then on: they outlast the
+process, and a crash of the machine only as far as the system has written them to the disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ OPEN, DONE = ".open", ".done"
 _SEGMENT_BYTES = 8 << 20
 _HEAD = struct.Struct("<4sIII")  # magic, bytes of the head and of the rest, checksum of the head
 _MAGIC = b"FLE1"
+_AT_ONCE = 1024  # parts that one call takes, by POSIX systems
 _LOOK_SECONDS = 1.0  # between looks at a journal that was full or could not be written
+
+Parts = tuple[bytes, Sequence[bytes]]  # the head of an entry, and the rest of it
 
 
 class JournalFull(Exception):
@@ -45,14 +48,22 @@ class Journal:
 
     def append(self, head: bytes, rest: Sequence[bytes] = ()) -> None:
         """Writes an entry. Raises JournalFull, or OSError where it cannot be written; then nothing of it is left."""
+        self.append_all([(head, rest)])
+
+    def append_all(self, entries: Sequence[Parts]) -> None:
+        """Writes entries as `append` does, all of them or none."""
         file = self._begun() if self._file is None or self._size >= _SEGMENT_BYTES else self._file
-        length = sum(map(len, rest))
-        parts = (_HEAD.pack(_MAGIC, len(head), length, zlib.crc32(head)), head, *rest)
-        wanted = _HEAD.size + len(head) + length
-        written = os.writev(file, parts)
-        if written < wanted:
+        parts: list[bytes] = []
+        for head, rest in entries:
+            parts += (_HEAD.pack(_MAGIC, len(head), sum(map(len, rest)), zlib.crc32(head)), head, *rest)
+        wanted = sum(map(len, parts))
+        try:
+            written = sum(os.writev(file, parts[place : place + _AT_ONCE]) for place in range(0, len(parts), _AT_ONCE))
+            if written < wanted:
+                raise OSError("no room is left on the device of the journal")
+        except OSError:
             os.ftruncate(file, self._size)
-            raise OSError("no room is left on the device of the journal")
+            raise
         self._size += wanted
 
     def close(self) -> None:

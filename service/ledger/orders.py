@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 
 LEDGER = "ledger"  # the folder in the home of a service
 JOURNAL, LOCK, SKILL, ADAPTION = "journal", "keeper.lock", "skill.json", "adaption.json"
+JOBS = "jobs.news"  # touched when there may be jobs to do
+DAY = 86_400_000_000  # microseconds
+RECENT_DAYS = 7.0  # how old forecasts are whose skill is compared with that of earlier ones
 
 
 @dataclass(frozen=True)

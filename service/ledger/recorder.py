@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
@@ -22,8 +22,9 @@ from typing import IO, cast
 from forecaster.ledger.records import Given, Observed
 from service.errors import LedgerFull
 from service.ledger.entries import forecast_entry, observed_entry
-from service.ledger.journal import Journal, JournalFull, segments
+from service.ledger.journal import Journal, JournalFull, Parts, segments
 from service.ledger.orders import JOURNAL, LEDGER, LOCK, Orders
+from service.ledger.together import Together
 from service.settings import Settings
 
 log = logging.getLogger("service.ledger.recorder")
@@ -43,6 +44,7 @@ class Recorder:
             str(self._folder.absolute()), settings.resolved_ledger_url(), settings.ledger_days, settings.adapt != "off"
         )
         self._journal = Journal(self._folder / JOURNAL, settings.ledger_journal_bytes)
+        self._together = Together(self._append)
         self._one_at_a_time = threading.Lock()  # large replies, and values, come from threads beside the event loop
         self._lost = lost
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -62,7 +64,16 @@ class Recorder:
     def record(self, given: Given) -> bool:
         """Writes a forecast down; False where that cannot be."""
         try:
-            self._append(*forecast_entry(given))
+            self._append([forecast_entry(given)])
+        except (JournalFull, OSError) as error:
+            self._tell(error)
+            return False
+        return True
+
+    async def record_together(self, given: Given) -> bool:
+        """Writes a forecast down with those that are ready at the same time; False where that cannot be."""
+        try:
+            await self._together.written(forecast_entry(given))
         except (JournalFull, OSError) as error:
             self._tell(error)
             return False
@@ -71,7 +82,7 @@ class Recorder:
     def record_observed(self, values: list[Observed]) -> None:
         """Writes values down. Raises LedgerFull where that cannot be."""
         try:
-            self._append(*observed_entry(values))
+            self._append([observed_entry(values)])
         except (JournalFull, OSError) as error:
             raise LedgerFull("the values could not be written down, try again later") from error
 
@@ -81,9 +92,9 @@ class Recorder:
             self._journal.close()
             self._let_go()
 
-    def _append(self, head: bytes, rest: list[bytes]) -> None:
+    def _append(self, entries: Sequence[Parts]) -> None:
         with self._one_at_a_time:
-            self._journal.append(head, rest)
+            self._journal.append_all(entries)
             if time.monotonic() >= self._look_due:
                 self._look_due = time.monotonic() + _LOOK_SECONDS
                 self._see_to_a_keeper()

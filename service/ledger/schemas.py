@@ -47,6 +47,14 @@ class ForecastOutcome(Schema):
     series: list[OutcomeOut]
 
 
+class DriftOut(Schema):
+    """How recent forecasts differ from earlier ones; null where either cannot be told. Of a few it says little."""
+
+    num_forecasts: int = Field(description="Recent forecasts of single series.")
+    relative_mase: float | None = Field(description="Of recent forecasts over that of earlier ones: above 1 is worse.")
+    coverage_80: float | None = Field(description="Of recent forecasts, less that of earlier ones.")
+
+
 class SkillOut(Schema):
     """How good the forecasts of a version turned out to be: means over forecasts of single series."""
 
@@ -59,6 +67,7 @@ class SkillOut(Schema):
     naive_mase: float | None = Field(description="Of the seasonal naive, over the same steps.")
     relative_mase: float | None = Field(description="Both divided: below 1 is better than the seasonal naive.")
     coverage_80: float | None = Field(description="Share of observed steps inside the central 80 % interval.")
+    drift: DriftOut | None = Field(description="null where there are no recent forecasts, or no earlier ones.")
 
 
 class SkillReply(Schema):

@@ -21,7 +21,7 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from forecaster.ledger.ledger import Kept, Ledger
-    from forecaster.ledger.skill import Skill
+    from forecaster.ledger.skill import Drift, Skill
 
 T = TypeVar("T")
 
@@ -44,9 +44,19 @@ class Shelf:
                 return found
         raise UnknownForecast("no forecast of this id is kept: it was never given, was not kept, or is too old")
 
-    def skill(self, model: str | None, since: int | None, until: int | None) -> list[Skill]:
-        """Gives the skill of each model, version and segment, of forecasts made in [since, until); LedgerDown."""
-        return self._answer(lambda ledger: ledger.skill(model, since, until)) or []
+    def skill(
+        self, model: str | None, since: int | None, until: int | None, since_recent: int
+    ) -> list[tuple[Skill, Drift | None]]:
+        """Gives the skill of each model, version and segment, of forecasts made in [since, until), and its drift.
+
+        Raises LedgerDown.
+        """
+
+        def ask(ledger: Ledger) -> list[tuple[Skill, Drift | None]]:
+            drifts = ledger.drifts(since_recent, model, since, until)
+            return [(one, drifts.get(one.key)) for one in ledger.skill(model, since, until)]
+
+        return self._answer(ask) or []
 
     def close(self) -> None:
         """Closes the database."""

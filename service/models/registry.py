@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from forecaster.bundle import DIGEST_TAG, VERSION_PATH
 from forecaster.errors import ConfigError
+from forecaster.ledger.finetune_order import TAG
 from service.imports import import_mlflow
 from service.models.specs import ModelSpec, is_name
 from service.settings import Settings
@@ -114,12 +115,12 @@ class Registry:
             raise RegistryUnavailable(f"no answer from the registry in {self._timeout_seconds} s") from error
 
     def _followed(self) -> Iterator[ModelSpec]:
-        """Yields every registered model that has the followed alias, page after page."""
+        """Yields every registered model that has the followed alias, page after page, and belongs to nobody alone."""
         token = None
         while True:
             page = self._client.search_registered_models(page_token=token)
             for model in page:
-                if self._alias in model.aliases and is_name(model.name):
+                if self._alias in model.aliases and is_name(model.name) and TAG not in model.tags:
                     yield ModelSpec(model.name, alias=self._alias)
             token = page.token
             if not token:

@@ -142,7 +142,7 @@ def _has_row(panel: Panel, rows: Sequence[Rows]) -> BoolArray:
 
 def _as_table(request: SeriesRequest, axis: TimeAxis, stored: Sequence[StoredTimes]) -> PanelIn:
     """Reads series as a table, so that their timestamps are judged as those of a file."""
-    columns = [_labels(series, times, axis) for series, times in zip(request.series, stored, strict=True)]
+    columns = [labels(series, times, axis) for series, times in zip(request.series, stored, strict=True)]
     table = pd.DataFrame(
         {
             _ID: np.repeat(
@@ -161,7 +161,7 @@ def _as_table(request: SeriesRequest, axis: TimeAxis, stored: Sequence[StoredTim
     return PanelIn(reading.panel.select(in_order), warnings_of(reading.report.findings))
 
 
-def _labels(series: SeriesIn, stored: StoredTimes, axis: TimeAxis) -> pd.Index:
+def labels(series: TimedValues, stored: StoredTimes, axis: TimeAxis) -> pd.Index:
     """Gives the timestamp of each value of one series, in the zone of the axis."""
     return axis.label(stored) if series.start is None else axis.show(stored[0], len(series.target))
 

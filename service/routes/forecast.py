@@ -5,6 +5,7 @@ A plain ASGI endpoint: what FastAPI does for a route costs as much processor tim
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
+from forecaster.ledger import records
 from service.access.guards import Guarded
 from service.access.keys import Scope as Permission
 from service.access.security import Security
@@ -26,7 +28,7 @@ from service.ledger.giving import Said, Sent, record_of
 from service.openapi import FORECAST
 from service.problems import problem_body
 from service.requests import reply
-from service.requests.asked import Asked, understood
+from service.requests.asked import Asked, FindModel, understood
 from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
@@ -68,14 +70,16 @@ ROUTE = NamedRoute(FORECAST, Guarded(ForecastEndpoint(), Permission.FORECAST), m
 async def _understood(scope: Scope, headers: Headers, media_type: str, body: bytes, expires: float) -> Asked:
     """Gives what a request asks, read at once or beside the event loop."""
     service, query = service_of(scope), scope["query_string"]
-    if media_type in TABLES:
-        find, adapt = service.models.find, service.settings.adapt
-        return await service.tables.understood(media_type, headers, query, body, expires, find, adapt=adapt)
-    if query:
+    if query and media_type not in TABLES:
         refuse_options(query)
-    return await beside(
-        len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, service.models.find
-    )
+
+    async def ask(find: FindModel) -> Asked:
+        if media_type in TABLES:
+            adapt = service.settings.adapt
+            return await service.tables.understood(media_type, headers, query, body, expires, find, adapt=adapt)
+        return await beside(len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, find)
+
+    return await service.finetuned.asking(service.models, scope["state"]["principal"].key_id, expires, ask)
 
 
 def charge(scope: Scope, asked: Asked) -> None:
@@ -114,7 +118,7 @@ async def answered(service: Service, asked: Asked, media_type: str, write: Write
     if sent is not None and forecast_id is not None:
         said = Said(forecast_id, media_type, content)
         record = record_of(asked, given, sent, said, service.batcher.max_rows, adaption)
-        if not await beside(asked.num_numbers > MANY_NUMBERS, service.recorder.record, record):
+        if not await _recorded(service, record, is_large=asked.num_numbers > MANY_NUMBERS):
             content, headers = await write(asked, replace(answer, forecast_id=None), media_type)
     serialise = time.perf_counter() - began
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
@@ -132,6 +136,13 @@ async def _adaption(service: Service, asked: Asked, *, is_degraded: bool = False
     if is_degraded:
         return Adaption.none(len(series_ids))
     return Adaption.of(await service.adaptions.current(), reference.name, reference.version, series_ids)
+
+
+async def _recorded(service: Service, record: records.Given, *, is_large: bool) -> bool:
+    """Writes a forecast down, a large one beside the event loop."""
+    if is_large:
+        return await asyncio.to_thread(service.recorder.record, record)
+    return await service.recorder.record_together(record)
 
 
 async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:

@@ -7,7 +7,7 @@ import time
 from asyncio import to_thread
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
@@ -19,10 +19,12 @@ from service.access.keys import Scope
 from service.access.security import Security
 from service.app_state import service_of
 from service.ledger.actuals import observed_of
+from service.ledger.orders import DAY, RECENT_DAYS
 from service.ledger.replay import replayed
 from service.ledger.schemas import (
     ActualsIn,
     ActualsReply,
+    DriftOut,
     ForecastOutcome,
     OutcomeOut,
     SkillOut,
@@ -32,6 +34,9 @@ from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import arrival, read_body
 from service.requests.translate import checked_num_points
 from service.schemas import ModelRef
+
+if TYPE_CHECKING:
+    from forecaster.ledger.skill import Drift, Skill
 
 
 def _written_out(given: object) -> object:
@@ -121,11 +126,22 @@ async def skill(
     model: Annotated[str | None, Query(max_length=256)] = None,
     since: Annotated[Moment | None, Query(description="Of forecasts made from this time on.")] = None,
     until: Annotated[Moment | None, Query(description="Of forecasts made before this time.")] = None,
+    recent_days: Annotated[
+        float,
+        Query(gt=0, le=36_500, description="Drift compares forecasts of the last so many days with those before."),
+    ] = RECENT_DAYS,
 ) -> SkillReply:
     """Says how good the forecasts of each model and version turned out to be, by segment, beside the seasonal naive."""
-    found = await to_thread(service_of(request.scope).shelf.skill, model, _microseconds(since), _microseconds(until))
-    return SkillReply(skill=[SkillOut(**asdict(one), relative_mase=one.relative_mase) for one in found])
+    begin, end = _microseconds(since), _microseconds(until)
+    since_recent = (time.time_ns() // 1000 if end is None else end) - round(recent_days * DAY)
+    found = await to_thread(service_of(request.scope).shelf.skill, model, begin, end, since_recent)
+    return SkillReply(skill=[_skill_out(*one) for one in found])
 
 
-def _microseconds(given: datetime | None) -> Any:
+def _skill_out(skill: Skill, drift: Drift | None) -> SkillOut:
+    told = None if drift is None else DriftOut(**asdict(drift))
+    return SkillOut(**asdict(skill), relative_mase=skill.relative_mase, drift=told)
+
+
+def _microseconds(given: datetime | None) -> int | None:
     return None if given is None else round(given.timestamp() * 1e6)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from forecaster.ledger.finetune_order import PREFIX
 from service.compute.engine import Given
 from service.compute.work import Work
 from service.errors import ClientGone, DeadlineExceeded
@@ -112,4 +113,7 @@ class ForecastMetrics:
 
 
 def _labels(model: ServedModel) -> tuple[str, str]:
+    """Gives name and version; fine-tuned models, whose names clients choose, count as one."""
+    if model.reference.name.startswith(PREFIX):
+        return f"{PREFIX}*", ""
     return model.reference.name, model.reference.version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,12 @@ _MEANINGS: Mapping[str, str] = MappingProxyType(
         "mase": "Mean MASE of forecasts, over the steps that were observed.",
         "naive_mase": "The same of the seasonal naive, over the same steps.",
         "coverage_80": "Share of observed steps inside the central 80 % interval.",
+    }
+)
+_DRIFT_MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "relative_mase": "MASE over the naive's, of forecasts of the last seven days over that of earlier ones.",
+        "coverage_80": "Coverage of the central 80 % interval of the last seven days, less that of earlier ones.",
     }
 )
 
@@ -36,7 +42,16 @@ class SkillMetrics(Collector):
             rows = []
         for name, meaning in _MEANINGS.items():
             family = GaugeMetricFamily(f"forecaster_live_{name}", meaning, labels=["model", "version"])
-            for row in rows:
-                if row[name] is not None:
-                    family.add_metric([row["model"], row["version"]], row[name])
-            yield family
+            yield _filled(family, rows, [row[name] for row in rows])
+        for name, meaning in _DRIFT_MEANINGS.items():
+            family = GaugeMetricFamily(f"forecaster_live_drift_{name}", meaning, labels=["model", "version"])
+            yield _filled(family, rows, [row.get("drift", {}).get(name) for row in rows])
+
+
+def _filled(
+    family: GaugeMetricFamily, rows: Sequence[Mapping[str, Any]], values: Sequence[float | None]
+) -> GaugeMetricFamily:
+    for row, value in zip(rows, values, strict=True):
+        if value is not None:
+            family.add_metric([row["model"], row["version"]], value)
+    return family

@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.answer_headers import SAFE_HEADERS
+from service.answer_headers import safe_headers_beside
 from service.models.following import Refresh
 from service.models.view import ModelsState, ServedModel
 from service.request_id import HEADER, assign_request_id
@@ -104,7 +104,8 @@ class Telemetry:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
-                    message["headers"] = [*message.get("headers", ()), (HEADER, request_id), *SAFE_HEADERS]
+                    said = message.get("headers", ())
+                    message["headers"] = [*said, (HEADER, request_id), *safe_headers_beside(said)]
                 await send(message)
 
             try:

@@ -1,4 +1,4 @@
-"""A ledger in SQLite, and in Postgres where that is asked for."""
+"""A ledger that is new, in SQLite and in Postgres."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from forecaster.ledger.upgrade import upgrade
 from tests.stack.servers import postgres
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url

@@ -33,7 +33,7 @@ def given(forecast_id: str = "f1", *series: GivenSeries, **facts: Any) -> Given:
         "created": 1_000,
         "model": "sales",
         "version": "1",
-        "digest": "d" * 64,
+        "digest": "sha256:" + "d" * 64,
         "generation": 1,
         "season_length": 2,
         "levels": LEVELS,

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
+from forecaster.ledger.skill import Drift
 from forecaster.ledger.tables import metadata
 from forecaster.ledger.upgrade import upgrade
 from forecaster.metrics import score
@@ -40,6 +42,21 @@ def test_an_upgrade_of_a_ledger_that_is_new_enough_changes_nothing(ledger: Ledge
     ledger.add([given()])
     upgrade(ledger)
     assert ledger.forecast("f1") is not None
+
+
+@pytest.mark.stack
+def test_a_database_of_the_first_revision_gets_room_for_digests(postgres_url: str) -> None:
+    ledger = Ledger(postgres_url)
+    with ledger.engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    upgrade(ledger, "0001")
+    with ledger.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE forecasts ALTER COLUMN digest TYPE VARCHAR(64)"))
+    upgrade(ledger)
+    ledger.add([given()])
+    assert ledger.forecast("f1") is not None
+    ledger.close()
 
 
 def test_a_forecast_is_kept_as_it_was_given(ledger: Ledger) -> None:
@@ -150,6 +167,30 @@ def test_skill_is_told_of_forecasts_made_within_a_time(ledger: Ledger) -> None:
     ledger.add([given(f"f{hour}", created=hour) for hour in range(4)], [observed([11.0])])
     assert [one.num_forecasts for one in ledger.skill(since=1, until=3)] == [2]
     assert ledger.skill(since=9) == []
+
+
+def test_drift_compares_recent_forecasts_with_earlier_ones(ledger: Ledger) -> None:
+    better = given_series(medians=(10.5, 22.0))  # half as far off, and both steps inside
+    ledger.add(
+        [
+            given("f1", created=1),
+            given("f2", better, created=8),
+            given("f3", better, created=9),
+            given("f4", created=8, version="2"),
+        ],
+        [observed([11.0, 24.0])],
+    )
+    assert ledger.drifts(since_recent=8) == {("sales", "1", ""): Drift(2, pytest.approx(0.5), pytest.approx(0.5))}
+    assert ledger.drifts(since_recent=8, until=9)["sales", "1", ""].num_forecasts == 1
+    assert ledger.drifts(since_recent=8, since=2) == {}
+    assert ledger.drifts(since_recent=10) == {}
+    assert ledger.drifts(since_recent=8, model="traffic") == {}
+
+
+def test_what_cannot_be_compared_has_no_drift(ledger: Ledger) -> None:
+    perfect = given_series(medians=(11.0, 24.0))
+    ledger.add([given("f1", perfect, created=1), given("f2", created=2)], [observed([11.0, 24.0])])
+    assert ledger.drifts(since_recent=2) == {("sales", "1", ""): Drift(1, None, pytest.approx(-0.5))}
 
 
 def test_old_forecasts_and_values_are_deleted_with_all_that_hangs_on_them(ledger: Ledger) -> None:

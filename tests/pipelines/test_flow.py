@@ -89,7 +89,7 @@ def test_a_challenger_without_the_wanted_gain_is_registered_and_not_promoted(she
     code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS, *demanding)
     assert code == 0
     assert (result["model"], result["version"], result["promoted"]) == ("waves", 2, False)
-    assert "does not beat the champion's" in result["reason"]
+    assert "90.0% is wanted" in result["reason"]
     assert shell.aliases() == {"champion": 1, "challenger": 2}
     assert set(result["scores"]) == {"validation", "model", "seasonal_naive"}
     assert not list(shell.home.glob("work/*/bundle"))  # the registry has it
@@ -129,8 +129,24 @@ def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None
     shell("train", "--data", str(shell.data), *untrained, *TINY_FLAGS)
     writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
     code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS)
-    assert (code, result["version"], result["promoted"]) == (0, 3, True)
+    assert (code, result["version"], result["promoted"]) == (0, 3, False)
+    assert "which may be chance" in result["reason"]  # two series, two folds
+    code, result = shell("promote", "--data", str(shell.data), *FOLDS, "--set", "promotion.confidence=0.6")
+    assert code == 0, result
     assert shell.aliases() == {"champion": 3, "challenger": 3, "previous": 2}
+
+
+def test_who_has_to_approve_is_waited_for_and_named(shell: Shell) -> None:
+    shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
+    shell.client.delete_registered_model_alias("waves", "champion")
+    policy = (*FOLDS, "--set", "promotion.needs_approval=true")
+    code, result = shell("promote", "--data", str(shell.data), *policy)
+    assert (code, result["error"]) == (4, "not-promoted")
+    assert result["message"].endswith("nobody has approved of it yet")
+    code, result = shell("promote", "--data", str(shell.data), *policy, "--approved-by", "the owner")
+    assert (code, result["promoted"]) == (0, True), result
+    assert "the owner has approved" in result["reason"]
+    assert shell.client.get_model_version("waves", "2").tags["approved_by"] == "the owner"
 
 
 def test_a_champion_that_was_replaced_during_the_comparison_stays(

@@ -34,6 +34,10 @@ class OneModel:
     def served(self) -> list[ServedModel]:
         return [self._model]
 
+    @property
+    def is_ready(self) -> bool:
+        return True
+
     def find(self, name: str | None) -> ServedModel:
         return self._model
 

@@ -121,7 +121,9 @@ def test_a_bad_request_is_refused_as_documented(services: dict[str, httpx.Client
 def test_a_refused_method_names_those_that_are_allowed(services: dict[str, httpx.Client], case: BadRequest) -> None:
     allowed = set(sent(services, case).headers["allow"].split(", "))
     assert (
-        allowed == {"POST"} if case.path in ("/v1/forecast", "/v1/explain") else allowed in ({"GET"}, {"GET", "HEAD"})
+        allowed == {"POST"}
+        if case.path in ("/v1/forecast", "/v1/explain", "/v2/forecast")
+        else allowed in ({"GET"}, {"GET", "HEAD"})
     )
 
 

@@ -14,8 +14,9 @@ from service.openapi import FORECAST
 from service.schemas import ForecastRequest
 from service.settings import Settings
 
-# Nobody reads the answer to a client that is gone; the other one is of replays alone.
-UNSEEN = {errors.ClientGone, errors.CannotReplay}
+# Nobody reads the answer to a client that is gone; the others are of replays and of jobs alone.
+OF_JOBS = {errors.JobNotDone, errors.JobCancelled, errors.JobDone, errors.NameTaken, errors.TooManyModels}
+UNSEEN = {errors.ClientGone, errors.CannotReplay, *OF_JOBS}
 
 
 @pytest.fixture(scope="module")

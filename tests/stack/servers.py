@@ -19,11 +19,13 @@ from pathlib import Path
 
 import httpx
 import psutil  # type: ignore[import-untyped]
+import sqlalchemy
 import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-BUCKET = "mlflow"
+BUCKET, LEDGER = "mlflow", "ledger"
+_LEDGER_SECRET = "ledger-secret"  # noqa: S105 - of a database that a test makes
 _START_SECONDS, _END_SECONDS = 120, 15
 # The last one keeps uncompiled packages uncompiled, and every program here spends half of its start on that.
 _SETTINGS_OF_OTHERS = ("AWS_", "FORECASTER_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE")
@@ -34,6 +36,7 @@ class Stack:
     """Where the running servers are, and what a client's environment must hold to use them."""
 
     postgres_url: str  # for SQLAlchemy
+    ledger_url: str  # of a database and a role of its own
     s3_environment: Mapping[str, str]
     mlflow_url: str
     mlflow: subprocess.Popen[bytes]
@@ -45,8 +48,9 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment of a client; it knows MLflow alone, neither Postgres nor S3."""
-        return clean_environment(MLFLOW_TRACKING_URI=self.mlflow_url, OMP_NUM_THREADS="1")
+        """Environment of a client; it knows MLflow and the ledger alone, neither MLflow's database nor S3."""
+        variables = {"MLFLOW_TRACKING_URI": self.mlflow_url, "FORECASTER_LEDGER_URL": self.ledger_url}
+        return clean_environment(**variables, OMP_NUM_THREADS="1")
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
@@ -62,11 +66,12 @@ def stack(folder: Path, mlflow_port: int | None = None) -> Iterator[Stack]:
     What Postgres holds outlives it in `folder`, what S3 holds does not.
     """
     with postgres(folder) as postgres_url, s3(folder) as s3_environment:
+        ledger_url = _create_ledger(postgres_url)
         variables = {**s3_environment, "MLFLOW_BACKEND_STORE_URI": postgres_url}
         port = mlflow_port or free_port()
         command, environment = _composed_mlflow(port, variables)
         with running("mlflow", command, environment, folder, _answers(port, "/health")) as process:
-            yield Stack(postgres_url, s3_environment, f"http://127.0.0.1:{port}", process)
+            yield Stack(postgres_url, ledger_url, s3_environment, f"http://127.0.0.1:{port}", process)
 
 
 @contextmanager
@@ -83,6 +88,19 @@ def postgres(folder: Path) -> Iterator[str]:
         process = psutil.Process(server.get_pid())
         server.cleanup()
         assert _within(_END_SECONDS, lambda: not _runs(process)), f"Postgres ({process.pid}) outlived its end"
+
+
+def _create_ledger(postgres_url: str) -> str:
+    """Creates the ledger's database as compose does; gives its URL."""
+    url = sqlalchemy.make_url(postgres_url)
+    host = url.host or str(url.query["host"])
+    variables = {"PGHOST": host, "PGUSER": str(url.username), "PGDATABASE": str(url.database)}
+    creation = [sys.executable, str(ROOT / "deploy" / "create_ledger.py"), LEDGER]
+    for _ in range(2):  # every start of the stack runs it, not only the first
+        environment = clean_environment(**variables, LEDGER_PASSWORD=_LEDGER_SECRET)
+        subprocess.run(creation, env=environment, check=True, timeout=60)
+    own = url.set(username=LEDGER, password=_LEDGER_SECRET, database=LEDGER)
+    return own.render_as_string(hide_password=False)
 
 
 @contextmanager

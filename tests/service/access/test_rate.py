@@ -113,3 +113,16 @@ def test_the_table_is_bounded_and_forgets_who_was_away_longest() -> None:
     assert len(limit) == 3
     assert limit.take("a", 1, rate, 0) > 0
     assert limit.take("b", 1, rate, 0) == 0
+
+
+def test_what_was_spent_and_not_given_back_is_told_and_asking_costs_nothing() -> None:
+    now, rate = [0.0], Rate(burst=100, per_minute=60)
+    limit = RateLimiter(max_names=10, clock=lambda: now[0])
+    assert limit.spent("a", rate) == 0
+    assert limit.take("a", 40, rate) == 0
+    assert (limit.spent("a", rate), limit.spent("a", rate), limit.spent("b", rate)) == (40, 40, 0)
+    now[0] = 15.0
+    assert limit.spent("a", rate) == pytest.approx(25)
+    now[0] = 60.0
+    assert limit.spent("a", rate) == 0
+    assert len(limit) == 1

@@ -33,6 +33,14 @@ def test_entries_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert second.end == path.stat().st_size
 
 
+def test_more_entries_than_one_call_takes_are_all_there_in_their_order(tmp_path: Path) -> None:
+    written = Journal(tmp_path, MANY)
+    names = [b"%d" % number for number in range(1500)]
+    written.append_all([(name, [b"x" * 10, b"", name]) for name in names])
+    written.append(b"last")
+    assert heads(tmp_path) == [*names, b"last"]
+
+
 def test_nothing_is_made_before_the_first_entry(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", MANY).close()
     assert list(tmp_path.iterdir()) == []
@@ -93,15 +101,16 @@ def test_a_damaged_entry_is_not_read(tmp_path: Path) -> None:
     assert heads(tmp_path) == [b"whole"]
 
 
-def test_an_entry_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3000])
+def test_entries_for_which_there_is_no_room_leave_nothing_behind(tmp_path: Path, number: int) -> None:
     written = Journal(tmp_path, MANY)
     written.append(b"first", [b"x" * 100])
     (path,) = segments(tmp_path)
     before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100 * number, limits[1]))
     try:
-        with pytest.raises(OSError, match="no room"):
-            written.append(b"second", [b"x" * 100])
+        with pytest.raises(OSError, match=r"no room|too large"):
+            written.append_all([(b"second", [b"x" * 100])] * number)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)

@@ -19,9 +19,10 @@ from service.ledger.chores import Chores
 from service.ledger.entries import forecast_entry, observed_entry
 from service.ledger.journal import Journal, segments
 from service.ledger.keeper import REJECTED, Keeper
-from service.ledger.orders import JOURNAL, SKILL, Orders
+from service.ledger.orders import DAY, JOURNAL, SKILL, Orders
 from service.ledger.recorder import command
-from tests.ledger.factories import given, observed
+from service.telemetry.skill_metrics import SkillMetrics
+from tests.ledger.factories import given, given_series, observed
 
 MANY, DAYS = 1 << 30, 36_500.0
 
@@ -105,12 +106,28 @@ def test_while_the_database_is_down_all_stays_in_the_journal(tmp_path: Path, led
 
 def test_old_records_go_and_the_skill_is_written_down(tmp_path: Path, ledger: Ledger) -> None:
     now = time.time_ns() // 1000
-    ledger.add([given("f1", created=now - 2 * 86_400_000_000), given("f2", created=now)], [observed([11.0])])
+    ledger.add([given("f1", created=now - 2 * DAY), given("f2", created=now)], [observed([11.0])])
     Chores(tmp_path, ledger, days=1.0).do()
     assert ledger.forecast("f1") is None
     assert ledger.forecast("f2") is not None
     (skill,) = json.loads((tmp_path / SKILL).read_text())
-    assert (skill["model"], skill["version"], skill["mase"]) == ("sales", "1", 0.5)
+    assert (skill["model"], skill["version"], skill["mase"], skill["drift"]) == ("sales", "1", 0.5, {})
+
+
+def test_the_drift_of_the_last_days_is_written_down_and_told_as_metrics(tmp_path: Path, ledger: Ledger) -> None:
+    now = time.time_ns() // 1000
+    forecasts = [
+        given("f1", created=now - 8 * DAY),
+        given("f2", given_series(medians=(10.5, 22.0)), created=now - 6 * DAY),
+    ]
+    ledger.add(forecasts, [observed([11.0, 24.0])])
+    Chores(tmp_path, ledger, days=DAYS).do()
+    (skill,) = json.loads((tmp_path / SKILL).read_text())
+    assert skill["drift"] == {"num_forecasts": 1, "relative_mase": 0.5, "coverage_80": 0.5}
+    told = {metric.name: metric.samples for metric in SkillMetrics(tmp_path / SKILL).collect()}
+    for name in ("relative_mase", "coverage_80"):
+        (sample,) = told[f"forecaster_live_drift_{name}"]
+        assert (sample.labels, sample.value) == ({"model": "sales", "version": "1"}, 0.5)
 
 
 def started(folder: Path) -> subprocess.Popen[bytes]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -150,11 +151,37 @@ def test_skill_is_told_by_segment_and_time(tmp_path: Path) -> None:
             ({"model": "other"}, 0),
         ):
             assert len(client.get("/v1/skill", params=params).json()["skill"]) == number, params
+        assert [row["drift"] for row in found] == [None, None]  # nothing is older than seven days
+        for recent_days in ("0", "-1", "inf", "nan", "soon"):
+            assert client.get("/v1/skill", params={"recent_days": recent_days}).status_code == 422
         for time_of_no_zone_or_none in ("2020-01-01T00:00:00", "0.5", "1577836800", "2020-01-01", "soon"):
             assert client.get("/v1/skill", params={"since": time_of_no_zone_or_none}).status_code == 422
         shown = soon(lambda: client.get("/metrics").text, lambda text: "live_num_observed{" in text and "} 6.0" in text)
         assert 'forecaster_live_num_observed{model="waves",version="1"} 6.0' in shown
         assert "north" not in shown
+
+
+def test_skill_tells_how_recent_forecasts_differ_from_earlier_ones(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        forecast(client, named("a"))
+        time.sleep(0.01)
+        between = datetime.now(UTC)
+        forecast(client, named("b"))
+        until = datetime.now(UTC) + timedelta(seconds=1)
+        report(client, ACTUALS, "a")
+        report(client, [value + 100 for value in ACTUALS], "b")
+        params = {"until": until.isoformat(), "recent_days": (until - between) / timedelta(days=1)}
+        (row,) = soon(
+            lambda: client.get("/v1/skill", params=params).json()["skill"],
+            lambda rows: bool(rows) and rows[0]["num_observed"] == 8,
+        )
+        earlier, recent = (
+            client.get("/v1/skill", params={end: between.isoformat()}).json()["skill"][0] for end in ("until", "since")
+        )
+        assert row["drift"]["num_forecasts"] == 1
+        assert row["drift"]["relative_mase"] == pytest.approx(recent["relative_mase"] / earlier["relative_mase"])
+        assert row["drift"]["coverage_80"] == pytest.approx(recent["coverage_80"] - earlier["coverage_80"])
+        assert recent["mase"] > earlier["mase"]
 
 
 def test_a_service_that_ends_leaves_nothing_in_its_journal(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("created", sa.BigInteger, nullable=False),
         sa.Column("model", sa.String(256), nullable=False),
         sa.Column("version", sa.String(64), nullable=False),
-        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(128), nullable=False),
         sa.Column("generation", sa.Integer, nullable=False),
         sa.Column("levels", sa.Text, nullable=False),
         sa.Column("degraded", sa.String(64)),

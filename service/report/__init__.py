@@ -1,0 +1,1 @@
+"""How series are read: the data report over HTTP."""
