@@ -10,15 +10,17 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from forecaster.ledger.failures import told
-from forecaster.ledger.finetune_order import FinetuneOrder
 from forecaster.ledger.job import OPEN, NewJob, Refusal, now_microseconds
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.tables import finetuned, jobs
+
+if TYPE_CHECKING:  # it imports pandas, which a keeper has no use for
+    from forecaster.ledger.finetune_order import FinetuneOrder
 
 _c = finetuned.c
 _NO_FACTS = frozenset({"version", "digest", "num_steps", "validation_loss", "metrics", "deleted"})
