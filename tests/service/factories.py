@@ -33,9 +33,7 @@ def app_of(predictor: Predictor, home: Path, **settings: Any) -> FastAPI:
     """Gives an application that serves one predictor as version 1 of 'waves'."""
     folder = home / "bundle"
     save_bundle(folder, predictor, FACTS.model_copy(update={"frequency": predictor.frequency.alias}))
-    chosen = Settings(
-        home=home, registry_uri="http://127.0.0.1:1", **{"authentication": False, "ledger_share": 0.0, **settings}
-    )
+    chosen = Settings(home=home, registry_uri="http://127.0.0.1:1", **{**_USUAL, **settings})
     app = create_app(chosen)
     service, models = app.state.service, OneModel(load_bundle(folder))
     shadow = Shadow(chosen, models, service.engine, service.telemetry.forecasts)  # type: ignore[arg-type]

@@ -94,7 +94,7 @@ def test_a_rotated_key_has_a_successor_and_ends_after_the_overlap(home: Path) ->
     ("words", "message"),
     [
         (("create",), "Missing option '--scope'"),
-        (("create", "--scope", "all"), "'all' is not one of 'forecast', 'feedback', 'explain', 'admin', 'metrics'"),
+        (("create", "--scope", "all"), "'all' is not one of 'forecast', 'feedback', 'explain', 'finetune'"),
         (("create", "--scope", "admin", "--expires-days", "0"), "0 is not in the range"),
         (("create", "--scope", "admin", "--rate-burst", "5"), "needs --rate-per-minute"),
         (("create", "--scope", "admin", "--note", "a\nb"), "at most 200 printable characters"),
