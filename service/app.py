@@ -18,7 +18,8 @@ from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
 from service.compute.shadow import Shadow
-from service.dialects import mlflow_scoring, open_inference
+from service.dialects.mlflow import scoring as mlflow_scoring
+from service.dialects.open_inference import routes as open_inference
 from service.dialects.timegpt import operations as timegpt_operations
 from service.dialects.timegpt import routes as timegpt
 from service.jobs.desk import Desk

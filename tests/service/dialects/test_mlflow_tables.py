@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from forecaster.errors import ForecasterError
 from forecaster.predictor import Predictor
 from service.dialects.documents import document_of
-from service.dialects.frames import FrameIn, frame_of
-from service.dialects.mlflow_tables import csv_sheet, invocation_of
+from service.dialects.mlflow.frames import FrameIn, frame_of
+from service.dialects.mlflow.tables import csv_sheet, invocation_of
 from service.errors import InvalidFields, InvalidJson, InvalidTable
 from service.schemas import ForecastOptions
 from service.settings import Settings

@@ -16,10 +16,11 @@ from starlette.responses import Response
 from service.access.guards import requires
 from service.access.keys import Scope
 from service.app_state import service_of
-from service.dialects import descriptions, inference_reply
+from service.dialects import descriptions
 from service.dialects.answering import answer_in
-from service.dialects.inference_request import Inference, in_tensors, inference_of
-from service.dialects.model_tensors import TensorSpec, inputs_of, outputs_of
+from service.dialects.open_inference import reply
+from service.dialects.open_inference.model_tensors import TensorSpec, inputs_of, outputs_of
+from service.dialects.open_inference.request import Inference, in_tensors, inference_of
 from service.dialects.refusals import OPEN_INFERENCE
 from service.errors import InvalidFields, InvalidHeader, NotReady, UnknownModel
 from service.models.models import Models
@@ -127,7 +128,7 @@ class _Infer:
 
     def encoded(self, asked: Asked, answer: Answer) -> bytes:
         """Gives the reply as JSON."""
-        return inference_reply.encoded(self._inference, answer)
+        return reply.encoded(self._inference, answer)
 
     def headers(self, answer: Answer) -> dict[str, str]:
         """Gives none: the reply says it all."""

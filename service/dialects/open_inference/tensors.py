@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictStr
 
-from service.dialects.model_tensors import FLOATS, INTEGERS, TEXTS, TensorSpec
+from service.dialects.open_inference.model_tensors import FLOATS, INTEGERS, TEXTS, TensorSpec
 from service.errors import InvalidFields
 from service.schemas import Name, Schema
 

@@ -13,8 +13,18 @@ from typing import Any
 from pydantic import Field, StrictStr, ValidationError
 
 from service.dialects.documents import document_of
-from service.dialects.model_tensors import GROUP, ID, KNOWN, PAST, START, STATIC, TARGET, inputs_of, outputs_of
-from service.dialects.tensors import Parameters, TensorIn, elements_of
+from service.dialects.open_inference.model_tensors import (
+    GROUP,
+    ID,
+    KNOWN,
+    PAST,
+    START,
+    STATIC,
+    TARGET,
+    inputs_of,
+    outputs_of,
+)
+from service.dialects.open_inference.tensors import Parameters, TensorIn, elements_of
 from service.errors import InvalidFields
 from service.models.view import ServedModel
 from service.requests.body import validated

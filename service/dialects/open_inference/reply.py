@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from service.dialects.inference_request import Inference
-from service.dialects.model_tensors import ID, LEVELS, QUANTILES, TIMESTAMPS, WARNINGS, outputs_of
+from service.dialects.open_inference.model_tensors import ID, LEVELS, QUANTILES, TIMESTAMPS, WARNINGS, outputs_of
+from service.dialects.open_inference.request import Inference
 from service.requests import reply
 from service.requests.reply import Answer
 

@@ -25,8 +25,8 @@ from service.access.keys import Scope
 from service.app_state import service_of
 from service.dialects import descriptions
 from service.dialects.answering import answer_in
-from service.dialects.frames import Sheet, frame_of
-from service.dialects.mlflow_tables import csv_sheet, invocation_of
+from service.dialects.mlflow.frames import Sheet, frame_of
+from service.dialects.mlflow.tables import csv_sheet, invocation_of
 from service.dialects.refusals import HEALTH, INVOCATIONS, PING, VERSION
 from service.errors import InvalidFields
 from service.requests.asked import Asked, asking

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from service.dialects.documents import document_of
-from service.dialects.frames import Sheet, column_of
+from service.dialects.mlflow.frames import Sheet, column_of
 from service.errors import InvalidFields, InvalidTable
 
 _SPLIT, _RECORDS, _PARAMS = "dataframe_split", "dataframe_records", "params"
