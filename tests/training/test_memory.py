@@ -128,8 +128,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("batch_size", [64, 512])
+@pytest.mark.parametrize(("batch_size", "precision"), [(64, "float32"), (512, "float32"), (512, "bfloat16")])
 def test_the_estimate_is_near_the_measured_peak(batch_size: int, precision: str) -> None:
     command = [sys.executable, "-c", MEASURED_FIT, str(batch_size), precision]
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)

@@ -195,11 +195,11 @@ def test_a_service_that_follows_every_champion_does_not_follow_fine_tuned_ones(
 
 
 def test_models_are_for_the_key_that_ordered_them(registry: Registry, tmp_path: Path) -> None:
+    keys = KeyStore(KeyFiles.of(Settings(home=tmp_path)))  # before the service that is to know them
+    scopes = (Scope.FINETUNE, Scope.FORECAST)
+    mine, other = ({"Authorization": f"Bearer {keys.create(KeyTerms(scopes)).token}"} for _ in range(2))
+    poor = {"Authorization": f"Bearer {keys.create(KeyTerms((Scope.FORECAST,))).token}"}
     with placed(registry, tmp_path, authentication=True, max_finetuned=1) as place:
-        keys = KeyStore(KeyFiles.of(Settings(home=tmp_path)))
-        scopes = (Scope.FINETUNE, Scope.FORECAST)
-        mine, other = ({"Authorization": f"Bearer {keys.create(KeyTerms(scopes)).token}"} for _ in range(2))
-        poor = {"Authorization": f"Bearer {keys.create(KeyTerms((Scope.FORECAST,))).token}"}
         body = request_of(name="ft-mine", max_steps=2)
         client = place.client
         assert client.post("/v1/finetune", json=body, headers=poor).json()["code"] == "missing-scope"
