@@ -17,7 +17,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,16 +34,14 @@ from benchmarks.reliability.serving import (
     ROOT,
     TINY,
     Serving,
-    forecast_body,
     home_with_model,
     register_untrained,
     serving,
 )
 from benchmarks.reliability.table_cases import table_cases
 from benchmarks.reliability.verdicts import MAX_SECONDS, faults_of
-from service.dialects.refusals import INVOCATIONS
+from benchmarks.reliability.warming import warm
 from service.openapi import FORECAST
-from service.requests.media import CSV
 from tests.pipelines.factories import PRICED
 from tests.service.bad_headers import WIDE, write_keys
 
@@ -177,39 +174,9 @@ def watched(home: Path, *sabotages: str) -> Iterator[Serving]:
     with serving(
         home, command=command, **_SETTINGS, max_auth_failures=1_000_000, authentication=not sabotages
     ) as service:
-        _warm(service)
+        warm(service)
         (home / ARMED).touch()
         yield service
-
-
-def _warm(service: Serving) -> None:
-    """Asks for all that imports something when it is first used."""
-    body: dict[str, Any] = {**forecast_body(), "timezone": "Europe/Berlin", "intervals": [80]}
-    headers = {"Authorization": f"Bearer {WIDE}"}
-    with httpx.Client(base_url=service.url, headers=headers, timeout=30) as client:
-        deadline = time.monotonic() + 60
-        while client.get("/v1/models").json()["registry"]["status"] != "up":  # MLflow is imported for it
-            assert time.monotonic() < deadline, "the registry is not looked at"
-            time.sleep(0.1)
-        for path in ("/metrics", "/v1/models", "/v1/model?name=waves", "/v1/skill", "/openapi.json", "/docs"):
-            client.get(path)
-        for change in ({}, {"roll_out": True, "horizon": 30}, {"samples": {"number": 2}}, {"timezone": "nowhere"}):
-            reply = client.post(FORECAST, json={**body, **change}, headers={"Accept-Encoding": "identity"})
-            client.get(f"/v1/forecasts/{reply.json().get('id')}/outcome")
-        stamps = ["2024-01-01T01:00", "2024-01-01T00:00", "2024-01-01T00:30"]
-        client.post(FORECAST, json={**body, "series": [{"id": "a", "timestamps": stamps, "target": [1.0, 2.0, 3.0]}]})
-        client.post(INVOCATIONS, content="ds,y\n2024-01-01,1\n", headers={"Content-Type": CSV})
-    _warm_tables(service)
-
-
-def _warm_tables(service: Serving) -> None:
-    """Sends a few valid tables, in all forms and types, which import what reads and writes them."""
-
-    async def send() -> None:
-        for sent in table_cases(100, WIDE, seed=-1):
-            await exchange(service.address, sent)
-
-    asyncio.run(send())
 
 
 def audit_of(home: Path) -> dict[str, Any]:

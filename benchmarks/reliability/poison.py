@@ -87,6 +87,7 @@ def _service(home: Path, name: str, command: tuple[str, ...]) -> AbstractContext
         "max_points": 20_000,
         "max_body_bytes": 1 << 20,
         "max_auth_failures": 1_000_000,
+        "timegpt_models": MODEL,  # of two that have the frequency
     }
     guards = {"authentication": True, "webhook_secret": SECRET} if name == LOCKED else {}
     return serving(home, command=command, **limits, **guards)
