@@ -48,20 +48,17 @@ class AnswerEndpoint(Generic[R]):
         understand: Callable[[Headers, bytes, Settings, FindModel], RollingAsked[R]],
         encode: Encode[R],
     ) -> None:
-        self._schema, self.understand, self._encode = schema, understand, encode
+        self._schema, self._understand, self.encode = schema, understand, encode
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         refuse_options(scope["query_string"], self._schema)
-        response = await rolling_answer(scope, receive, self._read, self._encode)
+        response = await rolling_answer(scope, receive, self.read, self.encode)
         await response(scope, receive, send)
 
-    async def answered(self, service: Service, asked: RollingAsked[R], expires: float) -> Response:
-        """Has the model answer what was understood, and counts that; raises what `Engine.pieces` raises."""
-        return await rolling_response(service, asked, self._encode, expires)
-
-    def _read(self, service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[R]:
-        return self.understand(headers, body, service.settings, find)
+    def read(self, service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[R]:
+        """Gives what a body asks; every problem of the caller's making is found here."""
+        return self._understand(headers, body, service.settings, find)
 
 
 async def rolling_answer(scope: Scope, receive: Receive, read: Read[R], encode: Encode[R]) -> Response:

@@ -14,6 +14,7 @@ from forecaster.errors import SeriesError
 from forecaster.ledger.finetune_order import PREFIX, FinetuneOrder, packed
 from service.errors import InvalidFields
 from service.finetune.schemas import FinetuneRequest
+from service.models.view import ServedModel
 from service.requests import translate
 from service.requests.asked import FindModel
 from service.requests.body import request_of
@@ -35,10 +36,14 @@ class FinetuneAsked:
 def finetune_asked(body: bytes, settings: Settings, find: FindModel) -> FinetuneAsked:
     """Takes the body of a request apart; every problem of the caller's making is found here."""
     request = request_of(FinetuneRequest, _HEADERS, body, settings)
+    return finetune_of(request, find(request.model), settings)
+
+
+def finetune_of(request: FinetuneRequest, model: ServedModel, settings: Settings) -> FinetuneAsked:
+    """Gives what a request orders, however it was written; ForecasterError where it cannot be trained."""
     num_points = translate.checked_num_points(request, settings.max_points)
     if request.max_steps > settings.max_finetune_steps:
         raise InvalidFields.of("max_steps", f"{request.max_steps}, at most {settings.max_finetune_steps} are allowed")
-    model = find(request.model)
     predictor, config = model.bundle.predictor, model.bundle.config.model
     if request.trained_blocks is not None and request.trained_blocks > config.num_layers:
         raise InvalidFields.of("trained_blocks", f"{request.trained_blocks}, but this model has {config.num_layers}")

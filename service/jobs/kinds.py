@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from service.answers.asked import RollingAsked
-from service.answers.endpoint import AnswerEndpoint
+from service.answers.asked import R, RollingAsked
+from service.answers.endpoint import Encode, Read, rolling_response
 from service.app_state import Service
 from service.ledger.giving import Sent
 from service.requests.asked import Asked, FindModel, understood
@@ -19,7 +19,7 @@ from service.requests.media import JSON
 from service.requests.writing import written
 from service.routes.anomalies import ENDPOINT as ANOMALIES
 from service.routes.backtest import ENDPOINT as BACKTEST
-from service.routes.forecast import answered
+from service.routes.forecast import Write, answered
 
 KindName = Literal["forecast", "backtest", "anomalies"]
 
@@ -41,29 +41,39 @@ class Understood:
 Understand = Callable[[Service, bytes, str, float], Awaitable[Understood]]  # the body, whose it is, and until when
 
 
-async def _forecast(service: Service, body: bytes, owner: str, expires: float) -> Understood:
-    async def ask(find: FindModel) -> Asked:
-        return await asyncio.to_thread(understood, _HEADERS, body, expires, service.settings, find)
-
-    asked = await service.finetuned.asking(service.models, owner, expires, ask)
-    if asked.request.samples is not None:
-        asked.predictor.checked_templates()
-
-    async def answer(by: Service) -> Response:
-        return await answered(by, asked, JSON, written, Sent(_AS_SENT, body))
-
-    return Understood(asked.num_points, asked.question.horizon, asked.num_series, answer)
+ReadForecast = Callable[[Service, Headers, bytes, float, FindModel], Asked]
 
 
-def _rolling(endpoint: AnswerEndpoint[Any]) -> Understand:
+def forecasting(read: ReadForecast, write: Write, *, is_kept: bool) -> Understand:
+    """Gives how jobs for a forecast are understood, in whatever words; `is_kept` where the ledger takes them."""
+
     async def understand(service: Service, body: bytes, owner: str, expires: float) -> Understood:
-        async def ask(find: FindModel) -> RollingAsked[Any]:
-            return await asyncio.to_thread(endpoint.understand, _HEADERS, body, service.settings, find)
+        async def ask(find: FindModel) -> Asked:
+            return await asyncio.to_thread(read, service, _HEADERS, body, expires, find)
+
+        asked = await service.finetuned.asking(service.models, owner, expires, ask)
+        if asked.request.samples is not None:
+            asked.predictor.checked_templates()
+
+        async def answer(by: Service) -> Response:
+            return await answered(by, asked, JSON, write, Sent(_AS_SENT, body) if is_kept else None)
+
+        return Understood(asked.num_points, asked.question.horizon, asked.num_series, answer)
+
+    return understand
+
+
+def rolling(read: Read[R], encode: Encode[R]) -> Understand:
+    """Gives how jobs for a rolling forecast are understood, in whatever words."""
+
+    async def understand(service: Service, body: bytes, owner: str, expires: float) -> Understood:
+        async def ask(find: FindModel) -> RollingAsked[R]:
+            return await asyncio.to_thread(read, service, _HEADERS, body, find)
 
         asked = await service.finetuned.asking(service.models, owner, expires, ask)
 
         async def answer(by: Service) -> Response:
-            return await endpoint.answered(by, asked, expires)
+            return await rolling_response(by, asked, encode, expires)
 
         question = asked.question
         return Understood(asked.cost_points, question.horizon, question.num_windows, answer)
@@ -71,8 +81,12 @@ def _rolling(endpoint: AnswerEndpoint[Any]) -> Understand:
     return understand
 
 
-KINDS: dict[KindName, Understand] = {
-    "forecast": _forecast,
-    "backtest": _rolling(BACKTEST),
-    "anomalies": _rolling(ANOMALIES),
+def _understood(service: Service, headers: Headers, body: bytes, expires: float, find: FindModel) -> Asked:
+    return understood(headers, body, expires, service.settings, find)
+
+
+KINDS: dict[str, Understand] = {
+    "forecast": forecasting(_understood, written, is_kept=True),
+    "backtest": rolling(BACKTEST.read, BACKTEST.encode),
+    "anomalies": rolling(ANOMALIES.read, ANOMALIES.encode),
 }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from asyncio import to_thread
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from forecaster.ledger.finetune_order import FINETUNE
+from forecaster.ledger.job import Job
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
@@ -20,10 +22,10 @@ from service.finetune.asked import FinetuneAsked, finetune_asked
 from service.finetune.schemas import TunedList, TunedModel, told
 from service.jobs.schemas import JobOut
 from service.requests.asked import FindModel
-from service.requests.body import decoded, refuse_all_but_json
-from service.requests.connection import arrival, read_body
-from service.routes.jobs import accepted, idempotency_key, owner_of
-from service.tables.query import refuse_options
+from service.routes.jobs import accepted, content_of, expires_of, idempotency_key, owner_of
+
+if TYPE_CHECKING:
+    from forecaster.ledger.finetuned import Tuned
 
 router = APIRouter(
     prefix="/v1",
@@ -33,6 +35,8 @@ router = APIRouter(
 )
 
 Name = Annotated[str, Path(max_length=128)]
+
+_NONE = "this key has no fine-tuned model of that name"
 
 
 @router.post(
@@ -44,50 +48,67 @@ Name = Annotated[str, Path(max_length=128)]
 )
 async def finetune(request: Request) -> Response:
     """Orders a model that is trained further on these series. Its job tells its name and how good it is."""
-    service, headers = service_of(request.scope), request.headers
-    expires = service.admission.expires(headers, arrival(request.scope))
-    key, owner = idempotency_key(headers), owner_of(request)
-    refuse_all_but_json(headers)
-    refuse_options(request.scope["query_string"])
-    body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
-    content = await to_thread(decoded, headers, body, service.settings)
+    expires, key = expires_of(request), idempotency_key(request.headers)
+    content = await content_of(request, expires)
+    asked = await understood(request, partial(finetune_asked, content, service_of(request.scope).settings), expires)
+    return accepted(await ordered(request, asked, content, key, expires))
 
-    async def understood(find: FindModel) -> FinetuneAsked:
-        return await to_thread(finetune_asked, content, service.settings, find)
 
-    asked = await service.finetuned.asking(service.models, owner, expires, understood)
+async def understood(request: Request, read: Callable[[FindModel], FinetuneAsked], expires: float) -> FinetuneAsked:
+    """Gives what is ordered, by whatever reads it, of a model of everybody or of the key that asks."""
+    service = service_of(request.scope)
+
+    async def ask(find: FindModel) -> FinetuneAsked:
+        return await to_thread(read, find)
+
+    return await service.finetuned.asking(service.models, owner_of(request), expires, ask)
+
+
+async def ordered(request: Request, asked: FinetuneAsked, content: bytes, key: str | None, expires: float) -> Job:
+    """Has an order paid for and written down, once for an idempotency key; `content` is what was sent."""
+    service = service_of(request.scope)
     security: Security = request.app.state.security
     pay = partial(security.charge, request.state.principal, asked.num_points, asked.order.max_steps)
-    new = service.desk.new(FINETUNE, owner, asked.content, key, sent=content)
-    return accepted(await service.desk.order(new, asked.order, asked.frequency, pay, expires))
+    new = service.desk.new(FINETUNE, owner_of(request), asked.content, key, sent=content)
+    return await service.desk.order(new, asked.order, asked.frequency, pay, expires)
 
 
 @router.get("/finetuned")
 async def finetuned(request: Request) -> TunedList:
     """Lists the models that the key that asks has fine-tuned, by name."""
-    service, owner = service_of(request.scope), owner_of(request)
-    expires = service.admission.expires(request.headers, arrival(request.scope))
-    found = await service.desk.ask(lambda jobs: jobs.models.of_owner(owner), expires)
-    return TunedList(models=[told(one) for one in found])
+    return TunedList(models=[told(one) for one in await models_of(request)])
 
 
 @router.get("/finetuned/{name}", responses=openapi.problems(404))
 async def finetuned_model(request: Request, name: Name) -> TunedModel:
     """Describes a model that the key that asks has fine-tuned."""
-    service, owner = service_of(request.scope), owner_of(request)
-    expires = service.admission.expires(request.headers, arrival(request.scope))
-    found = await service.desk.tuned(name, owner, expires)
-    if found is None:
-        raise UnknownModel("this key has no fine-tuned model of that name")
-    return told(found)
+    return told(await model_of(request, name))
 
 
 @router.delete("/finetuned/{name}", status_code=204, response_class=Response, responses=openapi.problems(404))
 async def delete(request: Request, name: Name) -> Response:
     """Deletes a model that the key that asks has fine-tuned. A worker takes it out of the registry soon after."""
-    service, owner = service_of(request.scope), owner_of(request)
-    expires = service.admission.expires(request.headers, arrival(request.scope))
-    service.finetuned.forget(name, owner)
-    if not await service.desk.ask(lambda jobs: jobs.models.delete(name, owner), expires):
-        raise UnknownModel("this key has no fine-tuned model of that name")
+    await delete_model(request, name)
     return Response(status_code=204)
+
+
+async def models_of(request: Request) -> list[Tuned]:
+    """Gives the models that the key that asks has fine-tuned, by name."""
+    owner = owner_of(request)
+    return await service_of(request.scope).desk.ask(lambda jobs: jobs.models.of_owner(owner), expires_of(request))
+
+
+async def model_of(request: Request, name: str) -> Tuned:
+    """Gives one of them; UnknownModel."""
+    found = await service_of(request.scope).desk.tuned(name, owner_of(request), expires_of(request))
+    if found is None:
+        raise UnknownModel(_NONE)
+    return found
+
+
+async def delete_model(request: Request, name: str) -> None:
+    """Deletes one of them; UnknownModel."""
+    service, owner = service_of(request.scope), owner_of(request)
+    service.finetuned.forget(name, owner)
+    if not await service.desk.ask(lambda jobs: jobs.models.delete(name, owner), expires_of(request)):
+        raise UnknownModel(_NONE)

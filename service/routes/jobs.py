@@ -15,9 +15,9 @@ from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
 from service.access.security import Security
-from service.app_state import Service, service_of
+from service.app_state import service_of
 from service.errors import InvalidHeader, JobCancelled, JobDone, JobNotDone
-from service.jobs.kinds import KINDS, KindName
+from service.jobs.kinds import KINDS, KindName, Understand
 from service.jobs.schemas import JobList, JobOut, told
 from service.problems import problem_again
 from service.requests.body import decoded, refuse_all_but_json
@@ -50,18 +50,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 )
 async def begin(request: Request, kind: KindName) -> Response:
     """Takes in a request to the route of that name. What is wrong with it is said at once; its answer comes later."""
-    service, headers = service_of(request.scope), request.headers
-    expires = service.admission.expires(headers, arrival(request.scope))
-    key = idempotency_key(headers)
-    refuse_all_but_json(headers)
-    refuse_options(request.scope["query_string"])
-    body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
-    content = await to_thread(decoded, headers, body, service.settings)
-    owner = owner_of(request)
-    understood = await KINDS[kind](service, content, owner, expires)
-    security: Security = request.app.state.security
-    pay = partial(security.charge, request.state.principal, understood.points, understood.horizon)
-    return accepted(await service.desk.take_in(service.desk.new(kind, owner, content, key), pay, expires))
+    return accepted(await taken_in(request, kind, KINDS[kind]))
 
 
 @router.get("")
@@ -72,7 +61,7 @@ async def jobs(
 ) -> JobList:
     """Lists the jobs of the key that asks, the newest first."""
     service, owner = service_of(request.scope), owner_of(request)
-    found = await service.desk.ask(lambda jobs: jobs.of_owner(owner, limit, before), _expires(service, request))
+    found = await service.desk.ask(lambda jobs: jobs.of_owner(owner, limit, before), expires_of(request))
     return JobList(jobs=[told(job) for job in found], next=found[-1].job_id if len(found) == limit else None)
 
 
@@ -80,14 +69,14 @@ async def jobs(
 async def job(request: Request, job_id: JobId) -> JobOut:
     """Says how far a job is."""
     service = service_of(request.scope)
-    return told(await service.desk.job(job_id, owner_of(request), _expires(service, request)))
+    return told(await service.desk.job(job_id, owner_of(request), expires_of(request)))
 
 
 @router.get("/{job_id}/result", response_class=Response, responses=_RESULT_PROBLEMS)
 async def result(request: Request, job_id: JobId) -> Response:
     """Gives what the request would have been answered with at once, byte for byte; a problem likewise."""
     service, owner = service_of(request.scope), owner_of(request)
-    expires = _expires(service, request)
+    expires = expires_of(request)
     found = await service.desk.job(job_id, owner, expires)
     if found.state is JobState.CANCELLED:
         raise JobCancelled("the job was cancelled")
@@ -102,11 +91,35 @@ async def result(request: Request, job_id: JobId) -> Response:
 @router.post("/{job_id}/cancel", responses=openapi.problems(404, 409))
 async def cancel(request: Request, job_id: JobId) -> JobOut:
     """Cancels a job that is not done. What is being computed for it ends a moment later, and is thrown away."""
-    service = service_of(request.scope)
-    found = await service.desk.cancel(job_id, owner_of(request), _expires(service, request))
+    return told(await cancelled(request, job_id))
+
+
+async def cancelled(request: Request, job_id: str) -> Job:
+    """Cancels a job and gives it; UnknownJob, JobDone where there is nothing to cancel."""
+    found = await service_of(request.scope).desk.cancel(job_id, owner_of(request), expires_of(request))
     if found.state is not JobState.CANCELLED:
         raise JobDone(f"the job has {found.state.value}")
-    return told(found)
+    return found
+
+
+async def taken_in(request: Request, kind: str, understand: Understand) -> Job:
+    """Takes in a job whose request is the body: understood, paid for and written down, once for an idempotency key."""
+    service, owner, expires = service_of(request.scope), owner_of(request), expires_of(request)
+    key = idempotency_key(request.headers)
+    content = await content_of(request, expires)
+    understood = await understand(service, content, owner, expires)
+    security: Security = request.app.state.security
+    pay = partial(security.charge, request.state.principal, understood.points, understood.horizon)
+    return await service.desk.take_in(service.desk.new(kind, owner, content, key), pay, expires)
+
+
+async def content_of(request: Request, expires: float) -> bytes:
+    """Reads a body of JSON until `expires`, in monotonic time, and gives it without its encoding."""
+    headers, settings = request.headers, service_of(request.scope).settings
+    refuse_all_but_json(headers)
+    refuse_options(request.scope["query_string"])
+    body = await read_body(headers, request.receive, settings.max_body_bytes, expires)
+    return await to_thread(decoded, headers, body, settings)
 
 
 def accepted(job: Job) -> Response:
@@ -121,8 +134,9 @@ def owner_of(request: Request) -> str:
     return key_id
 
 
-def _expires(service: Service, request: Request) -> float:
-    return service.admission.expires(request.headers, arrival(request.scope))
+def expires_of(request: Request) -> float:
+    """Gives when a request has to be answered, in monotonic time."""
+    return service_of(request.scope).admission.expires(request.headers, arrival(request.scope))
 
 
 def idempotency_key(headers: Headers) -> str | None:
