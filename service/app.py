@@ -20,8 +20,10 @@ from service.compute.engine import Engine
 from service.compute.shadow import Shadow
 from service.dialects.mlflow import scoring as mlflow_scoring
 from service.dialects.open_inference import routes as open_inference
+from service.dialects.timegpt import jobs as timegpt_jobs
 from service.dialects.timegpt import operations as timegpt_operations
 from service.dialects.timegpt import routes as timegpt
+from service.dialects.timegpt import tuning as timegpt_tuning
 from service.jobs.desk import Desk
 from service.jobs.runner import Runner
 from service.ledger.adaptions import Adaptions
@@ -97,15 +99,15 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     app.router.routes.extend((forecast.ROUTE, backtest.ROUTE, anomalies.ROUTE))
     for router in (explain.router, ledger.forecasts, ledger.feedback, jobs.router, finetune.router):
         app.include_router(router)
-    for router in (models.router, models.admin, health.router):
+    for router in (models.router, models.admin, health.router, page.router, report.router):
         app.include_router(router)
-    for router in (mlflow_scoring.router, open_inference.health, open_inference.router, timegpt.router):
+    for router in (mlflow_scoring.router, open_inference.health, open_inference.router):
         app.include_router(router)
-    for router in (page.router, report.router):
+    for router in (timegpt.router, timegpt_tuning.router, timegpt_jobs.router):
         app.include_router(router)
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
-    openapi.install(app, (*OPERATIONS, *timegpt_operations.OPERATIONS))
+    openapi.install(app, (*OPERATIONS, *timegpt_operations.OPERATIONS, timegpt_operations.TUNING))
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
     return app

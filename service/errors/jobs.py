@@ -55,6 +55,19 @@ class JobDone(ServiceError):
     status, code = 409, "job-done"
 
 
+class StillTraining(ServiceError):
+    """A model is not trained yet in the time that the request allows. The training goes on."""
+
+    status, code = 504, "still-training"
+    retry_after_seconds = 5
+
+
+class TrainingCancelled(JobCancelled):
+    """A training was cancelled while its client waited: no client that tries conflicts again should begin it anew."""
+
+    status, code = 410, "training-cancelled"
+
+
 class JobGivenUp(ServiceError):
     """Whoever did the job did not live to end it, several times: told as the problem of the job."""
 

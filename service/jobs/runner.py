@@ -15,15 +15,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from forecaster.errors import ForecasterError
 from forecaster.ledger.job import Claimed, Lease
 from service.app_state import Service
 from service.compute.background import Background
 from service.compute.engine import Engine
+from service.dialects.timegpt.kinds import KINDS as TIMEGPT_KINDS
 from service.errors import JobGivenUp, LedgerDown, ServiceError, status_of
-from service.jobs.kinds import KINDS, KindName
+from service.jobs.kinds import KINDS, Understand
 from service.problems import problem_without_request
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ log = logging.getLogger("service.jobs.runner")
 
 T = TypeVar("T")
 
-_KINDS = tuple(KINDS)
+_UNDERSTAND: dict[str, Understand] = {**KINDS, **TIMEGPT_KINDS}
+_KINDS = tuple(_UNDERSTAND)
 _LEASE_SECONDS, _RENEWAL_SECONDS = 15.0, 2.0
 _LOOK_SECONDS, _OPEN_SECONDS = 0.5, 2.0  # between looks for news, and while jobs are under way elsewhere
 _DOWN_SECONDS = 10.0  # while the database is down
@@ -115,9 +117,8 @@ class Runner:
     async def _answer(self, claimed: Claimed, background: Background) -> bytes:
         """Gives the bytes that the route would answer with at once."""
         expires = time.monotonic() + self._service.settings.job_seconds
-        understood = await KINDS[cast(KindName, claimed.job.kind)](
-            self._service, claimed.request, claimed.job.owner, expires
-        )
+        understand = _UNDERSTAND[claimed.job.kind]
+        understood = await understand(self._service, claimed.request, claimed.job.owner, expires)
         background.num_rows = understood.num_rows
         by = replace(self._service, engine=Engine(background))
         return bytes((await understood.answer(by)).body)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt, StrictStr, field_validator
 
+from service.finetune.schemas import TunedName
 from service.schemas import Name, Percent, Schema, Time
 
 _MOST_STEPS = 1_000_000
@@ -56,15 +57,15 @@ class Sent(Schema):
     freq: Frequency = Field(description="An alias of pandas: that of the model.")
     multivariate: bool = Field(False, description="Series see each other, in models that were so trained.")
     clean_ex_first: bool = Field(True, description="Means the same either way: exogenous features are read as sent.")
-    finetuned_model_id: StrictStr | None = Field(None, max_length=256, description="Must be null.")
+    finetuned_model_id: TunedName | None = Field(
+        None, description="A model that the key that asks has fine-tuned: it answers in the place of `model`."
+    )
     model_parameters: Parameters | None = None
 
-    @field_validator("finetuned_model_id")
-    @classmethod
-    def _is_none(cls, value: str | None) -> str | None:
-        if value is not None:
-            raise ValueError("must be null: fine-tuned models are not served to this dialect")
-        return value
+    @property
+    def named(self) -> str:
+        """The name of the model that is to answer."""
+        return self.finetuned_model_id or self.model
 
 
 class FineTuned(Sent):
@@ -80,7 +81,7 @@ class FineTuned(Sent):
     @classmethod
     def _is_zero(cls, value: int) -> int:
         if value:
-            raise ValueError("must be 0: a request is forecast by the model as it is, which no request trains")
+            raise ValueError("must be 0: a request is forecast by the model as it is; finetune() trains one first")
         return value
 
     @field_validator("feature_contributions")
@@ -127,3 +128,39 @@ class OnlineSent(RollingSent):
     detection_size: Count
     threshold_method: Literal["univariate", "multivariate"] = "univariate"
     level: Percent = 99.0
+
+
+class JobOptions(Schema):
+    """How a job is to be done."""
+
+    timeout_seconds: Count | None = Field(None, description="Seconds that it may be computed.")
+
+
+class OfJobs(Schema):
+    """What a request has only where it is answered later."""
+
+    job_options: JobOptions | None = None
+
+
+class FinetuneSent(Sent):
+    """POST /v2/finetune: a model that is trained further on these series."""
+
+    finetune_steps: StrictInt = Field(10, ge=1, le=100_000, description="Steps of training.")
+    finetune_depth: StrictInt = Field(1, ge=1, le=5, description="How much of the model is trained; 5: everything.")
+    finetune_loss: StrictStr = Field("default", max_length=20, description="Must be default: the loss of quantiles.")
+    output_model_id: TunedName | None = Field(None, description="Name of the result. Default: one that is made up.")
+    job_options: JobOptions | None = Field(None, description="Must be null: steps alone bound a training.")
+
+    @field_validator("finetune_loss")
+    @classmethod
+    def _is_default(cls, value: str) -> str:
+        if value != "default":
+            raise ValueError("must be default: models here learn their quantiles, of which other losses know nothing")
+        return value
+
+    @field_validator("job_options")
+    @classmethod
+    def _is_null(cls, value: JobOptions | None) -> JobOptions | None:
+        if value is not None:
+            raise ValueError("must be null: finetune_steps bound a training, and no time does")
+        return value

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.dialects.timegpt.bodies import AnomaliesSent, CrossValidationSent, ForecastSent, OnlineSent
-from service.dialects.timegpt.schemas import CrossValidated, ForecastGiven, Judged, JudgedOnline
+from service.dialects.timegpt.bodies import AnomaliesSent, CrossValidationSent, FinetuneSent, ForecastSent, OnlineSent
+from service.dialects.timegpt.schemas import CrossValidated, ForecastGiven, Judged, JudgedOnline, Trained
 from service.openapi import Operation
 
 FORECAST, CROSS_VALIDATION = "/v2/forecast", "/v2/cross_validation"
 ANOMALIES, ONLINE_ANOMALIES = "/v2/anomaly_detection", "/v2/online_anomaly_detection"
+FINETUNE = "/v2/finetune"
 
 _TAG = "timegpt"
 _VALUES = [12.0, 15.5, 13.0, 14.0, 13.5, 16.0, 12.5, 15.0]
@@ -57,4 +58,15 @@ OPERATIONS = (
         example={**_OF_PAST, "detection_size": 2, "step_size": 1},
         tag=_TAG,
     ),
+)
+
+# What a worker of the pipelines has to do first.
+TUNING = Operation(
+    path=FINETUNE,
+    name="timegpt_finetune",
+    description="Trains a model further on the series, and answers once that is done.",
+    request=FinetuneSent,
+    reply=Trained,
+    example={**_EXAMPLE, "finetune_steps": 10, "finetune_depth": 1},
+    tag=_TAG,
 )

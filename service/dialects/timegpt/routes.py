@@ -19,9 +19,10 @@ from service.dialects.timegpt import replies, translation
 from service.dialects.timegpt.choice import TIMEGPT, chosen, frequencies_of
 from service.dialects.timegpt.operations import ANOMALIES, CROSS_VALIDATION, FORECAST, ONLINE_ANOMALIES
 from service.dialects.timegpt.schemas import KeyIsGood, ModelNames, ModelSizes, Spending, Usage, WindowSizes
-from service.requests.asked import Asked
+from service.requests.asked import Asked, FindModel
 from service.requests.body import refuse_all_but_json
 from service.requests.reply import Answer
+from service.routes.jobs import owner_of
 
 router = APIRouter(tags=["timegpt"], dependencies=[requires(Scope.FORECAST)], responses=openapi.problems(401, 403, 429))
 
@@ -97,11 +98,15 @@ class _Forecast:
         """Looks at the head: UnsupportedMediaType for all that is not JSON."""
         refuse_all_but_json(request.headers)
         self._service, self._headers = service_of(request.scope), request.headers
+        self._owner = owner_of(request)
 
     async def understood(self, body: bytes, expires: float) -> Asked:
         """Gives what a body asks."""
-        find = self._service.models.find
-        return await to_thread(translation.forecast_asked, self._service, self._headers, body, expires, find)
+
+        async def ask(find: FindModel) -> Asked:
+            return await to_thread(translation.forecast_asked, self._service, self._headers, body, expires, find)
+
+        return await self._service.finetuned.asking(self._service.models, self._owner, expires, ask)
 
     def encoded(self, asked: Asked, answer: Answer) -> bytes:
         """Gives the whole reply as JSON."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from service.schemas import DataWarning, ModelRef, Schema
+from service.schemas import DataWarning, ModelRef, Problem, Schema
 
 Bounds = dict[str, list[float | None]]
 
@@ -112,3 +112,51 @@ class JudgedOnline(Judged):
     accumulated_anomaly_score: list[float | None] | None = Field(
         description="Of all series together, above 1 where that is an anomaly; with threshold_method multivariate."
     )
+
+
+class JobTaken(Schema):
+    """A job that was taken in."""
+
+    job_id: str
+
+
+class JobGiven(Schema):
+    """How far a job is."""
+
+    job_id: str
+    status: Literal["pending", "running", "succeeded", "failed", "cancelled"]
+    result: dict[str, Any] | None = Field(description="What its route answers at once; null before it has succeeded.")
+    error: Problem | None = Field(description="What it ran into, where it failed.")
+
+
+class JobCancelled(Schema):
+    """A job that was cancelled."""
+
+    job_id: str
+    status: Literal["cancelled"]
+
+
+class Trained(Schema):
+    """A model that was fine-tuned."""
+
+    finetuned_model_id: str
+
+
+class FinetunedModel(Schema):
+    """What is told of such a model."""
+
+    id: str
+    created_at: str
+    created_by: str = Field(description="The id of the key that ordered it.")
+    base_model_id: str = Field(description="What the training began with: NAME/version.")
+    steps: int = Field(description="Steps of training that were ordered.")
+    depth: int
+    loss: Literal["default"]
+    model: str
+    freq: str
+
+
+class FinetunedModels(Schema):
+    """Those of the key that asks, by name."""
+
+    finetuned_models: list[FinetunedModel]

@@ -39,6 +39,9 @@ _NAMES = {
     "intervals": "level",
     "num_windows": "n_windows",
     "history": "full_history",
+    "name": "output_model_id",
+    "max_steps": "finetune_steps",
+    "trained_blocks": "finetune_depth",
 }
 _START = re.compile(r"series\.(\d+)\.start")
 
@@ -68,9 +71,9 @@ def forecast_asked(service: Service, headers: Headers, body: bytes, expires: flo
     sent = request_of(ForecastSent, headers, body, service.settings)
     num_known = len(sent.series.X_future or ())
     rows = Rows(len(sent.series.X or ()), frozenset(range(num_known)))
-    served, series = _read(service, sent, find, rows, sent.h)
+    served, series = read_series(service, sent, find, rows, sent.h)
     options = {"horizon": sent.h, "quantiles": [_MEDIAN], "intervals": _intervals(sent.level), "roll_out": True}
-    with _in_its_words():
+    with in_its_words():
         request = validated(Forecast, {**series, **options}, service.settings)
         return asked_of(request, expires, service.settings, lambda _: served)
 
@@ -78,21 +81,21 @@ def forecast_asked(service: Service, headers: Headers, body: bytes, expires: flo
 def cross_validation_asked(service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[Backtest]:
     """Takes the body of a cross-validation apart; every problem of the caller's making is found here."""
     sent = request_of(CrossValidationSent, headers, body, service.settings)
-    served, series = _read(service, sent, find, _rows_of(sent))
+    served, series = read_series(service, sent, find, _rows_of(sent))
     options: dict[str, Any] = {"quantiles": [_MEDIAN], "intervals": _intervals(sent.level), **_min_context(sent)}
     if sent.full_history:
         options["history"] = True
     else:
         options |= {"horizon": sent.h, "num_windows": sent.n_windows, "step_size": sent.step_size}
-    with _in_its_words():
+    with in_its_words():
         return backtest_of(validated(Backtest, {**series, **options}, service.settings), served, service.settings)
 
 
 def anomalies_asked(service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[Search]:
     """Takes the body of a search for anomalies apart; every problem of the caller's making is found here."""
     sent = request_of(AnomaliesSent, headers, body, service.settings)
-    served, series = _read(service, sent, find, Rows(len(sent.series.X or ()), None))
-    with _in_its_words():
+    served, series = read_series(service, sent, find, Rows(len(sent.series.X or ()), None))
+    with in_its_words():
         request = validated(Search, {**series, "level": sent.level, **_min_context(sent)}, service.settings)
         return anomalies_of(request, served, service.settings)
 
@@ -100,7 +103,7 @@ def anomalies_asked(service: Service, headers: Headers, body: bytes, find: FindM
 def online_asked(service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[Search]:
     """Takes the body of a search among the last values apart; every problem of the caller's making is found here."""
     sent = request_of(OnlineSent, headers, body, service.settings)
-    served, series = _read(service, sent, find, _rows_of(sent))
+    served, series = read_series(service, sent, find, _rows_of(sent))
     step = sent.h if sent.step_size is None else sent.step_size
     longest = served.bundle.predictor.horizon
     if sent.h > longest:
@@ -114,11 +117,11 @@ def online_asked(service: Service, headers: Headers, body: bytes, find: FindMode
         "threshold_method": sent.threshold_method,
         **_min_context(sent),
     }
-    with _in_its_words():
+    with in_its_words():
         return anomalies_of(validated(Search, {**series, **options}, service.settings), served, service.settings)
 
 
-def _read(
+def read_series(
     service: Service, sent: Sent, find: FindModel, rows: Rows, ahead: int = 0
 ) -> tuple[ServedModel, dict[str, Any]]:
     """Gives the model that is asked, and the series as /v1 has them, with their frequency."""
@@ -127,7 +130,7 @@ def _read(
         raise InvalidFields.of("series.X_future", "has no meaning here: features of the past are those of X")
     refuse_misfit(series, ahead, settings)
     meant = frequencies_of(sent.freq, has_starts=series.start_datetime is not None)
-    served = chosen(service.models, settings, sent.model, meant, find)
+    served = chosen(service.models, settings, sent.named, meant, find)
     model, frequency = served.bundle.config.model, served.bundle.predictor.frequency
     if sent.multivariate and model.channels != "group":
         raise InvalidFields.of("multivariate", "must be false: this model forecasts each series alone")
@@ -154,7 +157,7 @@ def _min_context(sent: Sent) -> dict[str, Any]:
 
 
 @contextmanager
-def _in_its_words() -> Iterator[None]:
+def in_its_words() -> Iterator[None]:
     """Gives problems with the names that the dialect has for what is wrong."""
     try:
         yield

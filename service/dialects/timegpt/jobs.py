@@ -1,0 +1,69 @@
+"""Jobs as TimeGPT's clients know them: they are kept, done and cancelled as all others, and told of in one reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from forecaster.ledger.finetune_order import FINETUNE
+from forecaster.ledger.job import Job, JobState
+from service import openapi
+from service.access.guards import requires
+from service.access.keys import Scope
+from service.app_state import service_of
+from service.dialects.timegpt.kinds import KIND_OF, KINDS, AnyTask, TaskName
+from service.dialects.timegpt.schemas import JobCancelled, JobGiven, JobTaken
+from service.errors import UnknownJob
+from service.requests.media import JSON
+from service.routes.jobs import JobId, cancelled, expires_of, owner_of, taken_in
+
+router = APIRouter(
+    prefix="/v2",
+    tags=["timegpt"],
+    dependencies=[requires(Scope.FORECAST)],
+    responses=openapi.problems(401, 403, 404, 422, 429, 503),
+)
+
+
+@router.post(
+    "/{task}/async",
+    status_code=202,
+    responses=openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
+    openapi_extra=openapi.job_operation("ForecastSent", "CrossValidationSent", "OnlineSent"),
+)
+async def begin(request: Request, task: TaskName) -> JobTaken:
+    """Takes in a request to the route of that task. What is wrong with it is said at once; its answer comes later."""
+    kind = KIND_OF[task]
+    return JobTaken(job_id=(await taken_in(request, kind, KINDS[kind])).job_id)
+
+
+@router.get("/{task}/jobs/{job_id}", response_model=JobGiven)
+async def job(request: Request, task: AnyTask, job_id: JobId) -> Response:
+    """Says how far a job is, with what it came to once it is done."""
+    service, owner, expires = service_of(request.scope), owner_of(request), expires_of(request)
+    found = await service.desk.job(job_id, owner, expires)
+    if found.kind != KIND_OF[task]:
+        raise UnknownJob(f"this job is none of {task}")
+    content = None
+    if found.state is JobState.SUCCEEDED:
+        content = await service.desk.ask(lambda jobs: jobs.result(job_id, owner), expires)
+    return Response(_told(found, content), media_type=JSON)
+
+
+@router.post("/async/jobs/{job_id}/cancel", responses=openapi.problems(409))
+async def cancel(request: Request, job_id: JobId) -> JobCancelled:
+    """Cancels a job that is not done."""
+    return JobCancelled(job_id=(await cancelled(request, job_id)).job_id, status="cancelled")
+
+
+def _told(job: Job, content: bytes | None) -> bytes:
+    """Writes what is told of a job. A reply in it has the bytes that the route answers with."""
+    result: Any = None
+    if content is not None:
+        result = orjson.Fragment(content)
+        if job.kind == FINETUNE:
+            result = {"finetuned_model_id": orjson.loads(content)["model"]}
+    return orjson.dumps({"job_id": job.job_id, "status": job.state.value, "result": result, "error": job.problem})
