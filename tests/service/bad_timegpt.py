@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.service.bad_requests import PRICED, BadRequest, encoded, fields, refused
+from tests.service.bad_headers import GOOD
+from tests.service.bad_requests import JSON, LOCKED, PRICED, BadRequest, encoded, fields, refused
 from tests.service.request_bodies import HISTORY
 from tests.service.timegpt_bodies import (
     ANOMALIES,
     CROSS_VALIDATION,
+    FINETUNE,
     FORECAST,
     ONLINE,
     anomalies,
     cross_validation,
+    finetune,
     forecast,
     in_sample,
     online,
@@ -35,8 +38,12 @@ def sent(**changes: Any) -> dict[str, Any]:
     return forecast({"X_future": None, **series_of(HISTORY, **changes)})
 
 
-def asked(path: str, status: int, code: str, what: str) -> BadRequest:
-    return BadRequest(what, status, code, method="GET", path=path, headers=())
+def asked(path: str, status: int, code: str, what: str, *, method: str = "GET", field: str = "") -> BadRequest:
+    return BadRequest(what, status, code, field=field, method=method, path=path, headers=())
+
+
+def later(task: str, case: BadRequest) -> BadRequest:
+    return replace(case, what=f"{task}/async: {case.what}", path=f"/v2/{task}/async")
 
 
 FORECASTS = (
@@ -60,7 +67,11 @@ FORECASTS = (
     fields("finetune_steps `1`", forecast(finetune_steps=1), "finetune_steps"),
     fields("finetune_steps `-1`", forecast(finetune_steps=-1), "finetune_steps"),
     fields("finetune_depth `6`", forecast(finetune_depth=6), "finetune_depth"),
-    fields("a fine-tuned model", forecast(finetuned_model_id="mine"), "finetuned_model_id"),
+    fields("the name of a fine-tuned model without ft-", forecast(finetuned_model_id="mine"), "finetuned_model_id"),
+    BadRequest("a fine-tuned model that is not there", 404, "unknown-model", encoded(
+        forecast(finetuned_model_id="ft-no")
+    )),
+    fields("job_options", forecast(job_options={}), "job_options"),
     fields("feature_contributions", forecast(feature_contributions=True), "feature_contributions"),
     fields("multivariate, for a model that forecasts each series alone", forecast(multivariate=True), "multivariate"),
     fields("an unknown model parameter", forecast(model_parameters={"season_length": 24}),
@@ -143,6 +154,48 @@ TIMEGPT = (
             fields("a forecast too many", online(detection_size=10_001, h=1, step_size=1), "detection_size"),
         )
     ),
+    *(
+        to(FINETUNE, case)
+        for case in (
+            *(fields(f"{field} `{value}`", finetune(**{field: value}), field) for field, values in (
+                ("finetune_steps", (0, 2001, 1.5)), ("finetune_depth", (0, 6)), ("finetune_loss", ("mae",)),
+                ("output_model_id", ("mine", "ft-", "ft-a/b")), ("finetuned_model_id", ("mine",)), ("h", (4,)),
+            ) for value in values),
+            fields("an end to the time of a training", finetune(job_options={"timeout_seconds": 60}), "job_options"),
+            fields("X that the model does not read", finetune(series_of(HISTORY, X=[_ROW])), "series.X"),
+            refused("series too short to be trained on", "too-short", finetune(series_of(HISTORY[:20]))),
+            refused("another frequency than that of a model by its name", "frequency-mismatch", finetune(
+                model="waves", freq="D"
+            )),
+            BadRequest("a base that is not there", 404, "unknown-model", encoded(finetune(finetuned_model_id="ft-no"))),
+            BadRequest("a key for forecasts", 403, "missing-scope", encoded(finetune()),
+                       headers=(*JSON, ("authorization", f"Bearer {GOOD}")), service=LOCKED),
+        )
+    ),
+    *(
+        later("forecast", case)
+        for case in (
+            *(fields(f"timeout_seconds `{value}`", forecast(job_options={"timeout_seconds": value}),
+                     "job_options.timeout_seconds") for value in (0, 3601, 1.5)),
+            fields("job_options `[]`", forecast(job_options=[]), "job_options"),
+            fields("an unknown option", forecast(job_options={"priority": 1}), "job_options.priority"),
+            fields("h `0`", forecast(h=0), "h"),
+            BadRequest("something that is not JSON", 400, "invalid-json", b'{"job_options": '),
+            BadRequest("without a key", 401, "unauthorized", encoded(forecast()), service=LOCKED),
+        )
+    ),
+    later("anomaly_detection", fields("the whole history", anomalies(), "h")),
+    later("simulate", fields("a task that there is not", forecast(), "path.task")),
+    later("finetune", fields("finetune_loss `mse`", finetune(finetune_loss="mse"), "finetune_loss")),
+    asked(f"/v2/forecast/jobs/{'0' * 32}", 404, "unknown-job", "jobs of TimeGPT: one that is not there"),
+    asked("/v2/forecast/jobs/xyz", 422, "invalid-fields", "jobs of TimeGPT: an id that is none", field="path.job_id"),
+    asked(f"/v2/explain/jobs/{'0' * 32}", 422, "invalid-fields", "jobs of TimeGPT: of a task that there is not",
+          field="path.task"),
+    asked(f"/v2/async/jobs/{'0' * 32}/cancel", 404, "unknown-job",
+          "jobs of TimeGPT: one that is not there, to be cancelled", method="POST"),
+    asked("/v2/finetuned_models/ft-no", 404, "unknown-model", "finetuned_models: one that is not there"),
+    asked("/v2/finetuned_models/ft-no", 404, "unknown-model", "finetuned_models: one that is not there, to be deleted",
+          method="DELETE"),
     asked("/model_params?model=timegpt-1", 422, "invalid-fields", "model_params: no freq"),
     asked("/model_params?model=waves&freq=D", 422, "frequency-mismatch", "model_params: another frequency"),
     asked("/model_params?model=prices&freq=D", 404, "unknown-model", "model_params: a model that is not served"),

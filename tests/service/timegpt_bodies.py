@@ -9,6 +9,7 @@ from tests.service.request_bodies import HISTORY
 
 FORECAST, CROSS_VALIDATION = "/v2/forecast", "/v2/cross_validation"
 ANOMALIES, ONLINE = "/v2/anomaly_detection", "/v2/online_anomaly_detection"
+FINETUNE = "/v2/finetune"
 
 Target = Sequence[float | None]
 _TUNING = {"finetune_steps": 0, "finetune_depth": 1, "finetune_loss": "default", "finetuned_model_id": None}
@@ -55,6 +56,13 @@ def online(series: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
     """What `detect_anomalies_online` sends."""
     search = {"h": 4, "detection_size": 10, "threshold_method": "univariate", "step_size": None, "level": 80}
     return _changed({**_common(series), **search, **_TUNING, "refit": False, "hist_exog": None}, changes)
+
+
+def finetune(series: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """What `finetune` sends."""
+    sent = series_of(HISTORY, X=...) if series is None else series
+    tuning = {**_TUNING, "finetune_steps": 10, "output_model_id": None}
+    return _changed({"series": sent, "model": "timegpt-2.1", "freq": "h", **tuning}, changes)
 
 
 def _common(series: dict[str, Any] | None) -> dict[str, Any]:

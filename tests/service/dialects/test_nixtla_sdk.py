@@ -130,9 +130,13 @@ CALLS = {
     "together": call(
         "detect_anomalies_online", h=AHEAD, detection_size=10, level=80, threshold_method="multivariate"
     ),
+    "forecast job": call("jobs.forecast", h=AHEAD, level=[80], job_timeout_seconds=300),
+    "windows job": call("jobs.cross_validation", h=AHEAD, n_windows=3, step_size=2, level=[80]),
+    "online job": call("jobs.detect_anomalies", h=AHEAD, detection_size=10, level=80, step_size=2),
+    "late job": call("jobs.forecast", h=AHEAD, job_timeout_seconds=7200),
     "large": call("detect_anomalies_online", "large", h=AHEAD, detection_size=4, level=80),
     "tuned": call("forecast", h=AHEAD, finetune_steps=5),
-    "of another": call("forecast", h=AHEAD, finetuned_model_id="mine"),
+    "misnamed": call("forecast", h=AHEAD, finetuned_model_id="mine"),
     "multivariate": call("forecast", h=AHEAD, multivariate=True),
     "level": call("forecast", h=AHEAD, level=[99]),
     "frequency": call("forecast", h=AHEAD, freq="h", model="waves", model_parameters={"season": 3}),
@@ -231,6 +235,19 @@ def test_online_anomalies_are_those_of_v1(sdk: Sdk, answers: dict[str, Any]) -> 
     assert_same(found["accumulated_anomaly_score"], joined(one["accumulated_score"] for one in wanted))
 
 
+@pytest.mark.parametrize(
+    ("name", "at_once"), [("forecast", "partitions"), ("windows", "windows"), ("online", "online")]
+)
+def test_jobs_come_to_the_tables_that_are_answered_at_once(answers: dict[str, Any], name: str, at_once: str) -> None:
+    found, wanted = columns(answers, f"{name} job"), columns(answers, at_once)
+    assert found.keys() == wanted.keys()
+    for column, values in wanted.items():
+        if isinstance(values[0], float):
+            assert_same(found[column], values)
+        else:
+            assert found[column] == values
+
+
 def test_a_body_beyond_a_mebibyte_which_the_sdk_compresses_is_read(sdk: Sdk, answers: dict[str, Any]) -> None:
     wanted = sdk.v1("anomalies", table(220, 900), level=80, detection_size=4, step_size=AHEAD)
     assert_same(columns(answers, "large")["anomaly_score"], joined(one["score"] for one in wanted))
@@ -240,7 +257,8 @@ def test_a_body_beyond_a_mebibyte_which_the_sdk_compresses_is_read(sdk: Sdk, ans
     ("name", "said"),
     [
         ("tuned", "finetune_steps: must be 0"),
-        ("of another", "finetuned_model_id: must be null"),
+        ("misnamed", "finetuned_model_id: must begin with ft-"),
+        ("late job", "job_options.timeout_seconds: 7200, at most 3600 are allowed"),
         ("multivariate", "this model forecasts each series alone"),
         ("level", "reach outside 0.1..0.9, the range of this model"),
         ("frequency", "model_parameters.season: is unknown"),
