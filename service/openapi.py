@@ -175,6 +175,7 @@ class Operation:
     reply: type[Schema]
     example: dict[str, Any]
     tag: str = "forecast"
+    problems: tuple[int, ...] = ()  # statuses beyond those of a forecast
 
     def described(self) -> dict[str, Any]:
         """Gives what the document says of it."""
@@ -197,7 +198,7 @@ class Operation:
                     "content": {JSON: {"schema": reply}},
                     "headers": {"Server-Timing": _TIMING},
                 },
-                **timed_problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503, 504),
+                **timed_problems(400, 401, 403, 404, 408, *self.problems, 413, 415, 422, 429, 500, 503, 504),
             },
         }
 

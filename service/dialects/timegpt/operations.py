@@ -69,4 +69,5 @@ TUNING = Operation(
     reply=Trained,
     example={**_EXAMPLE, "finetune_steps": 10, "finetune_depth": 1},
     tag=_TAG,
+    problems=(410,),  # it was cancelled
 )
