@@ -50,9 +50,8 @@ class Found:
 @pytest.fixture(scope="module")
 def found(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     folder = tmp_path_factory.mktemp("tuned")
+    key = KeyStore(KeyFiles.of(Settings(home=folder))).create(KeyTerms((Scope.FINETUNE, Scope.FORECAST))).token
     with placed(registry, folder, authentication=True) as place:
-        scopes = (Scope.FINETUNE, Scope.FORECAST)
-        key = KeyStore(KeyFiles.of(Settings(home=folder))).create(KeyTerms(scopes)).token
         place.client.headers["Authorization"] = f"Bearer {key}"
         table().drop(columns=["price", "wind"]).to_csv(folder / "history.csv", index=False)
         sdk = Sdk(place.client, folder)
