@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from forecaster.errors import ForecasterError
@@ -21,6 +22,7 @@ from service.requests.media import JSON
 
 MEDIA_TYPE = "application/problem+json"
 _MAX_DETAIL = 500
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
@@ -66,6 +68,15 @@ def _response(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | N
     return Response(orjson.dumps(content), status, headers=headers, media_type=media_type)
 
 
+def _allowed(app: FastAPI, scope: Scope) -> str:
+    """Gives the methods that a path knows, of whichever of its routes: the router names those of the first one."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in app.router.routes)
+    )
+
+
 def install(app: FastAPI) -> None:
     """Makes every error of the app a problem."""
 
@@ -82,7 +93,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:
         code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-        return _response(request.scope, _body(request.scope, error.status_code, code, str(error.detail)), error.headers)
+        headers = {"Allow": _allowed(app, request.scope)} if error.status_code == 405 else error.headers
+        return _response(request.scope, _body(request.scope, error.status_code, code, str(error.detail)), headers)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, __: Exception) -> Response:
