@@ -53,8 +53,9 @@ class Shelf:
         """
 
         def ask(ledger: Ledger) -> list[tuple[Skill, Drift | None]]:
-            drifts = ledger.drifts(since_recent, model, since, until)
-            return [(one, drifts.get(one.key)) for one in ledger.skill(model, since, until)]
+            found = ledger.skill(model, since, until)
+            drifts = ledger.drifts(since_recent, model, since, until)  # after it: no older than what it compares
+            return [(one, drifts.get(one.key)) for one in found]
 
         return self._answer(ask) or []
 
