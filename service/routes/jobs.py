@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
@@ -41,8 +42,24 @@ _RESULT_PROBLEMS = openapi.problems(404, 409, 413, 500, 504)
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
+class _IdInPath(StringConvertor):
+    """An id, so that a path of this shape that asks for a job of a kind is another one."""
+
+    regex = "[0-9a-f]{32}"
+
+
+class _KindInPath(StringConvertor):
+    """A kind of jobs."""
+
+    regex = "|".join(KINDS)
+
+
+register_url_convertor("job_id", _IdInPath())
+register_url_convertor("job_kind", _KindInPath())
+
+
 @router.post(
-    "/{kind}",
+    "/{kind:job_kind}",
     status_code=202,
     response_model=JobOut,
     responses=openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
@@ -65,7 +82,7 @@ async def jobs(
     return JobList(jobs=[told(job) for job in found], next=found[-1].job_id if len(found) == limit else None)
 
 
-@router.get("/{job_id}", responses=openapi.problems(404))
+@router.get("/{job_id:job_id}", responses=openapi.problems(404))
 async def job(request: Request, job_id: JobId) -> JobOut:
     """Says how far a job is."""
     service = service_of(request.scope)

@@ -34,7 +34,7 @@ JOBS = (
         "forecast", BadRequest("a job for a model that is not served", 404, "unknown-model", encoded(valid(model="no")))
     ),
     to("forecast", BadRequest("a job of something that is not JSON", 400, "invalid-json", _VALID[:-1])),
-    to("explain", BadRequest("a job of a kind that there is not", 422, "invalid-fields", _VALID, "path.kind")),
+    to("explain", BadRequest("a job of a kind that there is not", 404, "not-found", _VALID)),
     to(
         "forecast",
         BadRequest(
@@ -58,7 +58,7 @@ JOBS = (
     asking("a job that is not there", 404, "unknown-job", _NOBODYS),
     asking("the result of a job that is not there", 404, "unknown-job", f"{_NOBODYS}/result"),
     asking("a job that is not there, to be cancelled", 404, "unknown-job", f"{_NOBODYS}/cancel", method="POST"),
-    asking("an id of a job that is none", 422, "invalid-fields", f"{PATH}/xyz", field="path.job_id"),
+    asking("an id of a job that is none", 404, "not-found", f"{PATH}/xyz"),
     asking("no jobs of a list", 422, "invalid-fields", f"{PATH}?limit=0", field="query.limit"),
     asking("201 jobs of a list", 422, "invalid-fields", f"{PATH}?limit=201", field="query.limit"),
     asking("jobs before something that is no id", 422, "invalid-fields", f"{PATH}?before=now", field="query.before"),
