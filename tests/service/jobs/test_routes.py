@@ -255,5 +255,13 @@ def test_where_the_folder_cannot_be_used_no_job_is_taken_in(tmp_path: Path) -> N
 
 def test_what_is_not_there_is_said(service: httpx.Client) -> None:
     assert service.get(f"/v1/jobs/{'0' * 32}").json()["code"] == "unknown-job"
-    assert service.get("/v1/jobs/xyz").status_code == 422
-    assert service.post("/v1/jobs/explain", json=valid()).status_code == 422
+    assert service.get("/v1/jobs/xyz").status_code == 404
+    assert service.post("/v1/jobs/explain", json=valid()).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path", "allowed"), [("POST", "0" * 32, "GET"), ("GET", "forecast", "POST")])
+def test_a_path_of_a_job_and_one_that_asks_for_one_are_not_taken_for_each_other(
+    service: httpx.Client, method: str, path: str, allowed: str
+) -> None:
+    reply = service.request(method, f"/v1/jobs/{path}")
+    assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
