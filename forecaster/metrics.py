@@ -54,24 +54,17 @@ def seasonal_scale(history: FloatArray, season_length: int) -> float:
     A history with no observed pair at lag m falls back to lag 1. NaN when that fails too or the mean is 0,
     so that the series takes no part in MASE (Hyndman & Koehler 2006).
     """
-    for lag in (season_length, 1):
-        differences = np.abs(history[lag:] - history[:-lag])
-        if not np.isnan(mean := _mean_of_observed(differences)):
-            return mean if mean > 0 else float("nan")
-    return float("nan")
-
-
-def _mean_of_observed(values: FloatArray) -> float:
-    observed = values[~np.isnan(values)]
-    return float(observed.mean()) if len(observed) else float("nan")
+    return float(seasonal_scales(history, np.array([len(history)]), season_length)[0])
 
 
 def seasonal_scales(target: FloatArray, cutoffs: IntArray, season_length: int) -> FloatArray:
     """Gives `seasonal_scale` of the first `cutoffs` [W] steps of one series [T], for all of them in one pass."""
     scales = np.full(len(cutoffs), np.nan)
-    for lag in (1, season_length):
-        mean, count = running_mean(np.abs(target[lag:] - target[:-lag]), np.maximum(cutoffs - lag, 0))
-        scales = np.where(count > 0, mean, scales)
+    for lag in (season_length, 1):
+        mean, _ = running_mean(np.abs(target[lag:] - target[:-lag]), np.maximum(cutoffs - lag, 0))
+        scales = np.where(np.isnan(scales), mean, scales)
+        if not np.isnan(scales).any():
+            break
     return np.where(scales > 0, scales, np.nan)
 
 

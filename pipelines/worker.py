@@ -7,8 +7,6 @@ the next one takes the job, clears away what is half done of it, and begins it a
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import signal
 import threading
 import time
@@ -26,6 +24,7 @@ from forecaster.ledger.job import Claimed, Lease
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.upgrade import upgrade
+from forecaster.problem import problem_details
 from pipelines import tracking
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
@@ -53,7 +52,7 @@ class Worker:
 
     def __init__(self, environment: Environment, client: MlflowClient, ledger: Ledger) -> None:
         self._environment, self._client, self._jobs = environment, client, Jobs(ledger)
-        self._lease = Lease(f"{os.uname().nodename[:64]}-{os.getpid()}-{secrets.token_hex(4)}", _LEASE_SECONDS)
+        self._lease = Lease.of_this_process(_LEASE_SECONDS)
 
     def run(self, *, once: bool = False) -> None:
         """Works until it is told to end, or until there is no job left if it is to look `once`."""
@@ -69,7 +68,9 @@ class Worker:
             time.sleep(_LOOK_SECONDS)
 
     def _do_next(self) -> bool:
-        self._jobs.give_up(_KINDS, _problem("job-given-up", "whoever did this job ended before it was done", 500))
+        self._jobs.give_up(
+            _KINDS, problem_details("job-given-up", "whoever did this job ended before it was done", 500)
+        )
         claimed = self._jobs.claim(_KINDS, self._lease)
         if claimed is None:
             return False
@@ -103,10 +104,10 @@ class Worker:
                 log.warning("registry_away", extra={"fields": {"reason": str(error)}})
                 return "released" if self._jobs.release(job.job_id, by, _AGAIN_SECONDS) else "lost"
             status = 422 if isinstance(error, DataError | ConfigError) else 500
-            return self._failed(job.job_id, _problem(error.code, str(error), status), kept_seconds)
+            return self._failed(job.job_id, problem_details(error.code, str(error), status), kept_seconds)
         except Exception:
             log.exception("job_failed", extra={"fields": {"job": job.job_id}})
-            problem = _problem("internal", "an unexpected error occurred; it has been logged", 500)
+            problem = problem_details("internal", "an unexpected error occurred; it has been logged", 500)
             return self._failed(job.job_id, problem, kept_seconds)
 
     def _registry_answers(self) -> bool:
@@ -178,15 +179,3 @@ def work(environment: Environment, *, once: bool = False) -> None:
 
 def _end(_: int, __: FrameType | None) -> None:
     raise _Ending
-
-
-def _problem(code: str, detail: str, status: int) -> dict[str, Any]:
-    """Gives RFC 9457 problem details, as the service writes them."""
-    return {
-        "type": f"urn:forecaster:problem:{code}",
-        "title": code.replace("-", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail[:500],
-        "request_id": None,
-    }

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from forecaster.errors import ForecasterError
+from forecaster.problem import problem_details
 from service.answer_headers import answer_headers
 from service.dialects import refusals
 from service.errors import MAX_FIELDS, InvalidFields, status_of
@@ -21,7 +22,6 @@ from service.request_id import request_id_of
 from service.requests.media import JSON
 
 MEDIA_TYPE = "application/problem+json"
-_MAX_DETAIL = 500
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -50,15 +50,8 @@ def problem_of(scope: Scope, error: ForecasterError) -> Response:
 def _body(
     scope: Scope | None, status: int, code: str, detail: str, fields: Sequence[dict[str, str]] = ()
 ) -> dict[str, Any]:
-    """Gives RFC 9457 problem details: `type` is stable, `detail` is for people, `errors` lists fields."""
-    body: dict[str, Any] = {
-        "type": f"urn:forecaster:problem:{code}",
-        "title": code.replace("-", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail[:_MAX_DETAIL],
-        "request_id": None if scope is None else request_id_of(scope),
-    }
+    """Gives problem details; `fields` are those that are listed."""
+    body = problem_details(code, detail, status, None if scope is None else request_id_of(scope))
     return {**body, "errors": list(fields)} if fields else body
 
 

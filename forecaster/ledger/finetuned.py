@@ -7,15 +7,14 @@ reserve ──> under way ── done ──> there ── delete ──> to be 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from forecaster.ledger.failures import told
-from forecaster.ledger.job import OPEN, NewJob, Refusal, now_microseconds
+from forecaster.ledger.ids import now_microseconds
+from forecaster.ledger.job import OPEN, NewJob, Refusal
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.tables import finetuned, jobs
 
@@ -69,43 +68,38 @@ class Finetuned:
     """The fine-tuned models of one ledger, whose errors it raises."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._engine = ledger.engine
+        self._ledger = ledger
 
     def named(self, name: str, owner: str) -> Tuned | None:
         """Gives a model of an owner, None where there is none, or none yet."""
         query = sa.select(finetuned).where(_c.name == name, _c.owner == owner, _is_there)
-        with told(), self._engine.connect() as connection:
+        with self._ledger.reading() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else _tuned(row)
 
     def of_owner(self, owner: str) -> list[Tuned]:
         """Gives the models of an owner, by name."""
         query = sa.select(finetuned).where(_c.owner == owner, _is_there).order_by(_c.name)
-        with told(), self._engine.connect() as connection:
+        with self._ledger.reading() as connection:
             return [_tuned(row) for row in connection.execute(query).mappings()]
 
     def delete(self, name: str, owner: str) -> bool:
         """Has a model deleted; from now on it is not there. False where its owner has none of this name."""
         which = sa.and_(_c.name == name, _c.owner == owner, _is_there)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             return connection.execute(sa.update(finetuned).where(which).values(deleted=now_microseconds())).rowcount > 0
 
     def to_forget(self) -> list[Forgotten]:
         """Gives models that are to be deleted, and those that nobody is at and that are not done."""
         query = sa.select(_c.name, _c.job_id, _c.deleted).where(sa.or_(_c.deleted.is_not(None), _is_void))
-        with told(), self._engine.connect() as connection:
+        with self._ledger.reading() as connection:
             return [Forgotten(row.name, row.job_id, row.deleted is not None) for row in connection.execute(query)]
 
     def forget(self, model: Forgotten) -> None:
         """Frees the name of a model that is in no registry any more."""
         which = sa.and_(_c.name == model.name, _c.job_id == model.job_id, sa.or_(_c.deleted.is_not(None), _is_void))
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             connection.execute(sa.delete(finetuned).where(which))
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with told(), self._engine.begin() as connection:
-            yield connection
 
 
 def reserve(connection: sa.Connection, new: NewJob, order: FinetuneOrder, frequency: str, most: int) -> Refusal | None:

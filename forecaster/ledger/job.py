@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-
-def new_id() -> str:
-    """Gives an id that cannot be guessed, 32 hex digits; they ascend with time."""
-    return f"{now_microseconds():014x}{secrets.token_hex(9)}"
-
-
-def now_microseconds() -> int:
-    """Gives the time, in microseconds since 1970, UTC."""
-    return time.time_ns() // 1000
+from forecaster.ledger.ids import new_id, now_microseconds
 
 
 class JobState(StrEnum):
@@ -105,6 +97,11 @@ class Lease:
 
     by: str
     seconds: float
+
+    @classmethod
+    def of_this_process(cls, seconds: float) -> Lease:
+        """Gives one whose holder nobody else is, on this machine or another."""
+        return cls(f"{os.uname().nodename[:64]}-{os.getpid()}-{secrets.token_hex(4)}", seconds)
 
 
 def read_problem(text: str | None) -> Mapping[str, Any] | None:

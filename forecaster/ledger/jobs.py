@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 import zstandard
 
-from forecaster.ledger.failures import told
 from forecaster.ledger.finetuned import Finetuned
-from forecaster.ledger.job import OPEN, Claimed, Job, JobState, Lease, NewJob, Refusal, now_microseconds, read_problem
+from forecaster.ledger.ids import now_microseconds
+from forecaster.ledger.job import OPEN, Claimed, Job, JobState, Lease, NewJob, Refusal, read_problem
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.tables import finetuned, jobs
 
@@ -40,13 +39,13 @@ class Jobs:
     """The jobs of one ledger, whose errors it raises. `clock` gives microseconds since 1970, UTC."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], int] = now_microseconds) -> None:
-        self._engine = ledger.engine
+        self._ledger = ledger
         self.models = Finetuned(ledger)
         self._clock = clock
 
     def is_made(self) -> bool:
         """Says whether the tables are there, the newest one included."""
-        with told(), self._engine.connect() as connection:
+        with self._ledger.reading() as connection:
             return sa.inspect(connection).has_table(finetuned.name)
 
     def add(
@@ -62,7 +61,7 @@ class Jobs:
         kind that are not done; what it raises is raised, and nothing is taken in. `beside` writes what belongs to it
         in the same transaction, or gives why that cannot be.
         """
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             self._take_turn(connection, new.owner)
             known = self._known(connection, new)
             if known is not None:
@@ -79,13 +78,13 @@ class Jobs:
 
     def job(self, job_id: str, owner: str) -> Job | None:
         """Gives a job, None where its owner has none of this id."""
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             row = connection.execute(sa.select(*_SHOWN).where(_of(job_id, owner))).mappings().first()
         return None if row is None else _job(row)
 
     def result(self, job_id: str, owner: str) -> bytes | None:
         """Gives the result of a job that succeeded."""
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             found = connection.execute(sa.select(_c.result).where(_of(job_id, owner))).scalar()
         return None if found is None else zstandard.decompress(found)
 
@@ -94,7 +93,7 @@ class Jobs:
         query = sa.select(*_SHOWN).where(_c.owner == owner).order_by(_c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(_c.id < before)
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             return [_job(row) for row in connection.execute(query).mappings()]
 
     def cancel(self, job_id: str, owner: str) -> Job | None:
@@ -134,7 +133,7 @@ class Jobs:
             )
             .returning(*_SHOWN, _c.request)
         )
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             row = connection.execute(claiming).mappings().first()
         return None if row is None else Claimed(_job(row), zstandard.decompress(row["request"]))
 
@@ -157,7 +156,7 @@ class Jobs:
         """
         packed = zstandard.compress(result, 1)
         ended = self._ended(keep_seconds, state=JobState.SUCCEEDED, result=packed, progress=1.0)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             is_mine = connection.execute(sa.update(jobs).where(_held(job_id, by)).values(**ended)).rowcount > 0
             if is_mine:
                 beside(connection)
@@ -189,7 +188,7 @@ class Jobs:
             _c.attempts >= MOST_ATTEMPTS,
         )
         values = {"state": JobState.FAILED, "finished": now, "problem": json.dumps(dict(problem))}
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             return connection.execute(sa.update(jobs).where(lost).values(**values)).rowcount
 
     def num_open(self, kinds: Sequence[str] | None = None) -> int:
@@ -197,14 +196,14 @@ class Jobs:
         query = sa.select(sa.func.count()).where(_c.state.in_(OPEN))
         if kinds is not None:
             query = query.where(_c.kind.in_(kinds))
-        with self._reading() as connection:
+        with self._ledger.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
     def expire(self) -> int:
         """Deletes jobs whose time is over, but for those that somebody is at; gives how many."""
         now = self._clock()
         is_held = sa.and_(_c.state == JobState.RUNNING, _c.lease_until > now)
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             return connection.execute(sa.delete(jobs).where(_c.expires <= now, ~is_held)).rowcount
 
     def _known(self, connection: sa.Connection, new: NewJob) -> Job | Refusal | None:
@@ -228,18 +227,8 @@ class Jobs:
         return {**values, "finished": now, "expires": now + round(keep_seconds * _SECOND), "lease_until": None}
 
     def _update(self, which: sa.ColumnElement[bool], **values: Any) -> bool:
-        with self._writing() as connection:
+        with self._ledger.writing() as connection:
             return connection.execute(sa.update(jobs).where(which).values(**values)).rowcount > 0
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with told(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with told(), self._engine.connect() as connection:
-            yield connection
 
 
 def _of(job_id: str, owner: str) -> sa.ColumnElement[bool]:

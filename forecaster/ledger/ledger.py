@@ -62,7 +62,7 @@ class Ledger:
     def add(self, given: Sequence[Given] = (), observed: Sequence[Observed] = ()) -> int:
         """Writes forecasts and values, scores what they meet, and gives the number of series that were scored."""
         rows = [row for one in given for row in series_rows(one)]
-        with self._writing() as connection:
+        with self.writing() as connection:
             if given:
                 connection.execute(
                     self._insert(forecasts).on_conflict_do_nothing(), [forecast_row(one) for one in given]
@@ -79,22 +79,22 @@ class Ledger:
 
     def adapt(self, now: int) -> int:
         """Makes some factors anew of which something was scored since, `now` in microseconds; gives how many."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             return adaption.renew(connection, now)
 
     def adaption_number(self) -> int:
         """Gives the number of the newest revision of factors, 0 where there is none."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return adaption.current_number(connection)
 
     def adaption(self) -> Revision:
         """Gives the newest revision of factors."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return adaption.current(connection)
 
     def forecast(self, forecast_id: str) -> Kept | None:
         """Gives a forecast, None where there is none of this id."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(sa.select(forecasts).where(forecasts.c.id == forecast_id)).mappings().first()
             if row is None:
                 return None
@@ -118,7 +118,7 @@ class Ledger:
     ) -> list[Skill]:
         """Gives the skill of each model, version and segment, of forecasts made in [since, until), or all."""
         query = skill_query(model, since, until, by_segment=by_segment)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [Skill(**row) for row in connection.execute(query).mappings()]
 
     def drifts(
@@ -136,12 +136,12 @@ class Ledger:
 
     def is_made(self) -> bool:
         """Says whether the tables are there."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return sa.inspect(connection).has_table(forecasts.name)
 
     def expire(self, before: int) -> int:
         """Deletes forecasts that were made, and values that were received, before a time; gives how many of both."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             old = sa.select(forecasts.c.id).where(forecasts.c.created < before)
             connection.execute(sa.delete(forecasted_series).where(forecasted_series.c.forecast_id.in_(old)))
             adaption.expire(connection, before)
@@ -149,12 +149,14 @@ class Ledger:
             return gone + connection.execute(sa.delete(actuals).where(actuals.c.received < before)).rowcount
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """Gives a connection whose transaction is written at the end of the block, or not at all."""
         with told(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """Gives a connection to read by."""
         with told(), self.engine.connect() as connection:
             yield connection
 

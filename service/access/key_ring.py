@@ -13,13 +13,13 @@ from typing import Literal
 
 from forecaster.errors import ConfigError
 from service.access.keys import KeyFiles, KeyRecord, digest_of, parse_token
+from service.file_mark import Mark, mark_of
 
 log = logging.getLogger("service.access.key_ring")
 
 CHECK_SECONDS = 1.0  # a revoked key is refused at most this long after the file was written
 _NOBODY = "0" * 64  # the digest that stands in where there is no such key: no secret is known to have it
 
-Mark = tuple[int, int, int]
 Reason = Literal["missing", "malformed", "unknown", "wrong-secret", "expired", "revoked"]
 
 
@@ -54,7 +54,7 @@ class KeyRing:
         self._monotonic = monotonic
         self._looking = threading.Lock()
         self._looked = monotonic()
-        self._mark = self._find_mark()
+        self._mark = mark_of(self._files.keys)
         self._content = self._load()
         self._problem = ""
         if not self._content.records:
@@ -84,7 +84,7 @@ class KeyRing:
             return
         try:
             self._looked = now
-            mark = self._find_mark()
+            mark = mark_of(self._files.keys)
             if mark != self._mark or self._problem:
                 self._read_anew(mark)
         finally:
@@ -107,11 +107,3 @@ class KeyRing:
     def _load(self) -> _Content:
         records = {record.id: record for record in self._files.read()}
         return _Content(records, self._files.read_pepper() if records else b"")
-
-    def _find_mark(self) -> Mark | None:
-        """Gives what differs between two versions of the file; None where it cannot be found."""
-        try:
-            found = self._files.keys.stat(follow_symlinks=False)
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size

@@ -71,13 +71,20 @@ async def rolling_answer(scope: Scope, receive: Receive, read: Read[R], encode: 
         async with while_connected(receive):
             security: Security = scope["app"].state.security
             principal: Principal = scope["state"]["principal"]
-
-            async def ask(find: FindModel) -> RollingAsked[R]:
-                return await asyncio.to_thread(read, service, headers, body, find)
-
-            asked = await service.finetuned.asking(service.models, principal.key_id, expires, ask)
+            asked = await rolling_asked(service, headers, body, principal.key_id, expires, read)
             security.charge(principal, asked.cost_points, asked.question.horizon)
             return await rolling_response(service, asked, encode, expires)
+
+
+async def rolling_asked(
+    service: Service, headers: Headers, body: bytes, owner: str, expires: float, read: Read[R]
+) -> RollingAsked[R]:
+    """Gives what a body asks, of a model of everybody or of this owner; raises what `read` and the look-up raise."""
+
+    async def ask(find: FindModel) -> RollingAsked[R]:
+        return await asyncio.to_thread(read, service, headers, body, find)
+
+    return await service.finetuned.asking(service.models, owner, expires, ask)
 
 
 async def rolling_response(service: Service, asked: RollingAsked[R], encode: Encode[R], expires: float) -> Response:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.job import Job, NewJob, Refusal
 from service.errors import KeyReused, LedgerDown, NameTaken, TooManyJobs, TooManyModels, UnknownJob
 from service.ledger.orders import JOBS, LEDGER
@@ -46,7 +47,7 @@ class Desk:
 
     def new(self, kind: str, owner: str, request: bytes, key: str | None, sent: bytes | None = None) -> NewJob:
         """Gives a job that could be taken in; `key` is the idempotency key of its client."""
-        return NewJob(kind, owner, request, time.time_ns() // 1000 + round(self._kept_seconds * 1e6), key, sent)
+        return NewJob(kind, owner, request, now_microseconds() + round(self._kept_seconds * 1e6), key, sent)
 
     async def take_in(self, new: NewJob, accept: Callable[[], None], expires: float) -> Job:
         """Writes a job down, or finds the one that was asked for by the same idempotency key; then it is not lost.

@@ -10,8 +10,8 @@ from typing import Literal
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from service.answers.asked import R, RollingAsked
-from service.answers.endpoint import Encode, Read, rolling_response
+from service.answers.asked import R
+from service.answers.endpoint import Encode, Read, rolling_asked, rolling_response
 from service.app_state import Service
 from service.ledger.giving import Sent
 from service.requests.asked import Asked, FindModel, understood
@@ -67,10 +67,7 @@ def rolling(read: Read[R], encode: Encode[R]) -> Understand:
     """Gives how jobs for a rolling forecast are understood, in whatever words."""
 
     async def understand(service: Service, body: bytes, owner: str, expires: float) -> Understood:
-        async def ask(find: FindModel) -> RollingAsked[R]:
-            return await asyncio.to_thread(read, service, _HEADERS, body, find)
-
-        asked = await service.finetuned.asking(service.models, owner, expires, ask)
+        asked = await rolling_asked(service, _HEADERS, body, owner, expires, read)
 
         async def answer(by: Service) -> Response:
             return await rolling_response(by, asked, encode, expires)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,7 +47,7 @@ class Runner:
 
     def __init__(self, service: Service, lease_seconds: float = _LEASE_SECONDS) -> None:
         self._service, self._desk = service, service.desk
-        self._lease = Lease(f"{os.uname().nodename[:64]}-{os.getpid()}-{secrets.token_hex(4)}", lease_seconds)
+        self._lease = Lease.of_this_process(lease_seconds)
         self._kept_seconds = service.settings.job_kept_seconds
 
     async def run(self) -> None:

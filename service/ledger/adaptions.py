@@ -18,12 +18,12 @@ import numpy as np
 from forecaster.ledger.records import Factors, Revision
 from forecaster.online import adapted
 from forecaster.types import Forecast
+from service.file_mark import Mark, mark_of
 from service.ledger.revision_file import read
 
 log = logging.getLogger("service.ledger.adaptions")
 
 Source = Literal["series", "model", "none"]
-Mark = tuple[int, int, int]
 
 _LOOK_SECONDS = 2.0
 
@@ -96,7 +96,7 @@ class Adaptions:
         now = self._monotonic()
         if now >= self._look_due:
             self._look_due = now + _LOOK_SECONDS
-            mark = _mark_of(self._path)
+            mark = mark_of(self._path)
             if mark is not None and mark != self._mark:
                 await to_thread(self._read, mark)
         return self._revision
@@ -108,12 +108,3 @@ class Adaptions:
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.error("adaption_unreadable", extra={"fields": {"reason": f"{type(error).__name__}: {error}"[:200]}})
         self._mark = mark
-
-
-def _mark_of(path: Path) -> Mark | None:
-    """Gives what differs between two versions of the file; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

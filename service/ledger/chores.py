@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
 from service.ledger.orders import ADAPTION, DAY, JOBS, RECENT_DAYS, SKILL
@@ -64,7 +65,7 @@ class Chores:
 
         Whoever keeps the same database for another folder may have made them: the number in it says so.
         """
-        self._ledger.adapt(time.time_ns() // 1000)
+        self._ledger.adapt(now_microseconds())
         if self._ledger.adaption_number() != self._revision:
             found = self._ledger.adaption()
             self._write(ADAPTION, written(found))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from starlette.types import Scope
 
+from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.records import ADAPTION, Given, GivenSeries
 from forecaster.time.stored import counts
 from service.compute import engine
@@ -56,7 +56,7 @@ def record_of(
     model, forecast = asked.model, given.forecast
     return Given(
         forecast_id=said.forecast_id,
-        created=time.time_ns() // 1000,
+        created=now_microseconds(),
         model=model.reference.name,
         version=model.reference.version,
         digest=model.reference.digest,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import random
-import secrets
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
 
+from forecaster.ledger.ids import new_id
 from forecaster.ledger.records import Given, Observed
 from service.errors import LedgerFull
 from service.ledger.entries import forecast_entry, observed_entry
@@ -59,7 +59,7 @@ class Recorder:
         """Gives an id for a forecast that is to be recorded, None for one that is not. They ascend with time."""
         if self._share < 1 and random.random() >= self._share:  # noqa: S311 - a sample
             return None
-        return f"{time.time_ns() // 1000:014x}{secrets.token_hex(9)}"
+        return new_id()
 
     def record(self, given: Given) -> bool:
         """Writes a forecast down; False where that cannot be."""

@@ -11,6 +11,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from forecaster.ledger.ids import ID
 from forecaster.ledger.job import Job, JobState
 from service import openapi
 from service.access.guards import requires
@@ -39,13 +40,13 @@ router = APIRouter(
 # A job that failed is answered with the problem that its request would have been answered with.
 _RESULT_PROBLEMS = openapi.problems(404, 409, 413, 500, 504)
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+JobId = Annotated[str, Path(pattern=f"^{ID}$")]
 
 
 class _IdInPath(StringConvertor):
     """An id, so that a path of this shape that asks for a job of a kind is another one."""
 
-    regex = "[0-9a-f]{32}"
+    regex = ID
 
 
 class _KindInPath(StringConvertor):
@@ -74,7 +75,7 @@ async def begin(request: Request, kind: KindName) -> Response:
 async def jobs(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="Only jobs older than this one.")] = None,
+    before: Annotated[str | None, Query(pattern=f"^{ID}$", description="Only jobs older than this one.")] = None,
 ) -> JobList:
     """Lists the jobs of the key that asks, the newest first."""
     service, owner = service_of(request.scope), owner_of(request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from asyncio import to_thread
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import Response
 
+from forecaster.ledger.ids import ID, now_microseconds
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
@@ -49,7 +49,7 @@ def _written_out(given: object) -> object:
 _TIME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T")
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
-ForecastId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+ForecastId = Annotated[str, Path(pattern=f"^{ID}$")]
 
 forecasts = APIRouter(
     prefix="/v1/forecasts/{forecast_id}",
@@ -113,7 +113,7 @@ async def actuals(request: Request) -> ActualsReply:
         request.app.state.security.charge(request.state.principal, num_values, horizon=1)
         served = service.models.find(asked.model)
         frequency = served.bundle.predictor.frequency
-        values = observed_of(asked, served.reference.name, frequency, time.time_ns() // 1000)
+        values = observed_of(asked, served.reference.name, frequency, now_microseconds())
         service.recorder.record_observed(values)
         return ActualsReply(values=num_values)
 
@@ -133,7 +133,7 @@ async def skill(
 ) -> SkillReply:
     """Says how good the forecasts of each model and version turned out to be, by segment, beside the seasonal naive."""
     begin, end = _microseconds(since), _microseconds(until)
-    since_recent = (time.time_ns() // 1000 if end is None else end) - round(recent_days * DAY)
+    since_recent = (now_microseconds() if end is None else end) - round(recent_days * DAY)
     found = await to_thread(service_of(request.scope).shelf.skill, model, begin, end, since_recent)
     return SkillReply(skill=[_skill_out(*one) for one in found])
 
