@@ -102,6 +102,7 @@ def test_the_fan_shows_the_numbers_of_the_service(tab: Watched, url: str) -> Non
     assert drawn[-1] == forecast["quantiles"]["0.5"]
     assert forecast["id"] == "LGA_temperature"
     page.click("#fan summary")
+    tab.shown("#fan tbody tr:first-child")
     assert page.locator("#fan tbody tr").count() == 5
     assert "2013-12-31 00:00" in page.inner_text("#fan tbody tr:first-child")
 

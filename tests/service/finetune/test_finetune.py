@@ -200,7 +200,7 @@ def test_models_are_for_the_key_that_ordered_them(registry: Registry, tmp_path: 
     mine, other = ({"Authorization": f"Bearer {keys.create(KeyTerms(scopes)).token}"} for _ in range(2))
     poor = {"Authorization": f"Bearer {keys.create(KeyTerms((Scope.FORECAST,))).token}"}
     with placed(registry, tmp_path, authentication=True, max_finetuned=1) as place:
-        body = request_of(name="ft-mine", max_steps=2)
+        body = request_of(name="ft-owned", max_steps=2)
         client = place.client
         assert client.post("/v1/finetune", json=body, headers=poor).json()["code"] == "missing-scope"
         job = client.post("/v1/finetune", json=body, headers={**mine, "Idempotency-Key": "a"}).json()
@@ -210,11 +210,11 @@ def test_models_are_for_the_key_that_ordered_them(registry: Registry, tmp_path: 
         assert (refused.status_code, refused.json()["code"]) == (409, "too-many-models")
         assert client.post("/v1/finetune", json=body, headers=other).json()["code"] == "name-taken"
         place.work()
-        assert forecast(client, "ft-mine", **mine).status_code == 200
-        assert forecast(client, "ft-mine", **other).json()["code"] == "unknown-model"
+        assert forecast(client, "ft-owned", **mine).status_code == 200
+        assert forecast(client, "ft-owned", **other).json()["code"] == "unknown-model"
         assert client.get("/v1/finetuned", headers=other).json() == {"models": []}
-        assert client.get("/v1/finetuned/ft-mine", headers=other).status_code == 404
-        assert client.delete("/v1/finetuned/ft-mine", headers=other).status_code == 404
+        assert client.get("/v1/finetuned/ft-owned", headers=other).status_code == 404
+        assert client.delete("/v1/finetuned/ft-owned", headers=other).status_code == 404
         assert client.get(f"/v1/jobs/{job['id']}/result", headers=other).status_code == 404
 
 
