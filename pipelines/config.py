@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig, TableConfig, TrainingConfig
 from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
-from pipelines.policy import PromotionPolicy
+from pipelines.promotion.policy import PromotionPolicy
 
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 

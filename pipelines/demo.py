@@ -24,7 +24,7 @@ from pipelines.backtest import SEASONAL_NAIVE
 from pipelines.config import Environment, PipelineConfig, load_config
 from pipelines.errors import RegistryError
 from pipelines.loading import load
-from pipelines.promote import promote
+from pipelines.promotion.promote import promote
 from pipelines.sources import write_table
 from pipelines.train import Training, scores_table, train
 

@@ -14,7 +14,7 @@ from forecaster.errors import ConfigError, ForecasterError
 from pipelines import tracking
 from pipelines.config import Environment, load_config
 from pipelines.loading import load
-from pipelines.promote import promote
+from pipelines.promotion.promote import promote
 from pipelines.start import begin
 from pipelines.train import train
 

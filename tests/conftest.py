@@ -53,7 +53,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     from pipelines import tracking
     from pipelines.config import Environment, PipelineConfig
     from pipelines.loading import LoadedPanel
-    from pipelines.promote import promote
+    from pipelines.promotion.promote import promote
     from pipelines.train import train
 
     found = Registry(tmp_path_factory.mktemp("home"))

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from forecaster.errors import ForecasterError, RequestError, SeriesError
-from pipelines.cli import explain
+from pipelines.commands.prediction import explain
 from pipelines.errors import SourceError
-from pipelines.explain import PICTURE
+from pipelines.explain.explain import PICTURE
 from tests.pipelines.factories import priced_predictor, priced_tables, save_priced
 
 HORIZON = priced_predictor().horizon

@@ -19,7 +19,7 @@ from forecaster.bundle import VERSION_PATH, load_bundle
 from forecaster.cli import main
 from forecaster.data.reading import read_panel
 from pipelines.config import Environment
-from pipelines.policy import Decision
+from pipelines.promotion.policy import Decision
 from tests.conftest import Registry, noisy_waves
 
 FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2")
@@ -152,8 +152,8 @@ def test_who_has_to_approve_is_waited_for_and_named(shell: Shell) -> None:
 def test_a_champion_that_was_replaced_during_the_comparison_stays(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines import promote
     from pipelines import registry as writer
+    from pipelines.promotion import promote
 
     for _ in range(2):
         shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
@@ -189,7 +189,7 @@ def test_a_terminated_command_ends_its_run(shell: Shell, monkeypatch: pytest.Mon
 
 def test_a_champion_of_another_schema_gives_way_to_what_beats_the_naive(shell: Shell) -> None:
     from pipelines import registry as writer
-    from pipelines.promote import find_contenders
+    from pipelines.promotion.promote import find_contenders
 
     for _ in range(2):
         shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)

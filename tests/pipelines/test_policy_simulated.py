@@ -9,7 +9,7 @@ import pytest
 
 from forecaster.comparison import gain
 from forecaster.metrics import Scores, score
-from pipelines.policy import Evidence, PromotionPolicy, decide
+from pipelines.promotion.policy import Evidence, PromotionPolicy, decide
 from tests.simulated_losses import losses
 
 POLICY = PromotionPolicy()

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from forecaster.cli import root
-from pipelines.cli import explain
+from pipelines.commands.prediction import explain
 from tests.pipelines.factories import priced_tables
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -20,7 +20,7 @@ from forecaster.signature import SIGNATURE, SigningKey, write_signature
 from pipelines import tracking
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
-from pipelines.promote import find_contenders
+from pipelines.promotion.promote import find_contenders
 from pipelines.references import load_reference
 from pipelines.registry import Version
 from pipelines.signing import make_signing_key, read_signing_key
@@ -151,7 +151,7 @@ def test_a_key_file_that_cannot_be_written_or_read_is_named(tmp_path: Path) -> N
 
 def test_the_command_makes_a_key_and_shows_its_public_half(tmp_path: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
-        code = "from pipelines.cli import signing_key; signing_key()"
+        code = "from pipelines.commands.upkeep import signing_key; signing_key()"
         command = [sys.executable, "-c", code, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout

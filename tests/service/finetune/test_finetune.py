@@ -24,7 +24,7 @@ from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.tables import jobs as job_table
 from pipelines import tracking
 from pipelines.config import Environment
-from pipelines.worker import work
+from pipelines.finetune.worker import work
 from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.settings import Settings
 from tests.conftest import Registry, running_service
@@ -272,7 +272,7 @@ def worker_process(place: Place) -> Iterator[subprocess.Popen[bytes]]:
     )
     log = place.environment.home / "worker.log"
     with log.open("ab") as output:
-        command = [sys.executable, "-c", "from pipelines.cli import work; work()"]
+        command = [sys.executable, "-c", "from pipelines.commands.upkeep import work; work()"]
         process = subprocess.Popen(command, env=variables, stdout=output, stderr=output)
     try:
         yield process

@@ -14,7 +14,7 @@ from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation
 from forecaster.runtime.choose import measured
 from pipelines.backtest import SEASONAL_NAIVE
-from pipelines.policy import Evidence, PromotionPolicy
+from pipelines.promotion.policy import Evidence, PromotionPolicy
 
 
 def gathered(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,11 +142,6 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     if "start.kind" in settings:
         settings["start.kind"] = {"warm": "warm_start", "fine-tune": "fine_tune"}[settings["start.kind"]]
     return settings
-
-
-def echo(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
-    """Prints a result for a machine or for a person."""
-    click.echo(json.dumps(result, default=str) if as_json else "\n".join(lines))
 
 
 def _stack(command: Command, options: tuple[Callable[[Any], Any], ...]) -> Command:

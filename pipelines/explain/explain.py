@@ -19,7 +19,7 @@ from forecaster.predictor import Predictor
 from forecaster.types import Forecast
 from pipelines.config import Environment, SourceConfig
 from pipelines.errors import SourceError
-from pipelines.explain_figure import draw_explanation
+from pipelines.explain.figure import draw_explanation
 from pipelines.loading import load_for
 from pipelines.references import load_reference
 

@@ -27,7 +27,7 @@ from forecaster.training.start import fine_tune
 from pipelines import registry
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig, SourceConfig, StartConfig
-from pipelines.finetuned import make_room
+from pipelines.finetune.finetuned import make_room
 from pipelines.loading import LoadedPanel
 from pipelines.registry import Version
 from pipelines.train import Beside, train

@@ -17,12 +17,12 @@ from pipelines import registry
 from pipelines.backtest import compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
-from pipelines.evidence import gathered
-from pipelines.policy import Decision, decide
+from pipelines.promotion.evidence import gathered
+from pipelines.promotion.policy import Decision, decide
 from pipelines.registry import Version
 from pipelines.tracking import log_scores, run
 
-log = logging.getLogger("pipelines.promote")
+log = logging.getLogger("pipelines.promotion.promote")
 
 
 @dataclass(frozen=True)

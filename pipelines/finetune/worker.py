@@ -28,10 +28,10 @@ from forecaster.problem import problem_details
 from pipelines import tracking
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
-from pipelines.finetune import Errand, finetune
-from pipelines.finetuned import take_out
+from pipelines.finetune.finetune import Errand, finetune
+from pipelines.finetune.finetuned import take_out
 
-log = logging.getLogger("pipelines.worker")
+log = logging.getLogger("pipelines.finetune.worker")
 
 _KINDS = (FINETUNE,)
 _LEASE_SECONDS, _RENEWAL_SECONDS = 60.0, 5.0

@@ -1,0 +1,75 @@
+"""The commands that use a model: forecasts of a table, and why one of them is what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.commands.options import as_json, source_and_table, source_options, table_options
+from pipelines.commands.output import echo
+from pipelines.config import Environment
+
+
+@click.command()
+@source_options
+@click.option("--model", "reference", required=True, help="NAME, NAME@alias, NAME/7 or a bundle folder.")
+@click.option("--horizon", type=int, help="Steps to forecast.  [default: the model's longest]")
+@click.option("--quantiles", help="Comma-separated levels, such as 0.1,0.5,0.9.  [default: the model's]")
+@click.option("--roll-out", is_flag=True, help="Allow a longer --horizon: the model goes on from its own forecasts.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="A .csv or .parquet file.  [default: CSV to the screen]"
+)
+def predict(
+    reference: str, horizon: int | None, quantiles: str | None, roll_out: bool, output: Path | None, **flags: Any
+) -> None:
+    """Forecast every series of a table: file in, file out."""
+    from pipelines.predict import Wanted
+    from pipelines.predict import predict as predict_table
+    from pipelines.sources import check_output, write_table
+
+    source, table = source_and_table(**flags)
+    if output is not None:
+        check_output(output, source.path)
+    wanted = Wanted(horizon, _levels(quantiles), roll_out)
+    prediction = predict_table(Environment.read(), reference, source, table, wanted)
+    if output is None:
+        click.echo(prediction.table.to_csv(index=False), nl=False)
+        return
+    write_table(prediction.table, output)
+    click.echo("\n".join(prediction.report), err=True)
+    click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
+
+
+@click.command()
+@click.argument("reference")
+@click.argument("path", metavar="DATA", type=click.Path(path_type=Path))
+@table_options
+@click.option("--series", required=True, help="Id of the series whose forecast is explained.")
+@click.option("--step", type=int, help="Step of the horizon, from 1 on.  [default: the mean over all]")
+@click.option("--out", "folder", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@as_json
+def explain(
+    reference: str, path: Path, series: str, step: int | None, folder: Path, as_json: bool, **flags: Any
+) -> None:
+    """Write tables and a picture of why REFERENCE forecasts one series of the file DATA as it does."""
+    from pipelines.explain.explain import Asked, check_folder, explain_series, write_explanation
+
+    check_folder(folder)
+    source, table = source_and_table(data=path, **flags)
+    explained = explain_series(Environment.read(), reference, source, table, Asked(series, step))
+    write_explanation(explained, folder)
+    result = explained.summary() | {"folder": str(folder)}
+    echo(result, [*explained.lines(), f"tables and picture in {folder}"], as_json=as_json)
+
+
+def _levels(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not a comma-separated list of numbers", param_hint="--quantiles"
+        ) from error

@@ -1,0 +1,84 @@
+"""The commands that train models and tell how good they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.commands.options import as_json, build_comparison, build_config, config_options, training_options
+from pipelines.commands.output import echo, log_to_standard_error, promotion_line, promotion_result
+from pipelines.config import Environment
+
+
+@click.command()
+@config_options
+@training_options
+@click.option("--promote/--no-promote", "promoting", default=True, help="Promote afterwards if it is better.")
+@as_json
+def train(promoting: bool, as_json: bool, **flags: Any) -> None:
+    """Train a model, evaluate and register it, and promote it if it is better than the champion."""
+    from pipelines import tracking
+    from pipelines.loading import load
+    from pipelines.promotion.promote import promote as promote_challenger
+    from pipelines.start import begin
+    from pipelines.train import scores_table, summary
+    from pipelines.train import train as train_model
+
+    environment = Environment.read()
+    begun = begin(environment, build_config(**flags))
+    config = begun.config
+    loaded = load(config.source, config.table)
+    client = tracking.connect(environment)
+    training = train_model(environment, client, config, loaded, start=begun.start, show_progress=not as_json)
+    result = summary(training)
+    lines = [
+        *loaded.lines,
+        "",
+        scores_table(result["scores"]).to_string(),
+        "",
+        f"registered {training.version}",
+    ]
+    if promoting and training.test:
+        outcome = promote_challenger(environment, client, config, loaded.panel, training.version)
+        result |= promotion_result(outcome)
+        lines.append(promotion_line(outcome))
+    echo(result, lines, as_json=as_json)
+
+
+@click.command()
+@config_options
+@click.option("--reference", help="Model to test: NAME, NAME@alias, NAME/7.  [default: champion of the model]")
+@as_json
+def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
+    """Evaluate a registered model and the seasonal naive on the same rolling-origin folds."""
+    from pipelines import registry, tracking
+    from pipelines.backtest import compare
+    from pipelines.loading import load_for
+    from pipelines.train import scores_table
+
+    config = build_comparison(**flags)
+    environment = Environment.read()
+    client = tracking.connect(environment)
+    version = registry.find(client, reference or config.name)
+    bundle = registry.load(version, environment.verifying_keys)
+    panel = load_for([bundle], config.source, config.table).panel
+    with tracking.run(environment, config.name, f"backtest {version.number}", {"stage": "backtest"}) as run_id:
+        evaluations = compare(panel, config, {"model": bundle})
+        for role, evaluation in evaluations.items():
+            tracking.log_scores(run_id, evaluation.scores, role)
+    scores = {role: evaluation.scores.as_metrics() for role, evaluation in evaluations.items()}
+    result = {"run_id": run_id, "model": version.name, "version": version.number, "scores": scores}
+    echo(result, [str(version), scores_table(scores).to_string()], as_json=as_json)
+
+
+@click.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--cron", required=True, help="Five fields in UTC, such as '0 3 * * mon-fri'.")
+def schedule(configs: tuple[Path, ...], cron: str) -> None:
+    """Train and promote the models of some config files on a schedule, until stopped."""
+    from pipelines.schedule import build_scheduler
+
+    log_to_standard_error()
+    build_scheduler(Environment.read(), configs, cron).start()
