@@ -54,6 +54,11 @@ def seasonal_scale(history: FloatArray, season_length: int) -> float:
     A history with no observed pair at lag m falls back to lag 1. NaN when that fails too or the mean is 0,
     so that the series takes no part in MASE (Hyndman & Koehler 2006).
     """
+    if len(history) > season_length:  # the usual one has no gap: the same sum, an order of magnitude faster
+        away = np.abs(history[season_length:] - history[:-season_length])
+        mean = float(np.cumsum(away)[-1]) / len(away)
+        if mean > 0:
+            return mean
     return float(seasonal_scales(history, np.array([len(history)]), season_length)[0])
 
 

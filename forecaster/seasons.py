@@ -12,6 +12,9 @@ def last_season(history: FloatArray, season_length: int) -> FloatArray:
 
     A phase that was never observed has the last observed value, or 0 where there is none.
     """
+    newest = history[-season_length:]
+    if len(newest) == season_length and not np.isnan(newest).any():
+        return np.array(newest, dtype=np.float64)
     season = np.full(season_length, np.nan)
     for end in range(len(history), 0, -season_length):
         block = history[max(0, end - season_length) : end]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from utilsforecast import losses
 
-from forecaster.metrics import Scores, score, seasonal_scale
+from forecaster.metrics import Scores, score, seasonal_scale, seasonal_scales
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -85,3 +85,11 @@ def test_agrees_with_utilsforecast() -> None:
 )
 def test_seasonal_scale(history: list[float], season: int, expected: float) -> None:
     assert seasonal_scale(np.array(history), season) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("length", [2, 24, 25, 26, 512])
+@pytest.mark.parametrize("num_missing", [0, 1])
+def test_the_scale_of_a_history_is_that_of_many_cutoffs_to_the_last_bit(length: int, num_missing: int) -> None:
+    history = np.random.default_rng(length).normal(100, 20, length)
+    history[:num_missing] = np.nan
+    np.testing.assert_array_equal(seasonal_scale(history, 24), seasonal_scales(history, np.array([length]), 24)[0])

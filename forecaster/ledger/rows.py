@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import zstandard
 
 from forecaster.arrays import FloatArray, IntArray
+from forecaster.ledger.packing import packed
 from forecaster.ledger.records import FACTS, Given, GivenSeries, Observed
 from forecaster.metrics import seasonal_scale
 from forecaster.seasons import last_season
@@ -24,8 +24,8 @@ def forecast_row(one: Given) -> Row:
         **{name: getattr(one, name) for name in FACTS},
         "levels": json.dumps(one.levels),
         "execution": json.dumps(dict(one.execution)),
-        "request": zstandard.compress(one.request, 1),
-        "reply": zstandard.compress(one.reply, 1),
+        "request": packed(one.request),
+        "reply": packed(one.reply),
     }
 
 
