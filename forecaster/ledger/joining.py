@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,41 @@ from forecaster.online import distances
 
 _Key = tuple[str, str]  # model and series
 
+_SERIES_AT_ONCE = 900  # older SQLite takes 999 parameters
+
 
 def new_and_observed(connection: sa.Connection, rows: Sequence[Row]) -> list[sa.RowMapping]:
     """Gives the series of new forecasts some of whose times were observed before."""
+    if not rows:
+        return []
     ranges: dict[_Key, tuple[int, int]] = {}
     for row in rows:
         low, high = ranges.get((row["model"], row["series_id"]), (row["first"], row["last"]))
         ranges[row["model"], row["series_id"]] = min(low, row["first"]), max(high, row["last"])
-    known = {key for key, (low, high) in ranges.items() if _has_actuals(connection, key, low, high)}
+    perhaps = list(_perhaps_observed(connection, ranges))
+    known = {key for key in perhaps if _has_actuals(connection, key, *ranges[key])}
     ids = {row["forecast_id"] for row in rows if (row["model"], row["series_id"]) in known}
     if not ids:
         return []
     found = connection.execute(_with_levels().where(forecasted_series.c.forecast_id.in_(ids))).mappings()
     return [row for row in found if (row["model"], row["series_id"]) in known]
+
+
+def _perhaps_observed(connection: sa.Connection, ranges: Mapping[_Key, tuple[int, int]]) -> Iterator[_Key]:
+    """Yields those with a value between the earliest and the latest time of all: few, and found by few queries.
+
+    Models are asked for one by one, since SQLite looks through the whole table for pairs.
+    """
+    earliest, latest = min(low for low, _ in ranges.values()), max(high for _, high in ranges.values())
+    by_model: dict[str, list[str]] = defaultdict(list)
+    for model, series_id in ranges:
+        by_model[model].append(series_id)
+    for model, series_ids in by_model.items():
+        for begin in range(0, len(series_ids), _SERIES_AT_ONCE):
+            some = actuals.c.series_id.in_(series_ids[begin : begin + _SERIES_AT_ONCE])
+            of_model = sa.and_(actuals.c.model == model, some, actuals.c.time.between(earliest, latest))
+            for found in connection.execute(sa.select(actuals.c.series_id).where(of_model).distinct()).scalars():
+                yield model, found
 
 
 def _has_actuals(connection: sa.Connection, key: _Key, low: int, high: int) -> bool:

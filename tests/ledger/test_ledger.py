@@ -202,6 +202,21 @@ def test_old_forecasts_and_values_are_deleted_with_all_that_hangs_on_them(ledger
     assert outcome_of(ledger, "f3") == Outcome(0)
 
 
+def test_forecasts_of_many_series_ask_for_their_values_by_few_queries(ledger: Ledger) -> None:
+    of_a = [given_series(f"s{number}", number, [10.0]) for number in range(1_000)]
+    of_b = [given_series(f"s{number}", 0, [10.0]) for number in range(5)]
+    ledger.add(observed=[observed([9.0], 1, "s1"), observed([9.0], 7, "s2"), observed([9.0], 0, "s3", model="other")])
+    queries: list[str] = []
+    sa.event.listen(ledger.engine, "before_cursor_execute", lambda _, __, query, *___: queries.append(query))
+    num_scored = ledger.add([given("f1", *of_a), given("f2", *of_b, model="other")])
+    assert num_scored == 2
+    assert len(queries) < 20
+    for forecast_id, observed_ones in {"f1": {"s1"}, "f2": {"s3"}}.items():
+        found = ledger.forecast(forecast_id)
+        assert found is not None
+        assert {series_id for series_id, outcome in found.outcomes if outcome.num_observed} == observed_ones
+
+
 def test_many_forecasts_are_scored_as_a_slow_loop_does(ledger: Ledger) -> None:
     draw = np.random.default_rng(0)
     actual = {name: draw.normal(10, 5, 60) for name in "ab"}
