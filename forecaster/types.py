@@ -7,6 +7,7 @@ tables and panels, and value 0 with observed False in tensors; `Windows.gather` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from forecaster.arrays import FloatArray
 from forecaster.time.frequency import TimeAxis
+from forecaster.time.grid import StoredTimes
 
 if TYPE_CHECKING:
     import torch
@@ -133,6 +135,11 @@ class Forecast:
     def horizon(self) -> int:
         """Number of steps forecast (H)."""
         return int(self.values.shape[1])
+
+    @cached_property
+    def times(self) -> StoredTimes:
+        """The stored times [S H] of all steps."""
+        return self.axis.frequency.advance(self.starts[:, np.newaxis], np.arange(self.horizon, dtype=np.int64))
 
     def at(self, levels: tuple[float, ...]) -> Forecast:
         """Gives the same forecast at some of its levels, ascending."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,16 @@ def forecast_row(one: Given) -> Row:
     return {
         "id": one.forecast_id,
         **{name: getattr(one, name) for name in FACTS},
-        "levels": json.dumps(one.levels),
+        "levels": _levels(one.levels),
         "execution": json.dumps(dict(one.execution)),
         "request": packed(one.request),
         "reply": packed(one.reply),
     }
+
+
+@lru_cache(maxsize=64)
+def _levels(levels: tuple[float, ...]) -> str:
+    return json.dumps(levels)
 
 
 def series_rows(one: Given) -> Iterator[Row]:

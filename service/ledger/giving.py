@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from starlette.types import Scope
 
 from forecaster.ledger.ids import now_microseconds
@@ -81,8 +80,7 @@ def record_of(
 
 def _series(asked: Asked, given: engine.Given) -> tuple[GivenSeries, ...]:
     forecast, segment = given.forecast, asked.request.segment or ""
-    steps = np.arange(forecast.horizon, dtype=np.int64)
-    times = counts(forecast.axis.frequency.advance(forecast.starts[:, np.newaxis], steps))
+    times = counts(forecast.times)
     return tuple(
         GivenSeries(series_id, segment, times[place], forecast.values[place], asked.question.history(place))
         for place, series_id in enumerate(forecast.series_ids)

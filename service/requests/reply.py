@@ -82,7 +82,7 @@ def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, An
         own = values[position]
         found: dict[str, Any] = {
             "id": series_id,
-            "timestamps": timestamps(forecast.axis, forecast.starts[position], forecast.horizon),
+            "timestamps": times(forecast.axis, forecast.times[position]),
             "quantiles": {name: own[column] for name, column in shown},
         }
         if request.intervals:

@@ -83,8 +83,7 @@ def _times(forecast: Forecast) -> pyarrow.Array:
     """Gives the timestamps of all rows: integers, naive times, or instants with the zone of the axis."""
     import pyarrow as pa
 
-    steps = np.arange(forecast.horizon, dtype=np.int64)
-    label = forecast.axis.label(forecast.axis.frequency.advance(forecast.starts[:, np.newaxis], steps).ravel())
+    label = forecast.axis.label(forecast.times.ravel())
     if not isinstance(label, pd.DatetimeIndex):
         return pa.array(label.to_numpy())
     zone = None if forecast.axis.timezone is None else _OFFSET.sub("", forecast.axis.timezone)

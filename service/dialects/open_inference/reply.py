@@ -51,7 +51,7 @@ def _levels(answer: Answer) -> Tensor:
 
 def _timestamps(answer: Answer) -> Tensor:
     forecast = answer.forecast
-    rows = [reply.timestamps(forecast.axis, start, forecast.horizon) for start in forecast.starts]
+    rows = [reply.times(forecast.axis, own) for own in forecast.times]
     return [len(rows), forecast.horizon], [stamp for row in rows for stamp in row]
 
 
