@@ -182,6 +182,26 @@ def test_the_process_stays_while_its_pipe_does_and_of_two_one_ends_at_once(tmp_p
     ledger.close()
 
 
+@pytest.mark.slow
+def test_entries_that_come_all_the_time_are_moved_by_few_transactions(tmp_path: Path) -> None:
+    written, ledger, keeper = journal(tmp_path), Ledger(url(tmp_path)), started(tmp_path)
+    written.append(*forecast_entry(given("first")))
+    while not (ledger.is_made() and ledger.forecast("first")):
+        time.sleep(0.1)
+    states = set()
+    with ledger.reading() as connection:
+        for number in range(500):
+            written.append(*forecast_entry(given(f"f{number}")))
+            time.sleep(0.004)
+            states.add(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+            connection.rollback()
+    assert len(states) <= 1 + 10  # two a second would be enough
+    written.close()
+    assert (ended(keeper), told(keeper)) == (0, b"")
+    assert all(ledger.forecast(f"f{number}") for number in range(500))
+    ledger.close()
+
+
 def test_a_process_whose_pipe_has_ended_does_not_wait_for_a_database_that_is_down(tmp_path: Path) -> None:
     written = journal(tmp_path)
     written.append(*forecast_entry(given()))
