@@ -111,7 +111,7 @@ def _kept(ledger: Path, url: str) -> tuple[float, float]:
     try:
         num, deadline = -1, time.monotonic() + _MOVED_SECONDS
         while time.monotonic() < deadline:
-            time.sleep(1.0)  # the keeper takes its turns several times a second
+            time.sleep(1.0)  # the keeper takes its turns twice a second
             with database.engine.connect() as connection:
                 before, num = num, connection.execute(sa.select(sa.func.count()).select_from(forecasts)).scalar_one()
             if num == before and len(segments(ledger / JOURNAL)) <= 1:  # the one that is being written
