@@ -124,7 +124,8 @@ def trained(folder: Path, table: pd.DataFrame, begin: int, max_steps: int = 300)
     """Trains a model on the rows before `begin` and registers it as champion in a new home."""
     from pipelines import tracking
     from pipelines.config import Environment
-    from pipelines.registry import move_champion, register
+    from pipelines.promotion.champions import Cause, champions
+    from pipelines.registry import register
 
     config = ForecasterConfig(model=MODEL, training=TrainingConfig(max_steps=max_steps))
     model = Forecaster(config=config).fit(table.head(begin))
@@ -134,7 +135,8 @@ def trained(folder: Path, table: pd.DataFrame, begin: int, max_steps: int = 300)
     client = tracking.connect(environment)
     with tracking.run(environment, NAME, "trained", {}):
         version = register(client, NAME, bundle, load_bundle(bundle), {})
-    move_champion(client, version, "the only one")
+    with champions(environment, client) as door:
+        door.move(version, Cause("the only one"))
     yield Served(home, model, table, begin)
 
 

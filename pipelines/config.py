@@ -16,6 +16,7 @@ from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig
 from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
 from pipelines.promotion.policy import PromotionPolicy
+from pipelines.promotion.roll_back_policy import RollBackPolicy
 
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
@@ -76,6 +77,7 @@ class PipelineConfig(Config):
     split: SplitConfig = SplitConfig()
     start: StartConfig = StartConfig()
     promotion: PromotionPolicy = PromotionPolicy()
+    roll_back: RollBackPolicy = RollBackPolicy()
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @property
@@ -101,7 +103,11 @@ class Environment(Config):
     verifying_keys: tuple[str, ...] = Field(
         (), description="FORECASTER_VERIFYING_KEYS: public keys, one of which must have signed a version that is read."
     )
-    ledger_url: str = Field("", description="FORECASTER_LEDGER_URL. Default: SQLite in `home`.", repr=False)
+    ledger_url: str = Field(
+        default_factory=lambda given: f"sqlite:///{given['home'].absolute() / 'ledger' / 'ledger.db'}",
+        description="FORECASTER_LEDGER_URL. Default: SQLite in `home`.",
+        repr=False,
+    )
     code_commit: str | None = Field(
         None, description="FORECASTER_CODE_COMMIT: of the code, where it is no git checkout."
     )
@@ -112,6 +118,7 @@ class Environment(Config):
         home = Path(os.environ.get("FORECASTER_HOME") or "runs")
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
         key_file = os.environ.get("FORECASTER_SIGNING_KEY_FILE")
+        ledger_url = os.environ.get("FORECASTER_LEDGER_URL")
         try:
             verifying = parse_public_keys(os.environ.get("FORECASTER_VERIFYING_KEYS", ""))
         except ValueError as error:
@@ -121,8 +128,7 @@ class Environment(Config):
             tracking_uri=uri,
             signing_key_file=Path(key_file) if key_file else None,
             verifying_keys=verifying,
-            ledger_url=os.environ.get("FORECASTER_LEDGER_URL")
-            or f"sqlite:///{home.absolute() / 'ledger' / 'ledger.db'}",
+            **({"ledger_url": ledger_url} if ledger_url else {}),
             code_commit=os.environ.get("FORECASTER_CODE_COMMIT") or None,
         )
 

@@ -1,4 +1,7 @@
-"""The write side of the model registry: versions in, aliases moved. Only pipelines hold this code."""
+"""The write side of the model registry: versions in, aliases pointed. Only pipelines hold this code.
+
+The alias `champion` moves by `pipelines.promotion.champions` alone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.pyfunc import log_model
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
@@ -77,10 +82,10 @@ def find(client: MlflowClient, reference: str) -> Version:
 
 def find_alias(client: MlflowClient, name: str, alias: str) -> Version | None:
     """Gives the version behind an alias, None where model or alias does not exist."""
-    return _aliases(client, name).get(alias)
+    return aliases(client, name).get(alias)
 
 
-def _aliases(client: MlflowClient, name: str) -> dict[str, Version]:
+def aliases(client: MlflowClient, name: str) -> dict[str, Version]:
     """Gives the version behind each alias of a model; none where the model does not exist."""
     with registry_errors():
         found = client.search_registered_models(filter_string=f"name = '{name}'")
@@ -115,51 +120,37 @@ def load_folder(folder: Path, trusted: tuple[str, ...]) -> Bundle:
     return bundle
 
 
-def replace_champion(client: MlflowClient, version: Version, champion: Version | None, reason: str) -> None:
-    """Makes `version` the champion in the place of `champion`, which it was compared with.
-
-    Raises RegistryError where another version has become champion in the meantime.
-    """
-    now = find_alias(client, version.name, CHAMPION)
-    if now != champion:
-        raise RegistryError(
-            f"the champion is {now} now, and {version} was compared with {champion}: compare it again",
-            code="champion-moved",
-        )
-    _crown(client, version, now, reason)
-
-
-def move_champion(client: MlflowClient, version: Version, reason: str) -> None:
-    """Makes `version` the champion, whichever is, and the champion of before `previous`."""
-    _crown(client, version, find_alias(client, version.name, CHAMPION), reason)
-
-
-def _crown(client: MlflowClient, version: Version, before: Version | None, reason: str) -> None:
-    """Writes the aliases, `previous` first."""
+def point(client: MlflowClient, name: str, alias: str, number: int | None) -> None:
+    """Points an alias of a model to a version, or takes it away."""
     with registry_errors():
-        if before is not None and before != version:
-            client.set_registered_model_alias(version.name, PREVIOUS, str(before.number))
-        client.set_model_version_tag(version.name, str(version.number), "promoted_because", reason[:500])
-        client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
+        if number is None:
+            client.delete_registered_model_alias(name, alias)
+        else:
+            client.set_registered_model_alias(name, alias, str(number))
 
 
-def roll_back(client: MlflowClient, name: str) -> Version:
-    """Makes `previous` the champion again and takes that alias away, so that a second call cannot undo the first.
+def note(client: MlflowClient, version: Version, tag: str, text: str) -> None:
+    """Notes a text at a version."""
+    with registry_errors():
+        client.set_model_version_tag(version.name, str(version.number), tag, text[:500])
 
-    Nor is the version that is rolled back the challenger any more, which the next promotion would look at.
-    """
+
+def digest_of(client: MlflowClient, version: Version) -> str | None:
+    """Gives the digest of a version's bundle, '' for one of before digests were noted, None where it is not there."""
+    with registry_errors():
+        try:
+            tags: dict[str, str] = client.get_model_version(version.name, str(version.number)).tags
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            return None
+    return tags.get(DIGEST_TAG, "")
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError for a text that cannot be the name of a model."""
     if not re.fullmatch(MODEL_NAME, name):
         raise ConfigError(f"{name[:80]!r} is no name of a model", code="invalid-reference")
-    aliases = _aliases(client, name)
-    previous = aliases.get(PREVIOUS)
-    if previous is None:
-        raise RegistryError(f"model {name!r} has no previous champion to roll back to", code="alias-missing")
-    with registry_errors():
-        client.set_registered_model_alias(name, CHAMPION, str(previous.number))
-        client.delete_registered_model_alias(name, PREVIOUS)
-        if CHALLENGER in aliases and aliases[CHALLENGER] == aliases.get(CHAMPION):
-            client.delete_registered_model_alias(name, CHALLENGER)
-    return previous
 
 
 def _signature(bundle: Bundle) -> ModelSignature:

@@ -14,7 +14,7 @@ from forecaster.errors import ConfigError, ForecasterError
 from pipelines import tracking
 from pipelines.config import Environment, load_config
 from pipelines.loading import load
-from pipelines.promotion.promote import promote
+from pipelines.promotion.promote import promote, who_is_champion
 from pipelines.start import begin
 from pipelines.train import train
 
@@ -55,6 +55,7 @@ def run_slot(environment: Environment, path: Path) -> None:
         client = tracking.connect(environment)
         begun = begin(environment, load_config(path, {}))
         loaded = load(begun.config.source, begun.config.table)
+        who_is_champion(environment, client, begun.config.name)
         training = train(environment, client, begun.config, loaded, start=begun.start)
         promotion = promote(environment, client, begun.config, loaded.panel, training.version)
     except ForecasterError as error:

@@ -117,21 +117,22 @@ def test_mlflow_is_closed_to_foreign_hosts_jobs_and_pickles() -> None:
         assert SERVICES[name]["environment"]["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
 
 
-def test_service_and_worker_hold_no_secret_but_the_ledgers_and_the_scheduler_none() -> None:
-    for name, held in (("service", {"LEDGER_PASSWORD"}), ("worker", {"LEDGER_PASSWORD"}), ("scheduler", set())):
-        assert {secret for secret in SECRETS if secret in str(SERVICES[name])} == held
+def test_service_worker_and_scheduler_hold_no_secret_but_the_ledgers() -> None:
+    for name in ("service", "worker", "scheduler"):
+        assert {secret for secret in SECRETS if secret in str(SERVICES[name])} == {"LEDGER_PASSWORD"}
 
 
 def test_only_those_who_train_know_the_signing_key() -> None:
     assert [name for name, service in SERVICES.items() if "SIGNING_KEY" in str(service)] == ["scheduler", "worker"]
 
 
-def test_service_and_worker_share_a_ledger_that_is_created_first() -> None:
-    urls = {SERVICES[name]["environment"]["FORECASTER_LEDGER_URL"] for name in ("service", "worker")}
+def test_service_worker_and_scheduler_share_a_ledger_that_is_created_first() -> None:
+    names = ("service", "worker", "scheduler")
+    urls = {SERVICES[name]["environment"]["FORECASTER_LEDGER_URL"] for name in names}
     (url,) = urls
     assert re.fullmatch(r"postgresql\+psycopg2://ledger:\$\{LEDGER_PASSWORD:\?[^}]*\}@postgres:5432/ledger", url)
     assert SERVICES["ledger"]["command"] == ["create-ledger", "ledger"]
-    for name in ("service", "worker"):
+    for name in names:
         assert "ledger" in SERVICES[name]["depends_on"]
     for name in ("service", "pipelines"):
         assert "grep '^psycopg2-binary=='" in (ROOT / "deploy" / f"{name}.Dockerfile").read_text()

@@ -81,9 +81,11 @@ def register_untrained(
 
     from pipelines import tracking
     from pipelines.config import Environment
-    from pipelines.registry import move_champion, register
+    from pipelines.promotion.champions import Cause, champions
+    from pipelines.registry import register
 
-    client = tracking.connect(Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}"))
+    environment = Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+    client = tracking.connect(environment)
     with tempfile.TemporaryDirectory(dir=home) as draft:
         folder = Path(draft) / "bundle"
         digest = write_untrained(folder, config, seed, has_graph=has_graph)
@@ -91,7 +93,8 @@ def register_untrained(
             mlflow.create_experiment(name, artifact_location=(home / "artifacts").as_uri())
         with mlflow.start_run(experiment_id=mlflow.get_experiment_by_name(name).experiment_id):
             version = register(client, name, folder, load_bundle(folder), {})
-    move_champion(client, version, "measurement")
+    with champions(environment, client) as door:
+        door.move(version, Cause("measurement"))
     return digest
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.job import OPEN, NewJob, Refusal
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.tables import finetuned, jobs
+from forecaster.ledger.tables import finetuned, jobs, promotions
 
 if TYPE_CHECKING:  # it imports pandas, which a keeper has no use for
     from forecaster.ledger.finetune_order import FinetuneOrder
@@ -96,10 +96,11 @@ class Finetuned:
             return [Forgotten(row.name, row.job_id, row.deleted is not None) for row in connection.execute(query)]
 
     def forget(self, model: Forgotten) -> None:
-        """Frees the name of a model that is in no registry any more."""
+        """Frees the name of a model that is in no registry any more; who was its champion is forgotten too."""
         which = sa.and_(_c.name == model.name, _c.job_id == model.job_id, sa.or_(_c.deleted.is_not(None), _is_void))
         with self._ledger.writing() as connection:
-            connection.execute(sa.delete(finetuned).where(which))
+            if connection.execute(sa.delete(finetuned).where(which)).rowcount:
+                connection.execute(sa.delete(promotions).where(promotions.c.model == model.name))
 
 
 def reserve(connection: sa.Connection, new: NewJob, order: FinetuneOrder, frequency: str, most: int) -> Refusal | None:

@@ -144,3 +144,22 @@ finetuned = Table(
     Column("deleted", BigInteger),
     Index("finetuned_by_owner", "owner", "name"),
 )
+
+# Who is champion of a model, generation by generation. Rows are added; of a row only the last two columns change, once.
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("model", String(256), primary_key=True),
+    Column("generation", Integer, primary_key=True),  # from 1 on, without gaps: of two who add the next one may
+    Column("kind", String(32), nullable=False),
+    Column("version", Integer),  # champion from now on; none: nobody is
+    Column("before", Integer),  # champion until now
+    Column("previous", Integer),  # what a roll back returns to from now on
+    Column("digest", String(128), nullable=False),  # of the bundle of `version`
+    Column("reason", Text, nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("run_id", String(64)),
+    Column("created", BigInteger, nullable=False),  # microseconds since 1970, UTC
+    Column("written", BigInteger),  # when the registry was known to say so; none: not yet, or never
+    Column("is_taken_over", Boolean, nullable=False),  # written by another than who added it
+)

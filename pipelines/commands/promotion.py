@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipelines.commands.options import as_json, build_comparison, config_options
-from pipelines.commands.output import echo, promotion_line, promotion_result
+from pipelines.commands.output import echo, move_line, move_result, promotion_line, promotion_result
 from pipelines.config import Environment
 from pipelines.errors import PromotionRefused
 
@@ -37,10 +37,27 @@ def promote(approved_by: str | None, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @click.option("--model", required=True, help="Name of the registered model.")
+@click.option("--reason", default="by hand", show_default=True, help="Why, for the history.")
 @as_json
-def rollback(model: str, as_json: bool) -> None:
+def rollback(model: str, reason: str, as_json: bool) -> None:
     """Make the previous champion the champion again."""
-    from pipelines import registry, tracking
+    from pipelines import tracking
+    from pipelines.promotion.champions import Cause, champions
 
-    version = registry.roll_back(tracking.connect(Environment.read()), model)
-    echo({"model": model, "champion": version.number}, [f"{version} is the champion again"], as_json=as_json)
+    environment = Environment.read()
+    with champions(environment, tracking.connect(environment)) as door:
+        move = door.roll_back(model, Cause(reason))
+    line = f"{model} version {move.version} is the champion again"
+    echo({"model": model, "champion": move.version}, [line], as_json=as_json)
+
+
+@click.command()
+@click.option("--model", required=True, help="Name of the registered model.")
+@as_json
+def history(model: str, as_json: bool) -> None:
+    """Show who was champion of a model, since when, in whose place and why."""
+    from pipelines.promotion.champions import history as moves_of
+
+    moves = moves_of(Environment.read(), model)
+    lines = [move_line(move) for move in moves] or [f"nobody was champion of {model!r} yet"]
+    echo({"model": model, "history": [move_result(move) for move in moves]}, lines, as_json=as_json)

@@ -22,6 +22,7 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
     from pipelines import tracking
     from pipelines.loading import load
     from pipelines.promotion.promote import promote as promote_challenger
+    from pipelines.promotion.promote import who_is_champion
     from pipelines.start import begin
     from pipelines.train import scores_table, summary
     from pipelines.train import train as train_model
@@ -31,6 +32,8 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
     config = begun.config
     loaded = load(config.source, config.table)
     client = tracking.connect(environment)
+    if promoting and config.num_folds:
+        who_is_champion(environment, client, config.name)  # or it is refused now, not after hours of training
     training = train_model(environment, client, config, loaded, start=begun.start, show_progress=not as_json)
     result = summary(training)
     lines = [

@@ -29,6 +29,7 @@ from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig, SourceConfig, StartConfig
 from pipelines.finetune.finetuned import make_room
 from pipelines.loading import LoadedPanel
+from pipelines.promotion.champions import Cause, champions
 from pipelines.registry import Version
 from pipelines.train import Beside, train
 
@@ -100,7 +101,8 @@ def finetune(environment: Environment, client: MlflowClient, content: bytes, err
         tuned = registry.load(training.version, environment.verifying_keys)
         metrics = _metrics(panel, config, bundle, tuned)
         errand.heard(1.0)
-        registry.move_champion(client, training.version, _REASON)
+        with champions(environment, client) as door:
+            door.move(training.version, Cause(_REASON, training.run_id))
     return Tuned(order.name, base, _outcome(training.version, tuned, metrics))
 
 

@@ -23,13 +23,13 @@ from forecaster.ledger.finetuned import write_outcome
 from forecaster.ledger.job import Claimed, Lease
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.upgrade import upgrade
 from forecaster.problem import problem_details
 from pipelines import tracking
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
 from pipelines.finetune.finetune import Errand, finetune
 from pipelines.finetune.finetuned import take_out
+from pipelines.ledger import opened_ledger
 
 log = logging.getLogger("pipelines.finetune.worker")
 
@@ -163,18 +163,14 @@ class Worker:
 def work(environment: Environment, *, once: bool = False) -> None:
     """Does jobs until the process is told to end, or until there is none left if it is to look `once`."""
     client = tracking.connect(environment)
-    folder = environment.home / "ledger"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ledger = Ledger(environment.ledger_url)
-    upgrade(ledger)
-    before = signal.signal(signal.SIGTERM, _end)
-    try:
-        Worker(environment, client, ledger).run(once=once)
-    except _Ending:
-        log.info("worker_ends")
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        ledger.close()
+    with opened_ledger(environment) as ledger:
+        before = signal.signal(signal.SIGTERM, _end)
+        try:
+            Worker(environment, client, ledger).run(once=once)
+        except _Ending:
+            log.info("worker_ends")
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _end(_: int, __: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""A bundle that reads covariates, untrained, and a table with them."""
+"""A bundle that reads covariates, untrained, and a table with them; a version that is champion."""
 
 from __future__ import annotations
 
@@ -61,3 +61,15 @@ def priced_tables(num_hours: int = 60, num_ahead: int = 5) -> dict[str, pd.DataF
         "future": rows[is_ahead].drop(columns="y").reset_index(drop=True),
         "static": static,
     }
+
+
+def make_champion(name: str, number: int) -> None:
+    """Makes a version the champion, whichever is, in the registry that the environment names."""
+    from pipelines import tracking
+    from pipelines.config import Environment
+    from pipelines.promotion.champions import Cause, champions
+    from pipelines.registry import Version
+
+    environment = Environment.read()
+    with champions(environment, tracking.connect(environment)) as door:
+        door.move(Version(name, number), Cause("by hand"))

@@ -21,6 +21,7 @@ from forecaster.data.reading import read_panel
 from pipelines.config import Environment
 from pipelines.promotion.policy import Decision
 from tests.conftest import Registry, noisy_waves
+from tests.pipelines.factories import make_champion
 
 FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2")
 TINY_FLAGS = [
@@ -53,6 +54,10 @@ class Shell:
         with pytest.raises(SystemExit) as ended:
             main([*arguments])
         return int(ended.value.code or 0), self.capsys.readouterr().out
+
+    def crown(self, number: int) -> None:
+        """Makes a version the champion, whichever is."""
+        make_champion("waves", number)
 
     def aliases(self) -> dict[str, int]:
         return {name: int(number) for name, number in self.client.get_registered_model("waves").aliases.items()}
@@ -111,10 +116,8 @@ def test_promoting_the_champion_again_is_refused(shell: Shell) -> None:
 
 
 def test_roll_back_returns_to_the_previous_champion_once(shell: Shell) -> None:
-    from pipelines import registry as writer
-
     shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
-    writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+    shell.crown(2)
     assert shell.aliases() == {"champion": 2, "challenger": 2, "previous": 1}
     assert shell("rollback", "--model", "waves") == (0, {"model": "waves", "champion": 1})
     assert shell.aliases() == {"champion": 1}  # what was rolled back is not to be promoted again
@@ -123,11 +126,9 @@ def test_roll_back_returns_to_the_previous_champion_once(shell: Shell) -> None:
 
 
 def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None:
-    from pipelines import registry as writer
-
     untrained = ("--max-steps", "1", "--set", "model.skip=none", "--no-promote")
     shell("train", "--data", str(shell.data), *untrained, *TINY_FLAGS)
-    writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+    shell.crown(2)
     code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS)
     assert (code, result["version"], result["promoted"]) == (0, 3, False)
     assert "which may be chance" in result["reason"]  # two series, two folds
@@ -152,7 +153,6 @@ def test_who_has_to_approve_is_waited_for_and_named(shell: Shell) -> None:
 def test_a_champion_that_was_replaced_during_the_comparison_stays(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines import registry as writer
     from pipelines.promotion import promote
 
     for _ in range(2):
@@ -160,7 +160,7 @@ def test_a_champion_that_was_replaced_during_the_comparison_stays(
     real = promote.compare
 
     def overtaken(*given: Any) -> Any:
-        writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+        shell.crown(2)
         return real(*given)
 
     monkeypatch.setattr(promote, "compare", overtaken)
@@ -193,7 +193,7 @@ def test_a_champion_of_another_schema_gives_way_to_what_beats_the_naive(shell: S
 
     for _ in range(2):
         shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
-    writer.move_champion(shell.client, writer.Version("waves", 2), "by hand")
+    shell.crown(2)
     assert set(find_contenders(Environment.read(), shell.client, "waves").bundles) == {"challenger", "champion"}
     folder = Path(shell.client.get_model_version_download_uri("waves", "2").removeprefix("file://")) / VERSION_PATH
     manifest = json.loads((folder / "manifest.json").read_text())

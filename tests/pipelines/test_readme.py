@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from forecaster.cli import root
 from pipelines.commands.prediction import explain
-from tests.pipelines.factories import priced_tables
+from tests.pipelines.factories import make_champion, priced_tables
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SECTION = README.split("\n## Covariates\n")[1].split("\n## ")[0]
@@ -62,7 +62,7 @@ def test_the_lines_of_the_shell_run(inside: Path) -> None:
             settings = [*quick, *(() if "--start" in words else (f"model.{setting}" for setting in SMALL))]
             words += [word for setting in settings for word in ("--set", setting)]
         run(words)
-        _move_champion()
+        make_champion("sales", 1)  # which two steps of training need not have earned
     assert len(pd.read_csv("forecast.csv")) == 2 * 12
     assert (inside / "why" / "explanation.png").is_file()
 
@@ -71,12 +71,3 @@ def run(words: list[str]) -> None:
     command, arguments = (explain, words[1:]) if words[0] == "explain" else (root, words)
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-
-
-def _move_champion() -> None:
-    """Makes version 1 the champion, which two steps of training need not have earned."""
-    from pipelines import registry, tracking
-    from pipelines.config import Environment
-
-    client = tracking.connect(Environment.read())
-    registry.move_champion(client, registry.Version("sales", 1), "by hand")

@@ -1,0 +1,89 @@
+"""When a champion is rolled back by what its forecasts came to: the policy, and the pure decision.
+
+What is compared is the MASE of forecasts that were served over that of the seasonal naive, window of time by window:
+the first windows of the champion with the last ones of its predecessor.
+
+        predecessor                      | promotion        champion
+    ... [ window ][ window ][ window ]   |   [ window ][ window ][ window ]  at most `num_windows` of each
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Self
+
+from pydantic import Field, model_validator
+from scipy.stats import t as student
+
+from forecaster.config import Config
+
+
+class RollBackPolicy(Config):
+    """When a champion gives way to its predecessor again, by the actuals that came in since."""
+
+    is_automatic: bool = Field(True, description="False: nothing is rolled back but by `forecaster rollback`.")
+    window_days: float = Field(1.0, gt=0, description="Length of a window, by when forecasts were made.")
+    num_windows: int = Field(14, ge=2, description="Windows of each version; later ones of a champion are not judged.")
+    min_windows: int = Field(3, ge=2, description="Windows of each version that have to count.")
+    min_forecasts: int = Field(
+        10, ge=1, description="Forecasts of single series with an actual, for a window to count."
+    )
+    confidence: float = Field(0.99, ge=0.5, lt=1, description="That it is worse at all must be this certain.")
+    min_loss: float = Field(0.05, ge=0, description="Share by which it has to be worse than its predecessor was.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.min_windows > self.num_windows:
+            raise ValueError(f"min_windows {self.min_windows} is above num_windows {self.num_windows}")
+        return self
+
+
+@dataclass(frozen=True)
+class Window:
+    """The forecasts of a version in a window of time; None where nothing of them can be scored."""
+
+    num_forecasts: int
+    relative_mase: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a champion is worse than its predecessor's band, and what was found."""
+
+    is_worse: bool
+    reason: str
+
+
+def judge(policy: RollBackPolicy, champion: Sequence[Window], predecessor: Sequence[Window]) -> Verdict:
+    """Says whether the mean of the champion's windows lies above the band of its predecessor's.
+
+    The band reaches from the predecessor's mean up to what the mean of so many windows would be by chance (Student's t,
+    with its predecessor's spread), and by `min_loss` at the least.
+    """
+    ours, theirs = (_counted(policy, windows) for windows in (champion, predecessor))
+    for name, found in (("champion", ours), ("predecessor", theirs)):
+        if len(found) < policy.min_windows:
+            wanted = f"{policy.min_windows} windows with {policy.min_forecasts} forecasts are wanted"
+            return Verdict(False, f"the {name} has {len(found)} windows that count, {wanted}")
+    live, usual = mean(ours), mean(theirs)
+    quantile = float(student.ppf(policy.confidence, len(theirs) - 1))
+    chance = quantile * stdev(theirs) * math.sqrt(1 / len(ours) + 1 / len(theirs))
+    limit = usual + max(policy.min_loss * usual, chance)
+    is_worse = live > limit
+    verb = "above" if is_worse else "within"
+    return Verdict(
+        is_worse,
+        f"live MASE over the seasonal naive's is {live:.4f} in {len(ours)} windows, {verb} the band up to {limit:.4f} "
+        f"around its predecessor's {usual:.4f} in {len(theirs)}",
+    )
+
+
+def _counted(policy: RollBackPolicy, windows: Sequence[Window]) -> list[float]:
+    return [
+        window.relative_mase
+        for window in windows
+        if window.relative_mase is not None and window.num_forecasts >= policy.min_forecasts
+    ]
