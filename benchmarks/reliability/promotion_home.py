@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +92,14 @@ def forked(task: Callable[[], object]) -> int:
     pid = os.fork()
     if pid:
         return pid
+    code = 1
     try:
         task()
-        os._exit(0)
-    except BaseException:
-        import traceback
-
+        code = 0
+    except Exception:  # noqa: BLE001 - of whatever kind, the process ends here and says so
         traceback.print_exc()
-        os._exit(1)
+    finally:
+        os._exit(code)
 
 
 def asked(task: Callable[[], Any]) -> Any:
@@ -119,4 +121,4 @@ def asked(task: Callable[[], Any]) -> Any:
 def is_linear(moves: list[Move]) -> bool:
     """Says whether generations ascend by one and each move begins where the one before has ended."""
     generations = [move.generation for move in moves] == list(range(1, len(moves) + 1))
-    return generations and all(move.before == earlier.version for earlier, move in zip(moves, moves[1:], strict=False))
+    return generations and all(move.before == earlier.version for earlier, move in pairwise(moves))

@@ -1,9 +1,9 @@
 """SIGKILL before every call of the system that a promotion and a roll back make: is anything left half done?
 
-A process promotes version 3 in the place of 2, or rolls back from 2 to 1, and is killed before one call after the other. What
-is found then has to be the state of before or the new one; whoever comes next has to finish what was begun, without
-delay; and the same call once more has to come to the new state with one move in the history, not two. The control tells
-the registry before it writes the history.
+A process promotes version 3 in the place of 2, or rolls back from 2 to 1, and is killed before one call after the
+other. What is found then has to be the state of before or the new one; whoever comes next has to finish what was begun,
+without delay; and the same call once more has to come to the new state with one move in the history, not two. The
+control tells the registry before it writes the history.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def measure(stride: int, ledgers: tuple[str, ...] = ("sqlite", "postgres")) -> d
 
 
 def main() -> None:
-    """Prints the record; --short kills before every 29th call instead of each."""
-    run_command("promotion_kills", __doc__, lambda short: measure(29 if short else 1), ("mlflow", "sqlalchemy"))
+    """Prints the record; --short kills before every 97th call instead of each."""
+    run_command("promotion_kills", __doc__, lambda short: measure(97 if short else 1), ("mlflow", "sqlalchemy"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from benchmarks.reliability.promotion_home import forked
 
-_TRACEME, _SYSCALL, _SETOPTIONS = 0, 24, 0x4200
+_TRACEME, _SYSCALL, _SETOPTIONS, _GET_SYSCALL_INFO = 0, 24, 0x4200, 0x420E
+_INFO_BYTES, _ENTRY = 128, 1  # of struct ptrace_syscall_info, and its first byte before a call
 _GOOD = 1  # stops at calls are told apart from signals, by this bit of the signal's number
 _AT_CALL = signal.SIGTRAP | 0x80
 
@@ -36,7 +37,7 @@ def killed_at(task: Callable[[], object], number: int) -> bool:
     _, status = os.waitpid(pid, 0)
     assert os.WIFSTOPPED(status), "the task ended before it began"
     _ptrace(_SETOPTIONS, pid, _GOOD)
-    num_stops, signal_of_others = 0, 0
+    num_calls, signal_of_others = 0, 0
     while True:
         _ptrace(_SYSCALL, pid, signal_of_others)
         _, status = os.waitpid(pid, 0)
@@ -45,14 +46,21 @@ def killed_at(task: Callable[[], object], number: int) -> bool:
             return False
         is_at_call = os.WSTOPSIG(status) == _AT_CALL
         signal_of_others = 0 if is_at_call else os.WSTOPSIG(status)
-        num_stops += is_at_call
-        # Calls stop twice. The first stop is the second one of the call that `begin_here` was in.
-        if is_at_call and num_stops == 2 * number:
+        num_calls += is_at_call and _is_before(pid)
+        if num_calls == number:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return True
 
 
-def _ptrace(request: int, pid: int, data: int = 0) -> None:
-    if _libc.ptrace(request, pid, None, data) < 0:
+def _is_before(pid: int) -> bool:
+    """Says whether a process is stopped before a call, not after it."""
+    buffer = ctypes.create_string_buffer(_INFO_BYTES)
+    _ptrace(_GET_SYSCALL_INFO, pid, _INFO_BYTES, ctypes.addressof(buffer))
+    return buffer.raw[0] == _ENTRY
+
+
+def _ptrace(request: int, pid: int, data: int = 0, address: int | None = None) -> None:
+    first, second = (None, data) if address is None else (data, address)
+    if _libc.ptrace(request, pid, first, second) < 0:
         raise OSError(ctypes.get_errno(), f"ptrace request {request} failed")

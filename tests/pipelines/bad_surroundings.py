@@ -49,6 +49,21 @@ SURROUNDINGS = (
         "a folder as address of MLflow", ELSEWHERE, "registry-error", "MLflow refused", MLFLOW_TRACKING_URI="empty"
     ),
     surroundings(
+        "a database of the ledger that does not answer",
+        ELSEWHERE,
+        "ledger-unavailable",
+        "the tables of the ledger cannot be made",
+        FORECASTER_LEDGER_URL=f"postgresql+psycopg2://u:{PASSWORD}@127.0.0.1:1/ledger",
+    ),
+    BadCommand(
+        "the same, before a training that is to be promoted",
+        ELSEWHERE,
+        "ledger-unavailable",
+        "the tables of the ledger cannot be made",
+        ("train", "--data", "hours.csv"),
+        {"FORECASTER_LEDGER_URL": f"postgresql+psycopg2://u:{PASSWORD}@127.0.0.1:1/ledger"},
+    ),
+    surroundings(
         "a file as FORECASTER_HOME",
         USAGE,
         "invalid-config",

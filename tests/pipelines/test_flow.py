@@ -13,11 +13,13 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from forecaster.bundle import VERSION_PATH, load_bundle
 from forecaster.cli import main
 from forecaster.data.reading import read_panel
+from pipelines.commands.promotion import history
 from pipelines.config import Environment
 from pipelines.promotion.policy import Decision
 from tests.conftest import Registry, noisy_waves
@@ -121,6 +123,13 @@ def test_roll_back_returns_to_the_previous_champion_once(shell: Shell) -> None:
     assert shell.aliases() == {"champion": 2, "challenger": 2, "previous": 1}
     assert shell("rollback", "--model", "waves") == (0, {"model": "waves", "champion": 1})
     assert shell.aliases() == {"champion": 1}  # what was rolled back is not to be promoted again
+    told = CliRunner().invoke(history, ["--model", "waves"], catch_exceptions=False).output.splitlines()
+    assert [line.split()[0] for line in told] == ["1", "2", "3"]
+    assert "promote: version 2 in the place of version 1, by " in told[1]
+    assert told[2].endswith(": by hand")
+    found = json.loads(CliRunner().invoke(history, ["--model", "waves", "--json"]).output)["history"]
+    assert [(move["kind"], move["version"]) for move in found] == [("promote", 1), ("promote", 2), ("roll back", 1)]
+    assert found[0]["run_id"] is not None
     code, result = shell("rollback", "--model", "waves")
     assert (code, result["error"]) == (5, "alias-missing")
 
@@ -135,6 +144,10 @@ def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None
     code, result = shell("promote", "--data", str(shell.data), *FOLDS, "--set", "promotion.confidence=0.6")
     assert code == 0, result
     assert shell.aliases() == {"champion": 3, "challenger": 3, "previous": 2}
+    (run, *_) = shell.client.search_runs([shell.client.get_experiment_by_name("waves").experiment_id])
+    checks = json.loads(Path(shell.client.download_artifacts(run.info.run_id, "checks.json")).read_text())
+    assert checks["columns"] == ["rule", "passed", "finding"]
+    assert [row[:2] for row in checks["data"]] == [["naive", True], ["gain", True], ["confidence", True]]
 
 
 def test_who_has_to_approve_is_waited_for_and_named(shell: Shell) -> None:
