@@ -14,6 +14,7 @@ from forecaster.errors import ConfigError, ForecasterError
 from pipelines import tracking
 from pipelines.config import Environment, load_config
 from pipelines.loading import load
+from pipelines.promotion.live import roll_back_if_worse
 from pipelines.promotion.promote import promote, who_is_champion
 from pipelines.start import begin
 from pipelines.train import train
@@ -49,13 +50,18 @@ def build_scheduler(environment: Environment, configs: Sequence[Path], cron: str
 
 
 def run_slot(environment: Environment, path: Path) -> None:
-    """Trains and promotes one config; an error is logged and leaves the champion as it was."""
+    """Trains and promotes one config; an error is logged and leaves the champion as it was.
+
+    A champion whose live skill is worse than its predecessor's gives way before.
+    """
     fields = {"config": str(path)}
     try:
         client = tracking.connect(environment)
-        begun = begin(environment, load_config(path, {}))
+        config = load_config(path, {})
+        who_is_champion(environment, client, config.name)
+        roll_back_if_worse(environment, client, config.name, config.roll_back)
+        begun = begin(environment, config)
         loaded = load(begun.config.source, begun.config.table)
-        who_is_champion(environment, client, begun.config.name)
         training = train(environment, client, begun.config, loaded, start=begun.start)
         promotion = promote(environment, client, begun.config, loaded.panel, training.version)
     except ForecasterError as error:
