@@ -37,6 +37,7 @@ from tests.stack.servers import postgres
 
 _PER_PROCESS = 4  # versions of its own
 _COMPARISON_SECONDS = 0.01
+_KILL_SECONDS = 0.5
 _READER = "reader"
 
 
@@ -133,6 +134,7 @@ def _raced(home: Home, log: Log, size: Size) -> int:
             else:
                 assert os.waitstatus_to_exitcode(status) == 0, f"process {number} failed"
         elif num_kills < size.num_kills * _share_tried(log, total):
+            time.sleep(draw.uniform(0, _KILL_SECONDS))  # or it would always be the beginning of somebody's attempt
             os.kill(draw.choice(sorted(running)), signal.SIGKILL)
             num_kills += 1
         time.sleep(0.005)
