@@ -109,6 +109,22 @@ def save_bundle(
     return digest_of(folder)
 
 
+def attribute(folder: Path, run_id: str) -> str:
+    """Has a bundle that a pipeline wrote come from another run; it is unsigned then. Gives its new digest.
+
+    BundleError for one without provenance.
+    """
+    manifest = read_manifest(folder)
+    if manifest.provenance is None:
+        raise BundleError(f"bundle {folder.name} has no provenance that could name a run")
+    provenance = manifest.provenance.model_copy(update={"run_id": run_id})
+    draft = sibling(folder, "manifest")
+    draft.write_text(manifest.model_copy(update={"provenance": provenance}).model_dump_json(indent=2))
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    draft.replace(folder / MANIFEST)
+    return digest_of(folder)
+
+
 def _open_to_others(draft: Path) -> None:
     """Lets others read the tensors, which were made for their writer alone, as they may read the config."""
     for name in _DATA_FILES:

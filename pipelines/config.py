@@ -17,6 +17,7 @@ from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
 from pipelines.promotion.policy import PromotionPolicy
 from pipelines.promotion.roll_back_policy import RollBackPolicy
+from pipelines.retrain.settings import RetrainConfig
 
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
@@ -78,6 +79,7 @@ class PipelineConfig(Config):
     start: StartConfig = StartConfig()
     promotion: PromotionPolicy = PromotionPolicy()
     roll_back: RollBackPolicy = RollBackPolicy()
+    retrain: RetrainConfig = RetrainConfig()
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @property

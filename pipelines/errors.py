@@ -4,7 +4,8 @@ ForecasterError
 ├── SourceError        a file, database or query cannot be read, or an output cannot be written
 ├── RegistryError      MLflow cannot be reached, or holds no such model, version or alias
 ├── NameTakenError     a model of that name is somebody else's
-└── PromotionRefused   the policy says no; exit code 4
+├── PromotionRefused   the policy says no; exit code 4
+└── RetrainingError    a slot came to nothing, or waits; the exit code is that of its reason
 """
 
 from __future__ import annotations
@@ -35,3 +36,13 @@ class PromotionRefused(ForecasterError):
 
     code = "not-promoted"
     exit_code = 4
+
+
+class RetrainingError(ForecasterError):
+    """A slot of retraining came to nothing, or waits for MLflow."""
+
+    code = "retraining-failed"
+
+    def __init__(self, message: str, *, code: str, exit_code: int) -> None:
+        super().__init__(message, code=code)
+        self.exit_code = exit_code

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, register_model
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -55,11 +55,10 @@ def register(client: MlflowClient, name: str, folder: Path, bundle: Bundle, tags
             code_paths=[str(Path(forecaster.__file__).parent)],
             signature=_signature(bundle),
             pip_requirements=_REQUIREMENTS,
-            registered_model_name=name,
         )
-        number = int(info.registered_model_version)
-        for tag, value in {**tags, DIGEST_TAG: bundle.digest}.items():
-            client.set_model_version_tag(name, str(number), tag, value)
+        # One call makes the version and its tags: a process that dies leaves no version that nobody can tell.
+        version = register_model(info.model_uri, name, tags={**tags, DIGEST_TAG: bundle.digest})
+        number = int(version.version)
         client.set_registered_model_alias(name, CHALLENGER, str(number))
     return Version(name, number)
 

@@ -8,10 +8,13 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import requests
 
 from forecaster.config import Config, ModelConfig
 from forecaster.errors import ConfigError
@@ -34,6 +37,8 @@ _CLIENT_SETTINGS = {
 
 
 _CLIENT_LIMITS = ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
+_PROBE_SECONDS = (1.0, 3.0)  # to connect, and to answer
+_marks: ContextVar[Mapping[str, str]] = ContextVar("marks", default=MappingProxyType({}))
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
@@ -84,8 +89,9 @@ def run(environment: Environment, experiment: str, name: str, tags: Mapping[str,
     import mlflow
 
     with registry_errors():
-        identity = _experiment(environment, experiment)
-        opened = mlflow.start_run(experiment_id=identity, run_name=name, tags={**tags, **run_tags(environment)})
+        identity = experiment_id(environment, experiment)
+        marks = {**tags, **_marks.get(), **run_tags(environment)}
+        opened = mlflow.start_run(experiment_id=identity, run_name=name, tags=marks)
     status = "FINISHED"
     with registry_errors():
         try:
@@ -97,6 +103,28 @@ def run(environment: Environment, experiment: str, name: str, tags: Mapping[str,
             raise
         finally:
             mlflow.end_run(status)
+
+
+@contextmanager
+def marked(tags: Mapping[str, str]) -> Iterator[None]:
+    """Has all runs that are opened within the block bear these tags, whoever opens them."""
+    token = _marks.set({**_marks.get(), **tags})
+    try:
+        yield
+    finally:
+        _marks.reset(token)
+
+
+def answers(environment: Environment) -> bool:
+    """Says within a few seconds whether MLflow is there; the client itself would go on trying."""
+    uri = environment.tracking_uri
+    try:
+        if uri.startswith(("http://", "https://")):
+            return requests.get(f"{uri.rstrip('/')}/health", timeout=_PROBE_SECONDS).ok
+        _refuse_silent_database(uri)
+    except (requests.RequestException, RegistryError):
+        return False
+    return True
 
 
 @contextmanager
@@ -160,7 +188,7 @@ def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
         mlflow.MlflowClient().log_batch(run_id, metrics=metrics[begin : begin + 1000])
 
 
-def _experiment(environment: Environment, name: str) -> str:
+def experiment_id(environment: Environment, name: str) -> str:
     """Gives the id of the experiment, created with an artifact folder of ours when the store is local."""
     import mlflow
 

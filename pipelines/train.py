@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,36 @@ class Beside:
     heard: Callable[[int], None] = lambda _: None
 
 
+@dataclass(frozen=True)
+class OpenRun:
+    """A run of a training that is under way, and the key that its bundle is signed with."""
+
+    environment: Environment
+    run_id: str
+    key: SigningKey | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a training keeps what is on its way."""
+
+    checkpoints: Path  # of this data, config and start alone
+    results: Path  # of this run alone
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run has left behind before its version is registered."""
+
+    run_id: str
+    folder: Path  # of the bundle
+    bundle: Bundle
+    tags: dict[str, str]  # of the version
+    validation: Evaluation
+    test: dict[str, Evaluation]
+    figure: Path
+
+
 def train(
     environment: Environment,
     client: MlflowClient,
@@ -76,79 +107,90 @@ def train(
     What `beside.heard` raises ends the training.
     A run that was broken off goes on where it was: checkpoints are kept by data and config until one has ended.
     """
-    panel, start, beside = loaded.panel, start or scratch(), beside or Beside()
+    start, beside = start or scratch(), beside or Beside()
+    with training_run(environment, config, loaded, start, beside) as opened:
+        key = fit_key(loaded.panel, config.forecaster, start)
+        places = Places(environment.home / "checkpoints" / key, environment.home / "work" / opened.run_id)
+        trained = fit_and_evaluate(
+            opened, config, loaded, places, start=start, beside=beside, show_progress=show_progress
+        )
+        version = registry.register(client, config.name, trained.folder, trained.bundle, trained.tags)
+        shutil.rmtree(trained.folder)  # the registry has it now
+        shutil.rmtree(places.checkpoints, ignore_errors=True)
+    return Training(opened.run_id, version, trained.bundle.digest, trained.validation, trained.test, trained.figure)
+
+
+@contextmanager
+def training_run(
+    environment: Environment, config: PipelineConfig, loaded: LoadedPanel, start: Start, beside: Beside
+) -> Iterator[OpenRun]:
+    """Opens the run of a training, with its tags. ConfigError before that for a signing key that cannot be used."""
     key = None if environment.signing_key_file is None else read_signing_key(environment.signing_key_file)
     tags = {
         "stage": "train",
         "model": config.name,
-        "frequency": panel.axis.frequency.alias,
+        "frequency": loaded.panel.axis.frequency.alias,
         **_start_tags(start),
         **beside.tags,
     }
     with run(environment, config.name, f"train {config.name}", tags) as run_id:
-        _log_data(config, loaded)
-        refuse_seen_folds(panel, config, start)
-        _log_memory(config, panel)
-        checkpoints = environment.home / "checkpoints" / fit_key(panel, config.forecaster, start)
-        reporting = [ReportMetrics(_log_metrics), ReportMetrics(lambda _, step: beside.heard(step))]
-        result = fit(
-            panel, config.forecaster, checkpoints, start=start, callbacks=reporting, show_progress=show_progress
-        )
-        training = _register(client, config, panel, result, _Outcome(environment, run_id, key))
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    return training
+        yield OpenRun(environment, run_id, key)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """Where the results of a run go, and whose they are."""
+def fit_and_evaluate(
+    opened: OpenRun,
+    config: PipelineConfig,
+    loaded: LoadedPanel,
+    places: Places,
+    *,
+    start: Start,
+    beside: Beside,
+    show_progress: bool = False,
+) -> Trained:
+    """Trains within a run that is open, evaluates, logs all of it, and writes the bundle."""
+    panel = loaded.panel
+    _log_data(config, loaded)
+    refuse_seen_folds(panel, config, start)
+    _log_memory(config, panel)
+    reporting = [ReportMetrics(_log_metrics), ReportMetrics(lambda _, step: beside.heard(step))]
+    result = fit(
+        panel, config.forecaster, places.checkpoints, start=start, callbacks=reporting, show_progress=show_progress
+    )
+    return _evaluated(opened, config, panel, result, places.results)
 
-    environment: Environment
-    run_id: str
-    key: SigningKey | None
 
-    @property
-    def folder(self) -> Path:
-        """A folder of this run alone."""
-        return self.environment.home / "work" / self.run_id
-
-
-def _register(
-    client: MlflowClient, config: PipelineConfig, panel: Panel, result: FitResult, outcome: _Outcome
-) -> Training:
-    """Evaluates what was fitted, logs it, and registers its bundle."""
+def _evaluated(opened: OpenRun, config: PipelineConfig, panel: Panel, result: FitResult, results: Path) -> Trained:
+    """Evaluates what was fitted, logs it, and writes its bundle."""
     raw = Predictor(result.predictor.networks, result.predictor.frequency)
     validation = evaluate(raw, panel, result.split.validation, raw.levels)  # calibration was learned on these folds
     test = compare(panel, config, {"model": result}) if config.split.num_test_folds else {}
     shown = test.get("model", validation)
-    figure = report.draw_forecasts(panel, shown, outcome.folder / "forecasts.png")
+    figure = report.draw_forecasts(panel, shown, results / "forecasts.png")
     roles = {"validation": validation, **_test_roles(test)}
     if test:
         roles["test_uncalibrated"] = evaluate(raw, panel, result.split.test, raw.levels)
-    _log_result(outcome.run_id, result, roles, figure)
+    _log_result(opened.run_id, result, roles, figure)
     mlflow.log_table(report.series_table(panel, shown), "series.json")
-    folder = outcome.folder / "bundle"
-    bundle = _write_bundle(folder, config, result, outcome, _metrics(roles))
-    version = registry.register(client, config.name, folder, bundle, _version_tags(panel, test, validation))
-    shutil.rmtree(folder)  # the registry has it now
-    return Training(outcome.run_id, version, bundle.digest, validation, test, figure)
+    folder = results / "bundle"
+    bundle = _write_bundle(folder, config, result, opened, _metrics(roles))
+    return Trained(opened.run_id, folder, bundle, _version_tags(panel, test, validation), validation, test, figure)
 
 
 def _write_bundle(
-    folder: Path, config: PipelineConfig, result: FitResult, outcome: _Outcome, metrics: dict[str, float]
+    folder: Path, config: PipelineConfig, result: FitResult, opened: OpenRun, metrics: dict[str, float]
 ) -> Bundle:
     """Writes the bundle, signed where there is a key, and gives it as whoever loads it finds it."""
     provenance = Provenance(
         model=config.name,
-        run_id=outcome.run_id,
-        code_commit=code_commit(outcome.environment),
+        run_id=opened.run_id,
+        code_commit=code_commit(opened.environment),
         packages_digest=packages_digest(),
         metrics=metrics,
     )
     graph = try_export(result.predictor) if config.export else None
     digest = save_bundle(folder, result.predictor, result.facts, graph, provenance)
-    if outcome.key is not None:
-        write_signature(folder, outcome.key.sign(digest))
+    if opened.key is not None:
+        write_signature(folder, opened.key.sign(digest))
     return load_bundle(folder)
 
 

@@ -163,3 +163,37 @@ promotions = Table(
     Column("written", BigInteger),  # when the registry was known to say so; none: not yet, or never
     Column("is_taken_over", Boolean, nullable=False),  # written by another than who added it
 )
+
+# Moments at which a model was to be retrained, and what came of each.
+slots = Table(
+    "slots",
+    metadata,
+    Column("id", String(32), primary_key=True),  # they ascend with time
+    Column("model", String(128), nullable=False),
+    Column("cause", String(32), nullable=False),  # 'cron', or the signal that fired
+    Column("at", BigInteger, nullable=False),  # microseconds since 1970, UTC, as all times of a slot
+    Column("state", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("code", String(64)),  # of the error that ended it
+    Column("exit_code", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # trainings that were begun for it
+    Column("begun", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    Column("run_id", String(64)),
+    Column("version", Integer),
+    Column("profile", Text),  # JSON, of the data that it was trained on
+    Column("report", Text),  # JSON
+    UniqueConstraint("model", "cause", "at", name="slots_by_moment"),
+    Index("slots_by_state", "model", "state", "at"),
+)
+
+trigger_states = Table(
+    "trigger_states",
+    metadata,
+    Column("model", String(128), primary_key=True),
+    Column("signal", String(32), primary_key=True),
+    Column("is_armed", Boolean, nullable=False),
+    Column("fired", BigInteger),  # microseconds since 1970, UTC
+    Column("looked", BigInteger, nullable=False),
+    Column("value", Double),
+)

@@ -1,0 +1,44 @@
+"""The moments of a cron expression, in UTC, whatever the clocks of a zone do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.triggers.cron import CronTrigger
+
+_INSTANT = timedelta(microseconds=1)
+# How far back the last moment is looked for, step by step: of '0 0 29 feb *' it may lie eight years back.
+_SPANS = tuple(timedelta(days=days) for days in (1 / 24, 1, 7, 31, 366, 9 * 366))
+
+
+class Cron:
+    """Five fields such as '0 3 * * mon-fri'. ValueError for others, and for days of the week by number."""
+
+    def __init__(self, text: str) -> None:
+        # The field's own numbers begin with Sunday, the scheduler's with Monday: names mean the same to both.
+        if any(character.isdigit() for character in "".join(text.split()[4:5])):
+            raise ValueError(f"wants days of the week by name, such as 'mon-fri', got {text!r}")
+        try:
+            self.trigger = CronTrigger.from_crontab(text, timezone="UTC")
+        except ValueError as error:
+            raise ValueError(f"wants five fields such as '0 3 * * *', got {text!r}: {error}") from error
+
+    def latest(self, now: datetime) -> datetime | None:
+        """Gives the last moment until `now`, that included; None where there never was one."""
+        for span in _SPANS:
+            newest = next(reversed([*self.between(now - span, now)]), None)
+            if newest is not None:
+                return newest
+        return None
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Yields the moments in (after, until], in their order."""
+        moment = self._next(after + _INSTANT)
+        while moment is not None and moment <= until:
+            yield moment
+            moment = self._next(moment + _INSTANT)
+
+    def _next(self, since: datetime) -> datetime | None:
+        found: datetime | None = self.trigger.get_next_fire_time(None, since)
+        return None if found is None else found.astimezone(UTC)

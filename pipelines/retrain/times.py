@@ -1,0 +1,27 @@
+"""Moments of UTC, as the ledger keeps them and as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Gives microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(number: int) -> datetime:
+    """Gives the moment."""
+    return _EPOCH + timedelta(microseconds=number)
+
+
+def shown(number: int | None) -> str | None:
+    """Gives the moment in ISO 8601, None for none."""
+    return None if number is None else from_microseconds(number).isoformat().replace("+00:00", "Z")
+
+
+def utc_now() -> datetime:
+    """Gives this moment."""
+    return datetime.now(UTC)
