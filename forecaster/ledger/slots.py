@@ -11,7 +11,7 @@ holds its lock (`pipelines.retrain.lock`); still, no statement changes a slot th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -134,8 +134,7 @@ def _packed(name: str, value: Any) -> Any:
 
 
 def _slot(row: sa.RowMapping) -> Slot:
-    unpacked: dict[str, Mapping[str, Any] | None] = {
-        name: None if row[name] is None else json.loads(row[name]) for name in _JSON
-    }
-    plain = ("model", "cause", "at", "reason", "code", "exit_code", "attempts", "begun", "ended", "run_id", "version")
-    return Slot(row["id"], state=SlotState(row["state"]), **{name: row[name] for name in plain}, **unpacked)
+    facts: dict[str, Any] = dict(row)
+    for name in _JSON:
+        facts[name] = None if row[name] is None else json.loads(row[name])
+    return Slot(slot_id=facts.pop("id"), state=SlotState(facts.pop("state")), **facts)

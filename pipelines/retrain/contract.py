@@ -111,8 +111,8 @@ def _ahead(age: float) -> str:
 
 
 def _order(found: Profile, last: Profile) -> Check:
-    now, before = _time(found.latest), _time(last.latest)
-    return Check("order", bool(now >= before), f"the newest value is of {found.latest}, {last.latest} in the last run")
+    passed = np.max([_time(found.latest), _time(last.latest)]) == _time(found.latest)
+    return Check("order", bool(passed), f"the newest value is of {found.latest}, {last.latest} in the last run")
 
 
 def _range(found: Profile, last: Profile, most: float) -> Check:

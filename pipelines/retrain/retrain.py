@@ -117,7 +117,7 @@ def _prepare(environment: Environment, config: PipelineConfig, slots: Slots) -> 
         return
     try:
         client = tracking.connect(environment)
-        killed = sweep(environment, client, config.name, ids)
+        killed = sweep(client, config.name, ids)
         if killed:
             log.info("runs_ended", extra={"fields": {"model": config.name, "runs": killed}})
         for step in BEFORE_SLOTS:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import mlflow
 from mlflow import MlflowClient
@@ -33,14 +32,17 @@ class Uploaded:
     run_id: str
 
 
-def sweep(environment: Environment, client: MlflowClient, model: str, slot_ids: set[str]) -> list[str]:
+def sweep(client: MlflowClient, model: str, slot_ids: set[str]) -> list[str]:
     """Ends runs of some slots that nobody is at any more, and gives them; whoever calls holds the lock of the model.
 
     Runs of slots of another ledger, which have other ids, are not touched: their process may live.
     """
     with registry_errors():
+        experiment = client.get_experiment_by_name(model)
+        if experiment is None:
+            return []
         running = client.search_runs(
-            [experiment_id(environment, model)],
+            [experiment.experiment_id],
             filter_string=f"attributes.status = 'RUNNING' and tags.{SLOT_TAG} LIKE '%'",
         )
         left = [run.info.run_id for run in running if run.data.tags.get(SLOT_TAG) in slot_ids]
@@ -67,7 +69,7 @@ def upload(
         newest = registry.find_alias(client, version.name, CHALLENGER)
         if newest is None or newest.number < version.number:
             client.set_registered_model_alias(version.name, CHALLENGER, str(version.number))
-        run_id = client.get_model_version(version.name, str(version.number)).run_id
+        run_id = str(client.get_model_version(version.name, str(version.number)).run_id)
         client.set_terminated(run_id, _FINISHED, _ended(client.get_run(run_id)))
     return Uploaded(version, run_id)
 
@@ -114,24 +116,24 @@ def _ended(run: Run) -> int | None:
 
 def _copy(spool: MlflowClient, client: MlflowClient, runs: Sequence[Run], last: Run, run_id: str) -> None:
     """Copies parameters, metrics, inputs and artifacts of the last run, and the curves of those killed before it."""
-    parameters = iter([Param(name, value) for name, value in last.data.params.items()])
-    while part := list(islice(parameters, _BATCH_PARAMS)):
-        client.log_batch(run_id, params=part)
+    parameters = [Param(name, value) for name, value in last.data.params.items()]
+    for begin in range(0, len(parameters), _BATCH_PARAMS):
+        client.log_batch(run_id, params=parameters[begin : begin + _BATCH_PARAMS])
     metrics = _metrics(spool, runs)
-    while part := list(islice(metrics, _BATCH_METRICS)):
-        client.log_batch(run_id, metrics=part)
-    if last.inputs.dataset_inputs:
+    for begin in range(0, len(metrics), _BATCH_METRICS):
+        client.log_batch(run_id, metrics=metrics[begin : begin + _BATCH_METRICS])
+    if last.inputs is not None and last.inputs.dataset_inputs:
         client.log_inputs(run_id, datasets=last.inputs.dataset_inputs)
     folder = artifacts_of(last)
     if folder.is_dir() and any(folder.iterdir()):
         client.log_artifacts(run_id, str(folder))
 
 
-def _metrics(spool: MlflowClient, runs: Sequence[Run]) -> Iterator[Metric]:
-    """Yields one value of each metric and step: what was logged twice, as a training went on, was so last."""
+def _metrics(spool: MlflowClient, runs: Sequence[Run]) -> list[Metric]:
+    """Gives one value of each metric and step: what was logged twice, as a training went on, was so last."""
     found: dict[tuple[str, int], Metric] = {}
     for run in runs:
         for name in run.data.metrics:
             for one in spool.get_metric_history(run.info.run_id, name):
                 found[name, one.step] = Metric(name, one.value, one.timestamp, one.step)
-    yield from found.values()
+    return [*found.values()]

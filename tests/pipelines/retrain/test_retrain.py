@@ -1,0 +1,192 @@
+"""Retraining on a real MLflow store and ledger: each slot comes to one outcome, which is kept and told again."""
+
+from __future__ import annotations
+
+import fcntl
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmarks.reliability.retrain_kills import MODEL, NOW, config_of, environment_of, looked_at
+from forecaster.errors import ConfigError
+from forecaster.ledger.slot import Slot, SlotState
+from forecaster.ledger.slots import Slots
+from pipelines import tracking
+from pipelines.config import PipelineConfig
+from pipelines.ledger import opened_ledger
+from pipelines.retrain.attempt import MOST_ATTEMPTS
+from pipelines.retrain.retrain import Asked, Report, retrain_slot
+from pipelines.retrain.settings import ContractConfig, RetrainConfig, TriggerConfig
+from pipelines.retrain.spool import SLOT_TAG
+from pipelines.retrain.upload import sweep
+
+DAY = timedelta(days=1)
+ALARM = TriggerConfig(signal="drift_input", above=2.0, clear_below=1.0, cool_down_days=2)
+
+
+def retrained(home: Path, now: datetime = NOW, config: PipelineConfig | None = None, **given: Any) -> Report:
+    return retrain_slot(environment_of(home), config or config_of(home), lambda: now, **given)
+
+
+def one_slot(report: Report) -> Slot:
+    (slot,) = report.slots
+    return slot
+
+
+def with_settings(home: Path, **settings: Any) -> PipelineConfig:
+    return config_of(home).model_copy(update={"retrain": RetrainConfig(**{"cron": "0 3 * * *", **settings})})
+
+
+def states(home: Path) -> list[str]:
+    """The states of all slots, the oldest first."""
+    with opened_ledger(environment_of(home)) as ledger:
+        return [str(slot.state) for slot in reversed(Slots(ledger).of_model(MODEL, 100))]
+
+
+def lose_data(home: Path) -> None:
+    (home / "waves.csv").unlink()
+
+
+def test_a_slot_is_trained_and_promoted_once_and_the_next_wants_new_data(home: Path) -> None:
+    slot = one_slot(retrained(home))
+    assert (slot.state, slot.version, slot.attempts, slot.exit_code) == (SlotState.PROMOTED, 1, 1, 0), slot.reason
+    assert "beats the seasonal naive" in slot.reason
+    assert slot.report is not None
+    assert {one["rule"] for one in slot.report["contract"]} == {"future", "variation"}
+    assert slot.report["scores"]["challenger"]["mase"] < slot.report["scores"]["seasonal_naive"]["mase"]
+    assert one_slot(retrained(home)) == slot  # nothing was done
+    assert one_slot(retrained(home, NOW + DAY / 2)) == slot
+
+    client = tracking.connect(environment_of(home))
+    run = client.get_run(slot.run_id)
+    assert (run.info.status, run.data.tags["stage"], run.data.tags[SLOT_TAG]) == ("FINISHED", "train", slot.slot_id)
+    assert (run.data.tags["slot_outcome"], run.data.tags["slot_at"]) == ("promoted", "2024-02-01T03:00:00Z")
+    assert run.data.metrics["test_mase"] > 0
+    assert len(client.get_metric_history(slot.run_id, "validation_loss")) == 6
+    assert len(client.get_metric_history(slot.run_id, "test_mase_by_step")) == 12
+    assert run.data.params["model.horizon"] == "12"
+    assert run.inputs.dataset_inputs[0].dataset.name == "waves.csv"
+    assert {file.path for file in client.list_artifacts(slot.run_id)} >= {"forecasts.png", "series.json"}
+    found = looked_at(home)
+    assert (found["runs"], list(found["versions"]), found["left"]) == ({"FINISHED": 2}, ["1"], [])
+
+    later = one_slot(retrained(home, NOW + 4 * DAY))
+    assert (later.state, later.version, later.exit_code) == (SlotState.NOT_DUE, None, 0)
+    assert later.reason == "0 values are newer than the last run, 1 are wanted"
+    assert states(home) == ["promoted", "covered", "covered", "covered", "not-due"]
+
+
+@pytest.mark.slow
+def test_new_data_is_trained_on_and_compared_with_the_champion(home: Path) -> None:
+    frame = pd.read_csv(home / "waves.csv", parse_dates=["ds"])
+    frame[frame["ds"] < frame["ds"].max() - 3 * DAY].to_csv(home / "waves.csv", index=False)
+    first = one_slot(retrained(home))
+    frame.to_csv(home / "waves.csv", index=False)
+    second = one_slot(retrained(home, NOW + DAY))
+    assert (first.state, second.version) == (SlotState.PROMOTED, 2)
+    assert second.state in (SlotState.PROMOTED, SlotState.NOT_PROMOTED)
+    assert second.report is not None
+    assert {"challenger", "champion", "seasonal_naive"} == set(second.report["scores"])
+    assert "jumps" in {one["rule"] for one in second.report["contract"]}
+
+
+def test_a_broken_contract_stops_before_training_and_says_why(home: Path) -> None:
+    config = with_settings(home, contract=ContractConfig(max_age_days=3))
+    slot = one_slot(retrained(home, config=config))
+    assert (slot.state, slot.code, slot.exit_code) == (SlotState.CONTRACT_FAILED, "contract-failed", 3)
+    assert "days old, at most 3 asked" in slot.reason
+    assert looked_at(home)["runs"] == {}
+    lose_data(home)
+    assert one_slot(retrained(home, config=config)) == slot  # the slot has its outcome
+    gone = one_slot(retrained(home, NOW + DAY))
+    assert (gone.state, gone.code, gone.exit_code) == (SlotState.CONTRACT_FAILED, "unreadable-source", 3)
+    assert "waves.csv does not exist" in gone.reason
+
+
+def test_what_came_to_nothing_can_be_done_again(home: Path) -> None:
+    table = (home / "waves.csv").read_bytes()
+    lose_data(home)
+    failed = one_slot(retrained(home))
+    (home / "waves.csv").write_bytes(table)
+    assert one_slot(retrained(home)) == failed
+    stale = with_settings(home, contract=ContractConfig(max_age_days=3))
+    again = one_slot(retrained(home, config=stale, asked=Asked(again=True)))
+    assert (again.slot_id, again.code) == (failed.slot_id, "contract-failed")
+
+
+def test_only_one_retrains_a_model_at_a_time(home: Path) -> None:
+    (home / "locks").mkdir()
+    with (home / "locks" / f"{MODEL}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert retrained(home) == Report((), is_under_way=True)
+    assert states(home) == []
+
+
+def test_runs_of_dead_slots_are_ended_and_those_of_others_are_not(home: Path) -> None:
+    client = tracking.connect(environment_of(home))
+    experiment = client.create_experiment(MODEL)
+    made = {
+        name: client.create_run(experiment, tags={} if tag is None else {SLOT_TAG: tag}).info.run_id
+        for name, tag in (("dead", "mine"), ("of another ledger", "theirs"), ("no slot", None))
+    }
+    assert sweep(client, MODEL, {"mine"}) == [made["dead"]]
+    statuses = {name: client.get_run(run_id).info.status for name, run_id in made.items()}
+    assert statuses == {"dead": "KILLED", "of another ledger": "RUNNING", "no slot": "RUNNING"}
+    assert sweep(client, "unknown", {"mine"}) == []
+
+
+def test_a_training_that_ends_its_process_again_and_again_is_given_up(home: Path) -> None:
+    with opened_ledger(environment_of(home)) as ledger:
+        slots = Slots(ledger)
+        begun = slots.begin(MODEL, "cron", 1, 1)
+        slots.change(begun, SlotState.BEGUN, attempts=MOST_ATTEMPTS)
+    report = retrained(home, asked=Asked(only_finish=True))
+    assert (one_slot(report).state, one_slot(report).code) == (SlotState.FAILED, "given-up")
+
+
+def test_a_signal_brings_about_a_slot_of_its_own_and_an_alarm_that_failed_fires_again(home: Path) -> None:
+    lose_data(home)  # what is begun ends at once
+    config = with_settings(home, triggers=(ALARM,))
+    values = {"now": 3.0}
+    signals = {"drift_input": lambda _: values["now"]}
+
+    def called(hours: int) -> list[str]:
+        now = NOW + timedelta(hours=hours)
+        return [slot.cause for slot in retrained(home, now, config, signals=signals).slots]
+
+    assert called(0) == ["cron"]  # it is due first
+    assert called(1) == ["drift_input"]
+    assert called(2) == ["drift_input"]  # told again
+    assert states(home) == ["contract-failed"] * 2
+    called(50)  # cron
+    called(51)  # the alarm was not answered
+    assert states(home) == ["contract-failed", "contract-failed", "covered", "contract-failed", "contract-failed"]
+    values["now"] = 1.5
+    called(52)
+    assert len(states(home)) == 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cron": None}, "neither retrain.cron nor --cron"),
+        ({"triggers": (ALARM,)}, "drift_input, which cannot be measured here yet"),
+    ],
+)
+def test_a_config_that_cannot_be_retrained_is_refused(home: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        retrained(home, config=with_settings(home, **settings), signals={})
+    assert states(home) == []
+
+
+def test_the_cron_of_the_command_is_for_configs_without_one(home: Path) -> None:
+    lose_data(home)
+    slot = one_slot(retrained(home, config=with_settings(home, cron=None), asked=Asked("30 1 * * *")))
+    assert slot.at == (NOW.replace(hour=1, minute=30) - datetime.fromisoformat("1970-01-01T00:00Z")) // timedelta(
+        microseconds=1
+    )
+    with pytest.raises(ConfigError, match="--cron wants five fields"):
+        retrained(home, config=with_settings(home, cron=None), asked=Asked("noon"))
