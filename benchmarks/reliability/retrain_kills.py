@@ -71,13 +71,15 @@ def config_of(home: Path) -> PipelineConfig:
     )
 
 
-def make_home(home: Path) -> None:
-    """Makes a home with a table and with the databases that everything else is written to."""
+def make_home(home: Path, store: Path | None = None) -> None:
+    """Makes a home with a table and with the databases that everything else is written to; those of MLflow by copy."""
     (home / "spool").mkdir(parents=True)
     sine_panel(3, 400, noise=0.8, missing_share=0.03).to_frame().to_csv(home / "waves.csv", index=False)
     environment = environment_of(home)
+    if store is not None:
+        shutil.copy(store, home / "mlflow.db")
     tracking.connect(environment).search_experiments()
-    Spool(environment).client().search_experiments()
+    shutil.copy(home / "mlflow.db", home / "spool" / "mlflow.db")
     with opened_ledger(environment):
         pass
 
@@ -108,7 +110,7 @@ def looked_at(home: Path) -> dict[str, Any]:
         found = Slots(ledger).of_model(MODEL, 100)
     return {
         "runs": Counter(run.info.status for run in runs),
-        "versions": {version.version: _weights(client, version.version) for version in versions},
+        "versions": {str(version.version): _weights(client, str(version.version)) for version in versions},
         "champion": None if champion is None else str(champion.number),
         "slots": [(slot.slot_id, str(slot.state)) for slot in found],
         "left": [*Spool(environment).slot_ids(), *(str(path.name) for path in home.rglob(".*.partial-*"))],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.commands.options import as_json
-from pipelines.commands.output import echo, log_to_standard_error
+from pipelines.commands.output import echo
 from pipelines.config import Environment
 from pipelines.errors import RetrainingError
 
@@ -52,17 +52,6 @@ def slots(model: str, limit: int, as_json: bool) -> None:
         found = Slots(ledger).of_model(model, limit)
     result = {"model": model, "slots": [_described(slot) for slot in found]}
     echo(result, [_line(slot) for slot in found] or [f"model {model!r} has had no slot"], as_json=as_json)
-
-
-@click.command()
-@click.argument("configs", nargs=-1, required=True, type=_CONFIG)
-@click.option("--cron", help="When slots are, where a config has no retrain.cron: five fields in UTC.")
-def schedule(configs: tuple[Path, ...], cron: str | None) -> None:
-    """Retrain the models of some config files when their slots come, until stopped."""
-    from pipelines.schedule import build_scheduler
-
-    log_to_standard_error()
-    build_scheduler(Environment.read(), configs, cron).start()
 
 
 def _refuse_failure(found: tuple[Slot, ...]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from pipelines.commands.options import as_json, build_comparison, build_config, config_options, training_options
-from pipelines.commands.output import echo, promotion_line, promotion_result
+from pipelines.commands.output import echo, log_to_standard_error, promotion_line, promotion_result
 from pipelines.config import Environment
 
 
@@ -73,3 +74,14 @@ def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
     scores = {role: evaluation.scores.as_metrics() for role, evaluation in evaluations.items()}
     result = {"run_id": run_id, "model": version.name, "version": version.number, "scores": scores}
     echo(result, [str(version), scores_table(scores).to_string()], as_json=as_json)
+
+
+@click.command()
+@click.argument("configs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--cron", help="When slots are, where a config has no retrain.cron: five fields in UTC.")
+def schedule(configs: tuple[Path, ...], cron: str | None) -> None:
+    """Retrain the models of some config files when their slots come, until stopped."""
+    from pipelines.schedule import build_scheduler
+
+    log_to_standard_error()
+    build_scheduler(Environment.read(), configs, cron).start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -27,8 +26,6 @@ from pipelines.retrain.spool import SLOT_TAG, Spool
 from pipelines.retrain.times import shown, to_microseconds
 from pipelines.retrain.upload import registered, upload
 from pipelines.start import begin
-
-log = logging.getLogger("pipelines.retrain.attempt")
 
 MOST_ATTEMPTS = 5  # then whatever ends its process is in the training
 _MOST_DECISIONS = 3
@@ -68,7 +65,6 @@ class Attempts:
             reason = f"{type(error).__name__}: {error}"[:500]
             self._ended(self._now_known(slot), SlotState.FAILED, reason, code="internal", exit_code=1)
             raise
-        log.info("slot", extra={"fields": {"slot": shown(slot.at), "state": str(slot.state), "reason": slot.reason}})
         return slot
 
     def _steps(self) -> dict[SlotState, Callable[[Slot], Slot]]:

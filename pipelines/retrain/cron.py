@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.triggers.cron import CronTrigger
 
 _INSTANT = timedelta(microseconds=1)
+_SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 # How far back the last moment is looked for, step by step: of '0 0 29 feb *' it may lie eight years back.
 _SPANS = tuple(timedelta(days=days) for days in (1 / 24, 1, 7, 31, 366, 9 * 366))
 
@@ -23,14 +24,13 @@ class Cron:
             self.trigger = CronTrigger.from_crontab(text, timezone="UTC")
         except ValueError as error:
             raise ValueError(f"wants five fields such as '0 3 * * *', got {text!r}: {error}") from error
+        if self._next(_SOME_DAY) is None:
+            raise ValueError(f"names a day that never comes: {text!r}")
 
-    def latest(self, now: datetime) -> datetime | None:
-        """Gives the last moment until `now`, that included; None where there never was one."""
-        for span in _SPANS:
-            newest = next(reversed([*self.between(now - span, now)]), None)
-            if newest is not None:
-                return newest
-        return None
+    def latest(self, now: datetime) -> datetime:
+        """Gives the last moment until `now`, that included."""
+        moments = next(filter(None, ([*self.between(now - span, now)] for span in _SPANS)))
+        return moments[-1]
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Yields the moments in (after, until], in their order."""

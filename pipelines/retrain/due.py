@@ -26,8 +26,7 @@ def due(cron: Cron, last: datetime | None, now: datetime) -> Due | None:
     missed. A clock that was set back makes no slot due again.
     """
     if last is None:
-        first = cron.latest(now)
-        return None if first is None else Due(first)
+        return Due(cron.latest(now))
     moments = tuple(cron.between(last, now))
     return Due(moments[-1], moments[:-1]) if moments else None
 

@@ -14,6 +14,7 @@ from benchmarks.reliability import (
     metrics_truth,
     overload,
     replays,
+    retrain_kills,
     slowloris,
     soak,
     worker_kills,
@@ -54,6 +55,13 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> 
     assert found["lost_beyond_the_killed"] == 0
     assert found["median_until_healthy_seconds"] <= 3
     assert not found["control_is_back"]
+
+
+def test_a_retraining_that_is_killed_is_finished_by_the_next_one_as_if_nothing_had_been() -> None:
+    found: Any = retrain_kills.measure(num_kills=6, num_control=1)
+    assert found["problems"] == {}
+    assert sum(found["killed_in_state"].values()) == 6
+    assert found["control"]["runs_left_running"] > 0
 
 
 def test_what_clients_were_told_of_is_in_the_ledger_whoever_is_killed() -> None:

@@ -1,4 +1,4 @@
-"""Homes with a table and with empty databases, which take seconds to make."""
+"""Homes with a table and with databases that are made, which takes seconds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reliability.retrain_kills import make_home
+from tests.conftest import Registry
 
 
 @pytest.fixture(scope="session")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def empty_home(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose stores know nothing of the model that tests retrain here."""
     folder = tmp_path_factory.mktemp("retrain") / "home"
-    make_home(folder)
+    make_home(folder, registry.home / "mlflow.db")
     return folder
 
 

@@ -34,11 +34,10 @@ def at(text: str) -> datetime:
         ("0 0 1 * *", "2024-03-31T23:00", "2024-03-01T00:00"),
         ("0 0 1 1 *", "2024-12-31T23:00", "2024-01-01T00:00"),
         ("0 0 29 feb *", "2027-12-31T23:00", "2024-02-29T00:00"),
-        ("0 0 30 feb *", "2024-03-01T00:00", None),
     ],
 )
-def test_the_latest_moment_of_a_cron(cron: str, now: str, latest: str | None) -> None:
-    assert Cron(cron).latest(at(now)) == (None if latest is None else at(latest))
+def test_the_latest_moment_of_a_cron(cron: str, now: str, latest: str) -> None:
+    assert Cron(cron).latest(at(now)) == at(latest)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,7 @@ def test_a_slot_is_due_once(last: str | None, now: str, found: Due | None) -> No
 
 def test_clock_steps_of_an_hour_make_one_slot_a_day() -> None:
     last, done = None, []
-    for minute in range(0, 10 * 24 * 60, 7):
+    for minute in range(0, 10 * 24 * 60, 20):
         jump = HOUR * ((minute // 601) % 3 - 1)  # -1, 0 or +1 hours, for ten hours each
         found = due(DAILY, last, at("2024-03-01T00:00") + timedelta(minutes=minute) + jump)
         if found is not None:
@@ -83,20 +82,23 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     time.tzset()
 
 
-@pytest.mark.parametrize("cron", ["30 2 * * *", "0 * * * *", "30 1 * * sun"])
-@pytest.mark.parametrize("change", ["2024-03-10", "2024-03-31", "2024-10-27", "2024-11-03"])
-def test_changes_of_the_clocks_neither_skip_nor_repeat_a_slot(zone: str, cron: str, change: str) -> None:
-    begin, rule = at(f"{change}T00:00") - 8 * DAY, Cron(cron)
+@pytest.mark.parametrize(
+    ("cron", "hours"),
+    [("30 2 * * *", [2.5, 26.5, 50.5]), ("0 * * * *", [*range(1, 72)]), ("30 1 * * sun", [25.5])],
+)
+@pytest.mark.parametrize("change", ["2024-03-10", "2024-03-31", "2024-10-27", "2024-11-03"])  # Sundays
+def test_changes_of_the_clocks_neither_skip_nor_repeat_a_slot(
+    zone: str, cron: str, hours: list[float], change: str
+) -> None:
+    begin, rule = at(f"{change}T00:00") - DAY, Cron(cron)
     last, done = rule.latest(begin), []
-    for step in range(16 * 24 * 4):
+    for step in range(3 * 24 * 4):
         found = due(rule, last, begin + step * timedelta(minutes=15))
         if found is not None:
             assert not found.missed
             last = found.at
             done.append(found.at)
-    distances = {later - earlier for earlier, later in pairwise(done)}
-    assert len(distances) == 1
-    assert done == [*rule.between(begin, begin + 16 * DAY - timedelta(minutes=15))]
+    assert done == [begin + hour * HOUR for hour in hours]
 
 
 TRIGGER = TriggerConfig(signal="drift_input", above=2.0, clear_below=1.0, cool_down_days=2)
@@ -152,6 +154,7 @@ def _firings(values: list[float | None], step: timedelta) -> list[int]:
         ({"cron": "every day"}, "wants five fields"),
         ({"cron": "0 3 * * 1-5"}, "days of the week by name"),
         ({"cron": "61 3 * * *"}, "wants five fields"),
+        ({"cron": "0 0 30 feb *"}, "never comes"),
         ({"look_cron": "0 * * * *"}, "look_cron is for triggers"),
         ({"triggers": [{"signal": "mood", "above": 1, "clear_below": 0}]}, "Input should be"),
         ({"triggers": [{"signal": "drift_input", "above": 1, "clear_below": 2}]}, "clear_below is 2, above the 1"),
