@@ -12,12 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, load_bundle, save_bundle
+from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS, attribute, load_bundle, save_bundle
 from forecaster.calibration import Calibration
 from forecaster.config import CovariateConfig, ModelConfig, SplitConfig
 from forecaster.errors import BundleError, GoldenError, IntegrityError
 from forecaster.golden import record_golden
-from forecaster.manifest import TrainingFacts
+from forecaster.manifest import Provenance, TrainingFacts
 from forecaster.model.network import Network
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor
@@ -185,6 +185,24 @@ def test_counts_and_point_forecasts_come_back(tmp_path: Path, head: str) -> None
 def test_saving_twice_gives_the_same_digest(tmp_path: Path) -> None:
     digests = {save_bundle(tmp_path / name, small_predictor(), FACTS) for name in ("a", "b")}
     assert len(digests) == 1
+
+
+def test_a_bundle_may_come_to_be_of_another_run(tmp_path: Path) -> None:
+    provenance = Provenance(model="m", run_id="first", code_commit=None, packages_digest="sha256:0", metrics={})
+    folder = tmp_path / "bundle"
+    before = save_bundle(folder, small_predictor(), FACTS, provenance=provenance)
+    weights = (folder / WEIGHTS).read_bytes()
+    digest = attribute(folder, "second")
+    bundle = load_bundle(folder)
+    assert bundle.digest == digest != before
+    assert bundle.manifest.provenance == provenance.model_copy(update={"run_id": "second"})
+    assert (folder / WEIGHTS).read_bytes() == weights
+    assert attribute(folder, "first") == before
+
+
+def test_a_bundle_of_no_run_cannot(bundle_folder: Path) -> None:
+    with pytest.raises(BundleError, match="no provenance"):
+        attribute(bundle_folder, "second")
 
 
 def test_an_existing_folder_is_not_overwritten(bundle_folder: Path) -> None:

@@ -83,14 +83,13 @@ class Attempts:
         begun = begin(self.environment, self.config)
         loaded = load(begun.config.source, begun.config.table)
         last = self._last_profile()
-        report = self._checked(loaded.panel, last)
+        slot = self._held_to_contract(slot, loaded.panel, last)
         num_new = None if last is None else num_new_values(loaded.panel, last)
         if num_new is not None and num_new < self.config.retrain.min_new_values:
             reason = f"{num_new} values are newer than the last run, {self.config.retrain.min_new_values} are wanted"
-            return self._ended(slot, SlotState.NOT_DUE, reason, report=report)
+            return self._ended(slot, SlotState.NOT_DUE, reason)
         profile = Profile.of(loaded.panel).model_dump(mode="json")
-        facts = {"attempts": slot.attempts + 1, "profile": profile, "report": report}
-        slot = self.slots.change(slot, SlotState.BEGUN, **facts)
+        slot = self.slots.change(slot, SlotState.BEGUN, attempts=slot.attempts + 1, profile=profile)
         self._spool.train(slot.slot_id, begun.config, loaded, begun.start, show_progress=self.show_progress)
         self._panels[slot.slot_id] = loaded.panel
         return self.slots.change(slot, SlotState.TRAINED)
@@ -99,13 +98,14 @@ class Attempts:
         last = self.slots.last_trained(self.config.name)
         return None if last is None or last.profile is None else Profile.model_validate(last.profile)
 
-    def _checked(self, panel: Panel, last: Profile | None) -> dict[str, Any]:
-        """Gives what the contract found. ContractError where it is not kept."""
+    def _held_to_contract(self, slot: Slot, panel: Panel, last: Profile | None) -> Slot:
+        """Writes down what the contract found. ContractError, with all that is wrong, where it is not kept."""
         checks = check(panel, self.config.retrain.contract, last, self.clock())
+        slot = self.slots.change(slot, SlotState.BEGUN, report={"contract": [asdict(one) for one in checks]})
         failed = [one.finding for one in checks if not one.passed]
         if failed:
             raise ContractError("; ".join(failed))
-        return {"contract": [asdict(one) for one in checks]}
+        return slot
 
     def _upload(self, slot: Slot) -> Slot:
         found = upload(self.environment, self._client(), self.config, self._spool, slot.slot_id)

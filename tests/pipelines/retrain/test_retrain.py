@@ -98,6 +98,8 @@ def test_a_broken_contract_stops_before_training_and_says_why(home: Path) -> Non
     slot = one_slot(retrained(home, config=config))
     assert (slot.state, slot.code, slot.exit_code) == (SlotState.CONTRACT_FAILED, "contract-failed", 3)
     assert "days old, at most 3 asked" in slot.reason
+    assert slot.report is not None
+    assert [one["rule"] for one in slot.report["contract"] if not one["passed"]] == ["freshness"]
     assert looked_at(home)["runs"] == {}
     lose_data(home)
     assert one_slot(retrained(home, config=config)) == slot  # the slot has its outcome

@@ -44,7 +44,6 @@ def test_each_config_has_its_own_slots_and_looks_at_its_signals_between_them(hom
     assert times(usual, 2) == ["01 03:00", "02 03:00"]
     assert times(own, 2) == ["01 01:15", "02 01:15"]
     assert times(watched, 3) == ["01 01:00", "01 01:15", "01 02:00"]
-    assert {job.max_instances for job in (usual, own, watched)} == {1}
 
 
 def test_what_was_missed_is_looked_for_at_the_start(home: Path) -> None:
