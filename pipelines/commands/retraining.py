@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ def retrain(config_path: Path, cron: str | None, again: bool, only_finish: bool,
     from pipelines.config import load_config
     from pipelines.retrain.retrain import Asked, retrain_slot
 
-    asked = Asked(cron, again, only_finish, show_progress=not as_json)
+    asked = Asked(cron, again, only_finish, show_progress=not as_json and sys.stdout.isatty())
     report = retrain_slot(Environment.read(), load_config(config_path, {}), asked=asked)
     if report.is_under_way:
         echo({"under_way": True, "slots": []}, ["another process is retraining this model"], as_json=as_json)

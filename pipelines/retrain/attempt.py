@@ -27,7 +27,7 @@ from pipelines.retrain.times import shown, to_microseconds
 from pipelines.retrain.upload import registered, upload
 from pipelines.start import begin
 
-MOST_ATTEMPTS = 5  # then whatever ends its process is in the training
+MOST_ATTEMPTS = 10  # then whatever ends its process is in the training
 _MOST_DECISIONS = 3
 _AWAY = "registry-away"
 
