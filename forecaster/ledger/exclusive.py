@@ -18,6 +18,8 @@ from forecaster.errors import LedgerError, LedgerUnavailableError
 from forecaster.ledger.failures import told
 from forecaster.ledger.ledger import Ledger
 
+LOCKED = "ledger-locked"  # code of the error where a lock is not to be had
+
 _PATIENCE_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -30,7 +32,7 @@ def exclusive(
 ) -> AbstractContextManager[sa.Connection]:
     """Gives a connection, in no transaction, while nobody else has one of this name ([A-Za-z0-9_.-]).
 
-    Raises LedgerUnavailableError with code 'ledger-locked' where it is not to be had within that time.
+    Raises LedgerUnavailableError with the code `LOCKED` where it is not to be had within that time.
     """
     if ledger.engine.dialect.name == "sqlite":
         return _beside_a_file(ledger, name, patience_seconds)
@@ -85,4 +87,4 @@ def _beside_a_file(ledger: Ledger, name: str, patience_seconds: float) -> Iterat
 
 
 def _too_long(name: str, seconds: float) -> LedgerUnavailableError:
-    return LedgerUnavailableError(f"another process has held the lock {name!r} for {seconds:g} s", code="ledger-locked")
+    return LedgerUnavailableError(f"another process has held the lock {name!r} for {seconds:g} s", code=LOCKED)

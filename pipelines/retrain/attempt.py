@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
@@ -23,7 +24,7 @@ from pipelines.promotion.promote import Promotion, promote
 from pipelines.registry import Version
 from pipelines.retrain.contract import ContractError, Profile, check, num_new_values
 from pipelines.retrain.spool import SLOT_TAG, Spool
-from pipelines.retrain.times import shown, to_microseconds
+from pipelines.retrain.times import microseconds_of, shown, to_microseconds
 from pipelines.retrain.upload import registered, upload
 from pipelines.start import begin
 
@@ -134,13 +135,14 @@ class Attempts:
         if panel is None:
             bundle = registry.load(version, self.environment.verifying_keys)
             panel = load_for([bundle], self.config.source, self.config.table).panel
+        clock = partial(microseconds_of, self.clock)
         for _ in range(_MOST_DECISIONS - 1):
             try:
-                return promote(self.environment, client, self.config, panel, version)
+                return promote(self.environment, client, self.config, panel, version, clock=clock)
             except RegistryError as error:
                 if error.code != "champion-moved":
                     raise
-        return promote(self.environment, client, self.config, panel, version)
+        return promote(self.environment, client, self.config, panel, version, clock=clock)
 
     def _client(self) -> MlflowClient:
         """Gives a client of MLflow. RegistryError at once where it does not answer."""

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-from mlflow import MlflowClient
+from functools import partial
 
 from forecaster.errors import ConfigError, ForecasterError, LedgerError
 from forecaster.ledger.ledger import Ledger
@@ -16,6 +15,7 @@ from forecaster.ledger.slots import Slots
 from pipelines import tracking
 from pipelines.config import Environment, PipelineConfig
 from pipelines.ledger import opened_ledger
+from pipelines.promotion.live import roll_back_if_worse
 from pipelines.retrain.attempt import Attempts
 from pipelines.retrain.cron import Cron
 from pipelines.retrain.due import due, judged
@@ -23,13 +23,10 @@ from pipelines.retrain.lock import held
 from pipelines.retrain.settings import TriggerConfig
 from pipelines.retrain.signals import SIGNALS, Looking, Signal
 from pipelines.retrain.spool import Spool
-from pipelines.retrain.times import from_microseconds, to_microseconds, utc_now
+from pipelines.retrain.times import from_microseconds, microseconds_of, to_microseconds, utc_now
 from pipelines.retrain.upload import sweep
 
 log = logging.getLogger("pipelines.retrain")
-
-# What is done at each call before any slot, where MLflow answers: a roll back of a champion that got worse goes here.
-BEFORE_SLOTS: tuple[Callable[[Environment, MlflowClient, PipelineConfig], None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,13 +68,13 @@ def retrain_slot(
     _check(config, signals)
     with (
         opened_ledger(environment) as ledger,
-        held(environment.home, ledger, config.name) as is_ours,
+        held(ledger, config.name) as is_ours,
     ):
         if not is_ours:
             return Report((), is_under_way=True)
         slots = Slots(ledger)
         attempts = Attempts(environment, config, slots, clock, asked.show_progress)
-        _prepare(environment, config, slots)
+        _prepare(environment, config, slots, clock)
         if asked.again:
             slots.reopen(config.name)
         done = [attempts.carry_on(slot) for slot in slots.open(config.name)]
@@ -107,8 +104,8 @@ def _check(config: PipelineConfig, signals: Mapping[str, Signal]) -> None:
         raise ConfigError(f"retrain.triggers names {unknown[0]}, which cannot be measured here yet")
 
 
-def _prepare(environment: Environment, config: PipelineConfig, slots: Slots) -> None:
-    """Clears away what killed processes have left, and does what comes before any slot."""
+def _prepare(environment: Environment, config: PipelineConfig, slots: Slots, clock: Callable[[], datetime]) -> None:
+    """Clears away what killed processes have left, and rolls back a champion that got worse."""
     spool, ids = Spool(environment), slots.ids(config.name)
     in_use = {slot.slot_id for slot in slots.open(config.name) if slot.state is not SlotState.REGISTERED}
     for slot_id in set(spool.slot_ids()) & ids - in_use:
@@ -120,8 +117,7 @@ def _prepare(environment: Environment, config: PipelineConfig, slots: Slots) -> 
         killed = sweep(client, config.name, ids)
         if killed:
             log.info("runs_ended", extra={"fields": {"model": config.name, "runs": killed}})
-        for step in BEFORE_SLOTS:
-            step(environment, client, config)
+        roll_back_if_worse(environment, client, config.name, config.roll_back, partial(microseconds_of, clock))
     except LedgerError:
         raise
     except ForecasterError as error:

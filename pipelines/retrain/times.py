@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,3 +26,8 @@ def shown(number: int | None) -> str | None:
 def utc_now() -> datetime:
     """Gives this moment."""
     return datetime.now(UTC)
+
+
+def microseconds_of(clock: Callable[[], datetime]) -> int:
+    """Gives what a clock says in microseconds."""
+    return to_microseconds(clock())

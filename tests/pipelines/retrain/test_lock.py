@@ -23,39 +23,36 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield found
 
 
-def is_free(home: Path, url: str, model: str = "m") -> bool:
+def is_free(url: str, model: str = "m") -> bool:
     ledger = Ledger(url)
     try:
-        with held(home, ledger, model) as is_ours:
+        with held(ledger, model) as is_ours:
             return is_ours
     finally:
         ledger.close()
 
 
-def test_a_second_one_is_told_at_once_and_the_lock_is_given_back(tmp_path: Path, url: str) -> None:
+def test_a_second_one_is_told_at_once_and_the_lock_is_given_back(url: str) -> None:
     ledger = Ledger(url)
-    with held(tmp_path, ledger, "m") as is_ours:
+    with held(ledger, "m") as is_ours:
         assert is_ours
-        assert not is_free(tmp_path, url)
-        assert is_free(tmp_path, url, "another")
-        # Another machine has another home: only a ledger that both share tells them of each other.
-        assert is_free(tmp_path / "elsewhere", url) is url.startswith("sqlite")
+        assert not is_free(url)
+        assert is_free(url, "another")
     ledger.close()
-    assert is_free(tmp_path, url)
-    assert is_free(tmp_path / "elsewhere", url)
+    assert is_free(url)
 
 
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path, url: str) -> None:
+def test_the_lock_of_a_killed_process_is_free(url: str) -> None:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        with held(tmp_path, Ledger(url), "m") as is_ours:
+        with held(Ledger(url), "m") as is_ours:
             os.write(writing, b"1" if is_ours else b"0")
             signal.pause()
     assert os.read(reading, 1) == b"1"
-    assert not is_free(tmp_path, url)
+    assert not is_free(url)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(reading)
     os.close(writing)
-    assert is_free(tmp_path, url)
+    assert is_free(url)
