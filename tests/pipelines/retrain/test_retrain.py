@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from forecaster.ledger.slots import Slots
 from pipelines import tracking
 from pipelines.config import PipelineConfig
 from pipelines.ledger import opened_ledger
+from pipelines.retrain import retrain
 from pipelines.retrain.attempt import MOST_ATTEMPTS
+from pipelines.retrain.lock import held
 from pipelines.retrain.retrain import Asked, Report, retrain_slot
 from pipelines.retrain.settings import ContractConfig, RetrainConfig, TriggerConfig
 from pipelines.retrain.spool import SLOT_TAG
+from pipelines.retrain.times import to_microseconds
 from pipelines.retrain.upload import sweep
 
 DAY = timedelta(days=1)
@@ -120,9 +123,8 @@ def test_what_came_to_nothing_can_be_done_again(home: Path) -> None:
 
 
 def test_only_one_retrains_a_model_at_a_time(home: Path) -> None:
-    (home / "locks").mkdir()
-    with (home / "locks" / f"{MODEL}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with opened_ledger(environment_of(home)) as ledger, held(ledger, MODEL) as is_ours:
+        assert is_ours
         assert retrained(home) == Report((), is_under_way=True)
     assert states(home) == []
 
@@ -192,3 +194,16 @@ def test_the_cron_of_the_command_is_for_configs_without_one(home: Path) -> None:
     )
     with pytest.raises(ConfigError, match="--cron wants five fields"):
         retrained(home, config=with_settings(home, cron=None), asked=Asked("noon"))
+
+
+def test_the_champion_is_judged_by_its_live_skill_before_any_slot(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[tuple[str, int]] = []
+
+    def judge(_: object, __: object, model: str, ___: object, clock: Callable[[], int]) -> None:
+        judged.append((model, clock()))
+        assert states(home) == []
+
+    monkeypatch.setattr(retrain, "roll_back_if_worse", judge)
+    lose_data(home)
+    retrained(home)
+    assert judged == [(MODEL, to_microseconds(NOW))]
