@@ -12,7 +12,7 @@ from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.baselines import SeasonalNaive
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
-from forecaster.metrics import Scores, score, seasonal_scales
+from forecaster.metrics import Scores, StepLosses, score, scores_of, seasonal_scales, step_losses
 from forecaster.rolling import Rolled
 
 
@@ -23,6 +23,13 @@ class WindowForecaster(Protocol):
         self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
     ) -> FloatArray:
         """Forecasts [B H Q] for B windows, each seeing only the first `cutoffs[b]` steps of its series."""
+
+
+class FoldFitter(Protocol):
+    """Anything that is fitted anew for each fold: a training done again, or a regression."""
+
+    def fitted(self, visible: Panel, fold: Fold) -> WindowForecaster:
+        """Fits on what a fold may see (`Fold.visible`); the fold itself says which one that is."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,34 @@ def evaluate(
     forecaster: WindowForecaster, panel: Panel, folds: Sequence[Fold], levels: tuple[float, ...]
 ) -> Evaluation:
     """Forecasts every fold and scores it against what followed. `levels` must contain 0.5."""
-    season_length = panel.axis.frequency.season_length
-    horizon = folds[0].horizon
-    series = np.concatenate([fold.series for fold in folds])
-    cutoffs = np.concatenate([fold.cutoffs for fold in folds])
-    quantiles = forecaster.forecast_windows(panel, series, cutoffs, horizon, levels)
+    series, cutoffs = _addresses(folds)
+    quantiles = forecaster.forecast_windows(panel, series, cutoffs, folds[0].horizon, levels)
+    return _evaluation(panel, folds, levels, quantiles)
+
+
+def evaluate_refitted(fitter: FoldFitter, panel: Panel, folds: Sequence[Fold], levels: tuple[float, ...]) -> Evaluation:
+    """Does the same with a forecaster that is fitted anew for each fold, on the part of the panel that it may see."""
+    quantiles = [
+        fitter.fitted(fold.visible(panel), fold).forecast_windows(
+            panel, fold.series, fold.cutoffs, fold.horizon, levels
+        )
+        for fold in folds
+    ]
+    return _evaluation(panel, folds, levels, np.concatenate(quantiles))
+
+
+def _addresses(folds: Sequence[Fold]) -> tuple[IntArray, IntArray]:
+    """Gives series [W] and cutoffs [W] of all windows of some folds."""
+    return np.concatenate([fold.series for fold in folds]), np.concatenate([fold.cutoffs for fold in folds])
+
+
+def _evaluation(panel: Panel, folds: Sequence[Fold], levels: tuple[float, ...], quantiles: FloatArray) -> Evaluation:
+    """Scores forecasts [W H Q] of all windows of some folds; steps in the gap of a fold count as missing."""
+    series, cutoffs = _addresses(folds)
+    horizon, gap = folds[0].horizon, folds[0].gap
     targets = [panel.target(int(position)) for position in series]
     actual = np.stack([target[cut : cut + horizon] for target, cut in zip(targets, cutoffs, strict=True)])
-    scales = window_scales(panel, series, cutoffs, season_length)
+    actual[:, :gap] = np.nan
     return Evaluation(
         fold=np.concatenate([np.full(len(fold.series), fold.number) for fold in folds]),
         series=series,
@@ -57,7 +84,7 @@ def evaluate(
         actual=actual,
         quantiles=quantiles,
         levels=levels,
-        scores=score(actual, quantiles, levels, scales),
+        scores=score(actual, quantiles, levels, *both_scales(panel, series, cutoffs)),
     )
 
 
@@ -70,10 +97,10 @@ def on_common_windows(evaluations: Mapping[str, Evaluation], panel: Panel) -> di
     if not blind.any():
         return dict(evaluations)
     first = next(iter(evaluations.values()))
-    scales = window_scales(panel, first.series, first.cutoffs, panel.axis.frequency.season_length)
+    scales = both_scales(panel, first.series, first.cutoffs)
     actual = np.where(blind[:, None], np.nan, first.actual)
     return {
-        role: replace(found, actual=actual, scores=score(actual, found.quantiles, found.levels, scales))
+        role: replace(found, actual=actual, scores=score(actual, found.quantiles, found.levels, *scales))
         for role, found in evaluations.items()
     }
 
@@ -89,10 +116,10 @@ class RolledScores:
 def score_rolled(rolled: Rolled) -> RolledScores:
     """Scores rolled forecasts against what followed. Their levels must contain 0.5."""
     series, cutoffs = rolled.addresses.series, rolled.addresses.cutoffs
-    scales = window_scales(rolled.panel, series, cutoffs, rolled.panel.axis.frequency.season_length)
+    losses = step_losses(rolled.actual, rolled.values, rolled.levels, *both_scales(rolled.panel, series, cutoffs))
 
     def scores(places: IntArray | slice) -> Scores:
-        return score(rolled.actual[places], rolled.values[places], rolled.levels, scales[places])
+        return scores_of(losses.at(places))
 
     return RolledScores(
         overall=scores(slice(None)),
@@ -108,9 +135,26 @@ def seasonal_naive_beside(rolled: Rolled) -> Rolled:
     return replace(rolled, values=values)
 
 
-def window_scales(panel: Panel, series: IntArray, cutoffs: IntArray, season_length: int) -> FloatArray:
-    """Gives the MASE denominator [W] of windows: `seasonal_scale` of what each of them may see of its series."""
+def losses_of(evaluation: Evaluation, panel: Panel) -> StepLosses:
+    """Gives what each step of an evaluation [W H] loses."""
+    scales = both_scales(panel, evaluation.series, evaluation.cutoffs)
+    return step_losses(evaluation.actual, evaluation.quantiles, evaluation.levels, *scales)
+
+
+def both_scales(panel: Panel, series: IntArray, cutoffs: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Gives the denominators of MASE and of RMSSE, each [W]."""
+    season_length = panel.axis.frequency.season_length
+    return (
+        window_scales(panel, series, cutoffs, season_length),
+        window_scales(panel, series, cutoffs, season_length, power=2.0),
+    )
+
+
+def window_scales(
+    panel: Panel, series: IntArray, cutoffs: IntArray, season_length: int, power: float = 1.0
+) -> FloatArray:
+    """Gives the scale [W] of windows by what each of them may see of its series: of MASE, or of RMSSE by power 2."""
     scales = np.empty(len(series))
     for position, places in places_of_each(series):
-        scales[places] = seasonal_scales(panel.target(position), cutoffs[places], season_length)
+        scales[places] = seasonal_scales(panel.target(position), cutoffs[places], season_length, power)
     return scales

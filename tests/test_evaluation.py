@@ -10,8 +10,8 @@ import pytest
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.data.origins import Consecutive, CountedBack
 from forecaster.data.panel import Panel
-from forecaster.data.splits import rolling_origin
-from forecaster.evaluation import evaluate, on_common_windows, score_rolled, seasonal_naive_beside
+from forecaster.data.splits import Fold, rolling_origin
+from forecaster.evaluation import evaluate, evaluate_refitted, on_common_windows, score_rolled, seasonal_naive_beside
 from forecaster.rolling import Rolled
 from tests.factories import panel_of
 
@@ -71,3 +71,49 @@ def test_the_naive_beside_repeats_what_its_cutoff_saw() -> None:
     np.testing.assert_array_equal(naive.values[:, :, 1], [[2.0, 2.0], [4.0, 4.0]])
     # Errors 2 2 of steps of 1, then 3 of steps of 1, 2 and 0.
     assert score_rolled(naive).overall.mase == pytest.approx((2 + 3) / 2)
+
+
+class LastSeen:
+    """Fits nothing but the mean of what a fold may see, and keeps how much that was."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[int]] = []
+
+    def fitted(self, visible: Panel, fold: Fold) -> Constant:
+        self.seen.append(visible.lengths.tolist())
+        return Constant(float(np.nanmean(visible.values)))
+
+
+def test_what_is_fitted_for_a_fold_sees_nothing_after_its_cutoffs() -> None:
+    panel = panel_of(np.arange(12.0), np.arange(9.0))
+    folds = rolling_origin(panel, 2, 2, min_context=6)
+    fitter = LastSeen()
+    found = evaluate_refitted(fitter, panel, folds, LEVELS)
+    assert fitter.seen == [[8], [10, 7]] == [fold.cutoffs.tolist() for fold in folds]
+    means = [np.arange(8.0).mean(), *[np.concatenate([np.arange(10.0), np.arange(7.0)]).mean()] * 2]
+    np.testing.assert_allclose(found.quantiles[:, 0, 1], means)
+    np.testing.assert_array_equal(found.actual, [[8, 9], [10, 11], [7, 8]])
+    assert found.scores.bias < 0
+
+
+def test_what_stands_in_the_gap_changes_neither_scores_nor_fits() -> None:
+    target = np.sin(np.arange(40.0))
+    changed = target.copy()
+    changed[30:32] = 1e6  # the newest fold sees 30 steps, and is scored from step 32 on
+    found = []
+    for values in (target, changed):
+        panel = panel_of(values)
+        folds = rolling_origin(panel, 10, 1, gap=2)
+        fitter = LastSeen()
+        found.append(evaluate_refitted(fitter, panel, folds, LEVELS).scores)
+        assert fitter.seen == [[30]]
+    assert found[0].as_metrics() == found[1].as_metrics()
+    assert np.isnan(found[0].mase_by_step[:2]).all()
+    assert not np.isnan(found[0].mase_by_step[2:]).any()
+
+
+def test_with_a_gap_the_steps_that_are_scored_are_scored_as_without() -> None:
+    panel = panel_of(np.sin(np.arange(40.0)))
+    whole, late = (evaluate(Constant(0.3), panel, rolling_origin(panel, 6, 3, 2, gap=gap), LEVELS) for gap in (0, 4))
+    np.testing.assert_array_equal(whole.scores.mase_by_step[4:], late.scores.mase_by_step[4:])
+    assert late.scores.mase != pytest.approx(whole.scores.mase)

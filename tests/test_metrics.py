@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from utilsforecast import losses
 
-from forecaster.metrics import Scores, score, seasonal_scale, seasonal_scales
+from forecaster.metrics import Scores, score, scores_of, seasonal_scale, seasonal_scales, step_losses
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -24,6 +25,15 @@ def test_numbers_computed_by_hand() -> None:
     pinball = [(0.1 * 2 + 0.5 * 1 + 0.1 * 2) * 2 / 3, (0.9 * 1 + 0.5 * 2 + 0.1 * 3) * 2 / 3]
     assert scores.weighted_quantile_loss == pytest.approx(sum(pinball) / 30)
     np.testing.assert_allclose(scores.mase_by_step, [0.5, 1.0])
+    assert scores.bias == pytest.approx((-1 / 2 + 2 / 2) / 2)
+    # The first lies inside 8..12; the second 1 below 21, which costs 2 / .2 beside the width.
+    assert scores.interval_score == {0.8: pytest.approx((4 + (2 + 10 * 1)) / 2)}
+    # Levels .1 .5 .9 stand for .3 .4 .3 of the probability.
+    crps = [2 * (0.3 * 0.2 + 0.4 * 0.5 + 0.3 * 0.2), 2 * (0.3 * 0.9 + 0.4 * 1.0 + 0.3 * 0.3)]
+    assert scores.crps == pytest.approx(sum(crps) / 2)
+    assert scores.scaled_crps == pytest.approx(sum(crps) / 4)
+    np.testing.assert_allclose(scores.crps_by_step, crps)
+    np.testing.assert_allclose(scores.bias_by_step, [-0.5, 1.0])
 
 
 def test_missing_actuals_take_part_in_no_metric() -> None:
@@ -31,7 +41,8 @@ def test_missing_actuals_take_part_in_no_metric() -> None:
     with_gap = scored([[10.0, np.nan]], [forecast], [2.0])
     without = score(np.array([[10.0]]), np.array([forecast[:1]], float), LEVELS, np.array([2.0]))
     assert with_gap.as_metrics() == without.as_metrics()
-    assert np.isnan(with_gap.mase_by_step[1])
+    for name, curve in with_gap.as_metrics_by_step().items():
+        assert np.isnan(curve[1]), name
 
 
 def test_a_window_without_scale_or_actual_is_left_out_of_mase() -> None:
@@ -50,7 +61,8 @@ def test_agrees_with_utilsforecast() -> None:
     actual = rng.normal(10, 3, (num_series, horizon))
     quantiles = np.sort(rng.normal(10, 3, (num_series, horizon, 3)), axis=2)
     scales = np.array([seasonal_scale(row, season) for row in history])
-    ours = score(actual, quantiles, LEVELS, scales)
+    rmsse_scales = np.concatenate([seasonal_scales(row, np.array([40]), season, power=2.0) for row in history])
+    ours = score(actual, quantiles, LEVELS, scales, rmsse_scales)
 
     ids = np.repeat(np.arange(num_series), horizon)
     steps = np.tile(np.arange(40, 40 + horizon), num_series)
@@ -69,6 +81,9 @@ def test_agrees_with_utilsforecast() -> None:
     pinball = np.mean([losses.quantile_loss(test, {"m": f"q{q}"}, q=q)["m"].mean() for q in LEVELS])
     assert ours.mase == pytest.approx(mase)
     assert ours.smape == pytest.approx(smape)
+    assert ours.rmsse == pytest.approx(losses.rmsse(test, ["m"], seasonality=season, train_df=train)["m"].mean())
+    unscaled = score(actual, quantiles, LEVELS, np.ones(num_series))
+    assert unscaled.bias == pytest.approx(losses.bias(test, ["m"])["m"].mean())
     assert ours.weighted_quantile_loss == pytest.approx(2 * pinball / np.abs(actual).mean())
 
 
@@ -93,3 +108,79 @@ def test_the_scale_of_a_history_is_that_of_many_cutoffs_to_the_last_bit(length: 
     history = np.random.default_rng(length).normal(100, 20, length)
     history[:num_missing] = np.nan
     np.testing.assert_array_equal(seasonal_scale(history, 24), seasonal_scales(history, np.array([length]), 24)[0])
+
+
+NINE = tuple(round(0.1 * number, 1) for number in range(1, 10))
+
+
+def test_a_perfect_forecast_loses_nothing() -> None:
+    actual = np.array([[3.0, -2.0, 0.0]])
+    scores = score(actual, np.repeat(actual[:, :, None], 9, axis=2), NINE, np.ones(1), np.ones(1))
+    lost = {name: value for name, value in scores.as_metrics().items() if not name.startswith("coverage")}
+    assert set(lost) >= {"mase", "smape", "rmsse", "wql", "crps", "scaled_crps", "bias", "interval_score_80"}
+    assert set(lost.values()) == {0.0}
+
+
+@pytest.mark.parametrize("levels", [LEVELS, NINE, (0.025, 0.1, 0.5, 0.9, 0.975)])
+def test_the_crps_of_a_single_value_is_its_distance(levels: tuple[float, ...]) -> None:
+    scores = score(np.array([[3.0]]), np.full((1, 1, len(levels)), 5.5), levels, np.ones(1))
+    assert scores.crps == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(("num_levels", "tolerance"), [(9, 0.05), (99, 0.005)])
+def test_the_crps_of_a_normal_is_near_the_one_in_closed_form(num_levels: int, tolerance: float) -> None:
+    levels = tuple(round(number / (num_levels + 1), 6) for number in range(1, num_levels + 1))
+    actual = norm.ppf((np.arange(200) + 0.5) / 200)[:, None]
+    quantiles = np.broadcast_to(norm.ppf(levels), (200, 1, num_levels))
+    # Gneiting & Raftery 2007, equation 21: its mean over the distribution itself is 1 / sqrt(pi).
+    exact = actual * (2 * norm.cdf(actual) - 1) + 2 * norm.pdf(actual) - 1 / np.sqrt(np.pi)
+    found = step_losses(actual, quantiles, levels, np.ones(200)).crps
+    assert found.mean() == pytest.approx(exact.mean(), rel=tolerance)
+    assert found.mean() == pytest.approx(1 / np.sqrt(np.pi), rel=tolerance)
+
+
+def test_the_crps_at_the_middles_of_equal_shares_is_twice_the_mean_pinball_loss() -> None:
+    draw = np.random.default_rng(0)
+    levels = (0.1, 0.3, 0.5, 0.7, 0.9)
+    quantiles = np.sort(draw.normal(size=(4, 3, 5)), axis=2)
+    found = step_losses(draw.normal(size=(4, 3)), quantiles, levels, np.ones(4))
+    np.testing.assert_allclose(found.crps, found.quantile_loss)
+
+
+def test_the_interval_score_is_the_width_where_the_actual_is_covered() -> None:
+    quantiles = np.broadcast_to([1.0, 2.0, 5.0], (1, 3, 3))
+    found = step_losses(np.array([[1.0, 3.0, 5.0]]), quantiles, LEVELS, np.ones(1)).interval_score[0.8]
+    np.testing.assert_allclose(found, 4.0)
+
+
+def test_no_interval_scores_better_than_the_true_quantiles() -> None:
+    actual = norm.ppf((np.arange(2000) + 0.5) / 2000)[:, None]
+
+    def of_interval(shift: float, width: float) -> float:
+        edges = shift + width * norm.ppf(LEVELS)
+        return score(actual, np.broadcast_to(edges, (2000, 1, 3)), LEVELS, np.ones(2000)).interval_score[0.8]
+
+    others = [of_interval(shift, width) for shift, width in ((0.2, 1.0), (-0.2, 1.0), (0.0, 0.8), (0.0, 1.2))]
+    assert of_interval(0.0, 1.0) < min(others)
+
+
+def test_the_rmsse_of_a_window_is_the_root_of_its_mean_square() -> None:
+    point = np.array([[1.0, 3.0], [2.0, 2.0]])[:, :, None]
+    scores = score(np.zeros((2, 2)), point, (0.5,), np.ones(2), np.array([2.0, 1.0]))
+    assert scores.rmsse == pytest.approx((np.sqrt(5) / 2 + 2.0) / 2)
+    assert np.isnan(score(np.zeros((2, 2)), point, (0.5,), np.ones(2)).rmsse)
+
+
+def test_the_scale_of_rmsse_is_a_root_of_the_mean_square() -> None:
+    scale = seasonal_scales(np.array([1.0, 3.0, 2.0, 7.0]), np.array([4, 3]), 2, power=2.0)
+    np.testing.assert_allclose(scale, [np.sqrt((1 + 16) / 2), 1.0])
+
+
+def test_scores_of_a_part_are_those_of_the_part_alone() -> None:
+    draw = np.random.default_rng(0)
+    actual, quantiles = draw.normal(size=(6, 4)), np.sort(draw.normal(size=(6, 4, 3)), axis=2)
+    actual[2, 1] = np.nan
+    whole = step_losses(actual, quantiles, LEVELS, np.ones(6), np.ones(6))
+    places = np.array([2, 5])
+    alone = score(actual[places], quantiles[places], LEVELS, np.ones(2), np.ones(2))
+    assert scores_of(whole.at(places)).as_metrics() == alone.as_metrics()

@@ -26,17 +26,26 @@ class Fold:
         fold 1  v v v v v v v v v v v v t t t t
         fold 2  v v v v v v v v v v v v v v v v t t t t
                                                       ^ end of the series, less the steps reserved
+
+    With a gap of 1 the first step of each target (g) is neither seen nor scored, as where values come in late:
+
+        fold 2  v v v v v v v v v v v v v v v v g t t t
     """
 
     number: int  # 0 is the oldest
     series: IntArray  # [n] positions in the panel of the series that take part, ascending
     cutoffs: IntArray  # [n] visible steps of each
     horizon: int
+    gap: int = 0  # steps between the last visible step and the first that is scored, of the horizon
 
     @property
     def target_ends(self) -> IntArray:
         """[n] step after the last one of each target."""
         return self.cutoffs + self.horizon
+
+    def visible(self, panel: Panel) -> Panel:
+        """Gives the panel of what the fold may see: its series up to their cutoffs, and what was known ahead there."""
+        return panel.select(self.series).head(self.cutoffs)
 
 
 def rolling_origin(
@@ -45,6 +54,7 @@ def rolling_origin(
     num_folds: int,
     step: int | None = None,
     *,
+    gap: int = 0,
     reserved_after: int = 0,
     min_context: int | None = None,
 ) -> tuple[Fold, ...]:
@@ -53,12 +63,17 @@ def rolling_origin(
     The target of the newest fold ends `reserved_after` steps before the end of each series, each older one
     `step` steps (default: the horizon) before the next. Targets are disjoint when step >= horizon. A series
     is left out of a fold that would leave it fewer than `min_context` visible steps (default: horizon + 1,
-    the least that a training window with a whole target needs). Raises SeriesError if some fold is left
-    without a series, ConfigError for numbers below their range.
+    the least that a training window with a whole target needs). Of each target the first `gap` steps are not
+    scored. Raises SeriesError if some fold is left without a series, ConfigError for numbers outside their range.
     """
     step = horizon if step is None else step
     min_context = horizon + 1 if min_context is None else min_context
     _check_counts(horizon, num_folds, step, reserved_after, min_context)
+    if not 0 <= gap < horizon:
+        raise ConfigError(
+            f"a gap of {gap} steps is outside 0 .. {horizon - 1}: it is taken of the horizon of {horizon}, "
+            "and a step has to be left"
+        )
     folds = []
     for number in range(num_folds):
         after_cutoff = reserved_after + _span(horizon, num_folds - number, step)
@@ -70,7 +85,7 @@ def rolling_origin(
                 f"them and {reserved_after} after them: give longer series, fewer folds or a shorter horizon",
                 code="too-short",
             )
-        folds.append(Fold(number, series, panel.lengths[series] - after_cutoff, horizon))
+        folds.append(Fold(number, series, panel.lengths[series] - after_cutoff, horizon, gap))
     return tuple(folds)
 
 

@@ -56,7 +56,7 @@ class AnomalyRequest(RollingRequest):
 
 
 class Metrics(Schema):
-    """Accuracy of forecasts; null where nothing could be scored. Formulas: `forecaster/metrics.py`."""
+    """Accuracy of forecasts; null where nothing could be scored. Formulas: `forecaster/metrics/`."""
 
     mase: float | None = Field(description="Mean error over that of the seasonal naive within what a window sees.")
     smape: float | None = Field(description="In percent, 0 to 200.")

@@ -171,3 +171,17 @@ def test_folds_up_to_the_number_of_test_folds_have_not_been_seen(
     for num_folds in range(1, test + 1):
         for fold in rolling_origin(panel, horizon, num_folds, step):
             assert (split.seen_ends[fold.series] <= fold.cutoffs).all()
+
+
+@pytest.mark.parametrize("gap", [-1, 4, 5])
+def test_a_gap_leaves_a_step_of_the_horizon(gap: int) -> None:
+    with pytest.raises(ConfigError, match=rf"a gap of {gap} steps is outside 0 \.\. 3"):
+        rolling_origin(panel_with([20]), 4, 1, gap=gap)
+
+
+def test_a_fold_shows_its_series_up_to_their_cutoffs() -> None:
+    panel = panel_with([20, 6, 15])
+    (fold,) = rolling_origin(panel, 4, 1)
+    visible = fold.visible(panel)
+    assert (visible.series_ids, visible.lengths.tolist()) == (("s0", "s2"), [16, 11])
+    np.testing.assert_array_equal(visible.target(1), panel.target(2)[:11])
