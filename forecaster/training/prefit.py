@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from forecaster.config import ModelConfig
-from forecaster.data.windows import WindowAddresses, cutoff_times
+from forecaster.data.windows import WindowAddresses, WindowIndex, Windows, cutoff_times
 from forecaster.model.network import Network, scaled_for
 from forecaster.model.scaling import scale_target
 from forecaster.model.skips import SKIPS
@@ -45,18 +46,34 @@ class Prefit:
             network.skip.start_at(self._ridge.refitted)
 
     @cached_property
-    def _ridge(self) -> _Ridge:
-        return _Ridge(self.model, self.data)
+    def _ridge(self) -> RidgeFit:
+        return RidgeFit(self.model, self.data)
 
 
-class _Ridge:
+class RidgeData(Protocol):
+    """The windows that a ridge regression is fitted on: those of a training, or of a baseline."""
+
+    @property
+    def windows(self) -> Windows:
+        """What cuts them."""
+
+    @property
+    def training(self) -> WindowIndex:
+        """Those that are trained on."""
+
+    @property
+    def seen(self) -> WindowIndex:
+        """All that may be seen."""
+
+
+class RidgeFit:
     """The ridge regression of a skip on the windows of some data, scaled as the network scales.
 
     Only windows with a whole target and at least half as much history as the longest take part: a spread told from a
     few steps would make errors beyond measure of the steps that follow. There are 32,768 at most, evenly spread.
     """
 
-    def __init__(self, model: ModelConfig, data: WindowDataModule) -> None:
+    def __init__(self, model: ModelConfig, data: RidgeData) -> None:
         self.model, self.data, self.length = model, data, data.windows.context_length
         self.season_length = model.season_length or data.windows.panel.axis.frequency.season_length
         skip = SKIPS["ridge"](model, self.length)
@@ -105,17 +122,17 @@ class _Ridge:
 
     def _moments(self, addresses: WindowAddresses) -> Moments:
         moments = self._empty()
-        for windows in self._windows(addresses):
+        for windows in self.scaled_windows(addresses):
             moments.add(windows)
         return moments
 
     def _weighted(self, addresses: WindowAddresses, first: torch.Tensor) -> Moments:
         """Gives the moments of windows that are weighted by what the weights of a first fit make of them."""
         self.skip.start_at(first)
-        errors = [self._errors(windows) for windows in self._windows(addresses)]
+        errors = [self._errors(windows) for windows in self.scaled_windows(addresses)]
         weights = torch.split(window_weights(torch.cat(errors)), [len(part) for part in errors])
         moments = self._empty()
-        for windows, weight in zip(self._windows(addresses), weights, strict=True):
+        for windows, weight in zip(self.scaled_windows(addresses), weights, strict=True):
             moments.add(windows, weight)
         return moments
 
@@ -123,7 +140,8 @@ class _Ridge:
         """Gives the root mean square error [B] of the skip as it stands."""
         return (self.skip.located(windows.values, windows.known) - windows.target).square().mean(dim=1).sqrt()
 
-    def _windows(self, addresses: WindowAddresses) -> Iterator[RidgeWindows]:
+    def scaled_windows(self, addresses: WindowAddresses) -> Iterator[RidgeWindows]:
+        """Yields those of some windows that can be learned from, block by block."""
         for begin in range(0, len(addresses), _WINDOWS_PER_BLOCK):
             batch = self.data.windows.gather(addresses.at(slice(begin, begin + _WINDOWS_PER_BLOCK)))
             window = scaled_for(self.model, batch.context, batch.observed)

@@ -145,6 +145,6 @@ def test_only_windows_with_half_the_history_of_the_longest_are_learned_from() ->
     data = member_data(PANEL, config, config.training)
     batch = data.windows.gather(data.seen.thinned(10_000))
     wanted = (batch.observed.sum(dim=1) >= 48) & batch.target_observed.all(dim=1)
-    blocks = prefit._Ridge(config.model, data)._blocks
+    blocks = prefit.RidgeFit(config.model, data)._blocks
     assert sum(block.num_windows for block in blocks) == int(wanted.sum())
     assert not blocks[0].num_windows

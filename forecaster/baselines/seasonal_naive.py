@@ -1,6 +1,6 @@
 """The yardstick every model has to beat: the seasonal naive, with intervals and with missing values.
 
-The field's libraries (statsforecast) refuse missing values, so this one forecaster is written here.
+statsforecast, which has the other baselines, refuses missing values, so this one forecaster is written here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray, places_of_each
 from forecaster.data.panel import Panel
-from forecaster.metrics import running_mean
+from forecaster.metrics.scale import running_mean
 from forecaster.normal import normal_quantiles
 from forecaster.seasons import last_season
 
