@@ -67,6 +67,27 @@ class StartConfig(Config):
         return self
 
 
+BaselineName = Literal["auto_ets", "auto_theta", "ridge"]
+
+
+class BacktestConfig(Config):
+    """On which folds `backtest` tests, and what beside the seasonal naive it tests on them."""
+
+    num_folds: int | None = Field(None, ge=1, le=100_000, description="Default: as many as promotion compares on.")
+    step: int | None = Field(
+        None, ge=1, description="Steps between two cutoffs. Default: split.step, else the horizon."
+    )
+    gap: int = Field(
+        0, ge=0, description="Steps between the last visible step and the first that is scored, of the horizon."
+    )
+    refit: bool = Field(
+        False,
+        description="True: models are trained again for each fold, on what it may see. Else the registered weights are "
+        "tested as they are, on folds that they have not seen.",
+    )
+    baselines: tuple[BaselineName, ...] = ()
+
+
 class PipelineConfig(Config):
     """Everything one model's pipeline needs."""
 
@@ -80,6 +101,7 @@ class PipelineConfig(Config):
     promotion: PromotionPolicy = PromotionPolicy()
     roll_back: RollBackPolicy = RollBackPolicy()
     retrain: RetrainConfig = RetrainConfig()
+    backtest: BacktestConfig = BacktestConfig()
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @property

@@ -278,5 +278,5 @@ def summary(training: Training) -> dict[str, Any]:
 
 
 def scores_table(scores: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Gives one row per role, one column per metric."""
-    return pd.DataFrame(scores).T.round(4)
+    """Gives one row per metric, one column per role."""
+    return pd.DataFrame(scores).round(4)

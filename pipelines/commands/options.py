@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from forecaster.config import TableConfig
 from forecaster.errors import ConfigError
-from pipelines.config import PipelineConfig, SourceConfig, load_config, parse_assignment
+from pipelines.config import BaselineName, PipelineConfig, SourceConfig, load_config, parse_assignment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,6 +45,11 @@ _SETTINGS = {
     "seed": "training.seed",
     "start": "start.kind",
     "from_reference": "start.reference",
+    "folds": "backtest.num_folds",
+    "step": "backtest.step",
+    "gap": "backtest.gap",
+    "refit": "backtest.refit",
+    "baseline": "backtest.baselines",
 }
 
 _PLACE = (
@@ -86,6 +91,18 @@ _TRAINING = (
     click.option("--start", type=click.Choice(["warm", "fine-tune"]), help="Go on from the weights of --from."),
     click.option("--from", "from_reference", help="NAME, NAME@alias, NAME/7 or a bundle folder, for --start."),
 )
+_BACKTEST = (
+    click.option("--folds", type=int, help="Cutoffs of each series.  [default: split.num_test_folds]"),
+    click.option("--step", type=int, help="Steps between two cutoffs.  [default: the horizon]"),
+    click.option("--gap", type=int, help="First steps of each forecast that are not scored.  [default: 0]"),
+    click.option("--refit/--no-refit", default=None, help="Train again for each fold, on what it may see."),
+    click.option(
+        "--baseline",
+        multiple=True,
+        type=click.Choice(get_args(BaselineName)),
+        help="Tested beside the seasonal naive; repeatable.",
+    ),
+)
 _SETTLED = ("model", "training", "start")  # groups of settings that a trained model has behind it
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
@@ -108,6 +125,11 @@ def config_options(command: Command) -> Command:
 def training_options(command: Command) -> Command:
     """Adds the options of what is trained and what it begins with."""
     return _stack(command, _TRAINING)
+
+
+def backtest_options(command: Command) -> Command:
+    """Adds the options of which folds are tested on, and what is tested beside the model."""
+    return _stack(command, _BACKTEST)
 
 
 def source_and_table(**flags: Any) -> tuple[SourceConfig, TableConfig]:

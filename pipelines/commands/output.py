@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from forecaster.comparison import Gain
+    from pipelines.backtest.record import Recorded
     from forecaster.ledger.promotions import Move
     from pipelines.promotion.promote import Promotion
 
@@ -59,3 +62,39 @@ def move_line(move: Move) -> str:
 
 def _time(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="seconds")
+
+
+def backtest_result(recorded: Recorded) -> dict[str, Any]:
+    """Gives what a backtest has found, JSON-safe."""
+    found = recorded.found
+    return {
+        "run_id": recorded.run_id,
+        "model": recorded.version.name,
+        "version": recorded.version.number,
+        "versions": {role: version.number for role, version in recorded.tested.versions.items()},
+        "num_folds": len(found.folds),
+        "scores": {role: evaluation.scores.as_metrics() for role, evaluation in found.evaluations.items()},
+        "gains": {
+            role: {metric: None if gain is None else _finite(gain) for metric, gain in by_metric.items()}
+            for role, by_metric in found.gains.items()
+        },
+        "notes": list(found.notes),
+    }
+
+
+def backtest_lines(recorded: Recorded) -> list[str]:
+    """Gives the gains and notes of a backtest in lines."""
+    gains = [
+        f"gain over {role} in {metric}: {gain.mean:+.1%} ({gain.low:+.1%} .. {gain.high:+.1%}, each end at "
+        f"{gain.confidence:g} confidence, {gain.num_series} series, {gain.num_folds} folds)"
+        for role, by_metric in recorded.found.gains.items()
+        for metric, gain in by_metric.items()
+        if gain is not None
+    ]
+    return ["", *gains, *recorded.found.notes]
+
+
+def _finite(gain: Gain) -> dict[str, Any]:
+    """Gives a gain with None for an end that is not finite, which JSON has no word for."""
+    found = asdict(gain)
+    return {name: None if isinstance(value, float) and math.isinf(value) else value for name, value in found.items()}

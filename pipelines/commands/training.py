@@ -7,8 +7,22 @@ from typing import Any
 
 import click
 
-from pipelines.commands.options import as_json, build_comparison, build_config, config_options, training_options
-from pipelines.commands.output import echo, log_to_standard_error, promotion_line, promotion_result
+from pipelines.commands.options import (
+    as_json,
+    backtest_options,
+    build_comparison,
+    build_config,
+    config_options,
+    training_options,
+)
+from pipelines.commands.output import (
+    backtest_lines,
+    backtest_result,
+    echo,
+    log_to_standard_error,
+    promotion_line,
+    promotion_result,
+)
 from pipelines.config import Environment
 
 
@@ -52,28 +66,26 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
 
 @click.command()
 @config_options
+@backtest_options
 @click.option("--reference", help="Model to test: NAME, NAME@alias, NAME/7.  [default: champion of the model]")
+@click.option(
+    "--champion/--no-champion", "beside_champion", default=True, help="Test the champion too, if it is another version."
+)
 @as_json
-def backtest(reference: str | None, as_json: bool, **flags: Any) -> None:
-    """Evaluate a registered model and the seasonal naive on the same rolling-origin folds."""
-    from pipelines import registry, tracking
-    from pipelines.backtest import compare
-    from pipelines.loading import load_for
+def backtest(reference: str | None, beside_champion: bool, as_json: bool, **flags: Any) -> None:
+    """Evaluate a registered model, the champion and baselines on the same rolling-origin folds."""
+    from pipelines import tracking
+    from pipelines.backtest.record import find_tested, record_backtest
     from pipelines.train import scores_table
 
     config = build_comparison(**flags)
     environment = Environment.read()
     client = tracking.connect(environment)
-    version = registry.find(client, reference or config.name)
-    bundle = registry.load(version, environment.verifying_keys)
-    panel = load_for([bundle], config.source, config.table).panel
-    with tracking.run(environment, config.name, f"backtest {version.number}", {"stage": "backtest"}) as run_id:
-        evaluations = compare(panel, config, {"model": bundle})
-        for role, evaluation in evaluations.items():
-            tracking.log_scores(run_id, evaluation.scores, role)
-    scores = {role: evaluation.scores.as_metrics() for role, evaluation in evaluations.items()}
-    result = {"run_id": run_id, "model": version.name, "version": version.number, "scores": scores}
-    echo(result, [str(version), scores_table(scores).to_string()], as_json=as_json)
+    tested = find_tested(environment, client, reference or config.name, beside_champion=beside_champion)
+    recorded = record_backtest(environment, client, config, tested)
+    result = backtest_result(recorded)
+    lines = [str(recorded.version), scores_table(result["scores"]).to_string(), *backtest_lines(recorded)]
+    echo(result, lines, as_json=as_json)
 
 
 @click.command()

@@ -185,6 +185,13 @@ MODELS = (
         ("backtest", "--data", "hours.csv", "--model", "waves", "--set", "split.num_test_folds=0"),
     ),
     BadCommand(
+        "a backtest with a gap as long as the horizon",
+        USAGE,
+        "invalid-config",
+        "a gap of 12 steps is outside 0 .. 11",
+        ("backtest", "--data", "hours.csv", "--model", "waves", "--gap", "12", "--folds", "1"),
+    ),
+    BadCommand(
         "a backtest of a series that is too short",
         DATA,
         "too-short",

@@ -145,6 +145,17 @@ def test_a_backtest_and_a_promotion_take_the_columns_from_the_model(shell: Shell
     assert code in (0, 4), result
 
 
+def test_a_refit_reads_covariates_and_is_refused_for_weights_that_began_with_others(
+    shell: Shell, prices: Prices
+) -> None:
+    data = ("--data", prices.path("history"), "--static", prices.path("static"), "--model", "prices")
+    code, result = shell("backtest", *data, "--reference", "prices/1", "--folds", "1", "--refit", "--no-champion")
+    assert (code, result["num_folds"]) == (0, 1), result
+    code, result = shell("backtest", *data, "--reference", "prices/2", "--folds", "1", "--refit", "--no-champion")
+    assert (code, result["error"]) == (2, "invalid-config")
+    assert "its training (fine_tune) began with weights that may have seen" in result["message"]
+
+
 def test_a_store_holds_covariates_and_what_is_known_ahead(shell: Shell, prices: Prices, tmp_path: Path) -> None:
     files = ("--data", prices.path("history"), "--static", prices.path("static"), "--future", prices.path("future"))
     code, facts = shell("data", "store", *files, "--known-column", "price", str(tmp_path / "store"))

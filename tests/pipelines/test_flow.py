@@ -18,11 +18,14 @@ from mlflow import MlflowClient
 
 from forecaster.bundle import VERSION_PATH, load_bundle
 from forecaster.cli import main
+from forecaster.config import ForecasterConfig, SplitConfig
 from forecaster.data.reading import read_panel
+from forecaster.data.splits import rolling_origin
+from forecaster.training.fit import fit
 from pipelines.commands.promotion import history
 from pipelines.config import Environment
 from pipelines.promotion.policy import Decision
-from tests.conftest import Registry, noisy_waves
+from tests.conftest import TINY, Registry, noisy_waves
 from tests.pipelines.factories import make_champion
 
 FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2")
@@ -250,6 +253,49 @@ def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None
     assert code == 0
     assert result["scores"]["model"]["mase"] < result["scores"]["seasonal_naive"]["mase"]
     assert shell.client.get_run(result["run_id"]).data.metrics["model_mase"] == result["scores"]["model"]["mase"]
+
+
+def test_a_backtest_tells_the_model_from_champion_and_baselines(shell: Shell) -> None:
+    shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
+    flags = ("--reference", "waves@challenger", "--folds", "2", "--step", "6", "--gap", "3", "--baseline", "ridge")
+    code, result = shell("backtest", "--data", str(shell.data), *flags)
+    assert code == 0, result
+    assert list(result["scores"]) == ["model", "champion", "seasonal_naive", "ridge"]
+    assert (result["versions"], result["num_folds"]) == ({"model": 2, "champion": 1}, 2)
+    assert list(result["gains"]) == ["champion", "seasonal_naive", "ridge"]
+    assert all(set(gains) == {"mase", "scaled_crps"} for gains in result["gains"].values())
+    (note,) = result["notes"]
+    assert note.startswith("ridge: fitted on all 2 folds anew")
+    run = shell.client.get_run(result["run_id"])
+    assert (run.data.params["backtest.gap"], run.data.tags["champion"]) == ("3", "1")
+    assert run.data.metrics["gain_over_ridge_mase"] == result["gains"]["ridge"]["mase"]["mean"]
+    steps = pd.read_parquet(shell.client.download_artifacts(result["run_id"], "steps.parquet"))
+    assert len(steps) == 4 * 3 * 2 * 12  # roles, series, folds, steps
+    assert steps.loc[steps["step"] <= 3, "mase"].isna().all()
+    assert steps["step"][steps["mase"].notna()].min() == 4
+    times = steps["cutoff"].drop_duplicates().sort_values()
+    assert set(times.diff().dropna()) == {pd.Timedelta(hours=6)}
+    code, result = shell("backtest", "--data", str(shell.data), *flags, "--no-champion")
+    assert list(result["scores"]) == ["model", "seasonal_naive", "ridge"]
+
+
+@pytest.mark.slow
+def test_a_refit_trains_for_each_fold_as_the_version_was_trained_on_what_the_fold_may_see(
+    shell: Shell, tmp_path: Path
+) -> None:
+    code, result = shell("backtest", "--data", str(shell.data), "--folds", "3", "--refit")
+    assert code == 0, result  # the registered weights have seen the oldest of three folds
+    assert not list((shell.home / "checkpoints").iterdir())
+    steps = pd.read_parquet(shell.client.download_artifacts(result["run_id"], "steps.parquet"))
+    panel = read_panel(noisy_waves()).panel
+    (fold, *_) = rolling_origin(panel, 12, 3)
+    config = ForecasterConfig(model=TINY["model"], training=TINY["training"], split=SplitConfig(num_validation_folds=1))
+    split = config.split.model_copy(update={"num_test_folds": 0})
+    alone = fit(fold.visible(panel), config.model_copy(update={"split": split}), tmp_path / "alone")
+    expected = alone.predictor.forecast_windows(panel, fold.series, fold.cutoffs, 12, (0.5,))[:, :, 0]
+    rows = steps[(steps["role"] == "model") & (steps["fold"] == 0)]
+    scored = rows["forecast"].notna().to_numpy()
+    np.testing.assert_allclose(rows["forecast"][scored], expected.ravel()[scored], rtol=1e-6)
 
 
 def test_a_series_that_was_used_up_or_has_ended_does_not_stop_promotion(shell: Shell, tmp_path: Path) -> None:

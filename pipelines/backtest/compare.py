@@ -38,19 +38,28 @@ def compare(panel: Panel, config: PipelineConfig, models: Mapping[str, Trained])
     The horizon is the shortest of the models'. A series is left out of folds that one of the models has seen of it;
     raises LeakageError where that leaves a fold empty. A window that one of them cannot forecast counts for none.
     """
-    horizon = min(model.predictor.horizon for model in models.values())
-    if config.num_folds == 0:
-        raise ConfigError("there is nothing to compare on: split.num_test_folds is 0 and promotion.num_folds not set")
-    folds = rolling_origin(panel, horizon, config.num_folds, config.split.step)
+    folds = rolling_origin(panel, shortest_horizon(models), checked_num_folds(config.num_folds), config.split.step)
     for model in models.values():
         folds = unseen_folds(panel, folds, model.facts)
-    levels = _common_levels(models)
+    levels = common_levels(models)
     naive = SeasonalNaive(panel.axis.frequency.season_length)
     evaluations = {role: evaluate(model.predictor, panel, folds, levels) for role, model in models.items()}
     return on_common_windows(evaluations | {SEASONAL_NAIVE: evaluate(naive, panel, folds, levels)}, panel)
 
 
-def _common_levels(models: Mapping[str, Trained]) -> tuple[float, ...]:
+def checked_num_folds(num_folds: int) -> int:
+    """Gives the number of folds; ConfigError for none."""
+    if num_folds == 0:
+        raise ConfigError("there is nothing to compare on: split.num_test_folds is 0 and promotion.num_folds not set")
+    return num_folds
+
+
+def shortest_horizon(models: Mapping[str, Trained]) -> int:
+    """Gives how far all models can forecast, in steps."""
+    return min(model.predictor.horizon for model in models.values())
+
+
+def common_levels(models: Mapping[str, Trained]) -> tuple[float, ...]:
     """Gives the levels that every model was trained for, with the median."""
     sets = [set(model.predictor.levels) for model in models.values()]
     return tuple(sorted(set.intersection(*sets) | {0.5}))
