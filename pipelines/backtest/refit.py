@@ -18,7 +18,7 @@ from forecaster.config import ForecasterConfig, TrainingConfig
 from forecaster.data.covariates import NO_COVARIATES
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
-from forecaster.errors import ConfigError
+from forecaster.errors import ConfigError, SeriesError
 from forecaster.predictor import Predictor
 from forecaster.training.fit import fit, fit_key
 from pipelines.errors import RegistryError
@@ -39,12 +39,16 @@ class Refit:
     folder: Path  # of checkpoints, by which a fold that was broken off goes on
 
     def fitted(self, visible: Panel, fold: Fold) -> Predictor:
-        """Trains on what a fold may see; raises what `forecaster.training.fit.fit` raises."""
+        """Trains on what a fold may see; raises what `forecaster.training.fit.fit` raises, and says for which fold."""
         # Columns that only other models of the comparison read would else be taken for this one's.
         panel = replace(visible, covariates=NO_COVARIATES) if self.config.model.covariates.is_empty else visible
         log.info("refit_begun", extra={"fields": {"version": str(self.version), "fold": fold.number}})
         checkpoints = self.folder / fit_key(panel, self.config)
-        result = fit(panel, self.config, checkpoints)
+        try:
+            result = fit(panel, self.config, checkpoints)
+        except SeriesError as error:
+            message = f"{self.version} trained again for fold {fold.number}: {error}"
+            raise SeriesError(message, code=error.code) from error
         shutil.rmtree(checkpoints, ignore_errors=True)
         return result.predictor
 

@@ -40,7 +40,7 @@ def backtest_of(panel: Panel, horizon: int = 4, num_folds: int = 3, gap: int = 0
     return Backtest(panel, folds, {role: evaluate(each, panel, folds, LEVELS) for role, each in roles.items()}, ())
 
 
-PANEL = sine_panel(3, 80, noise=0.5, missing_share=0.05)
+PANEL = sine_panel(3, 80, noise=0.5, missing_share=0.2)
 
 
 def test_every_step_of_every_window_has_a_row() -> None:
