@@ -12,8 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from forecaster.comparison import Gain
-    from pipelines.backtest.record import Recorded
     from forecaster.ledger.promotions import Move
+    from pipelines.backtest.record import Recorded
     from pipelines.promotion.promote import Promotion
 
 
