@@ -162,7 +162,7 @@ def fit_and_evaluate(
 def _evaluated(opened: OpenRun, config: PipelineConfig, panel: Panel, result: FitResult, results: Path) -> Trained:
     """Evaluates what was fitted, logs it, and writes its bundle."""
     raw = Predictor(result.predictor.networks, result.predictor.frequency)
-    validation = evaluate(raw, panel, result.split.validation, raw.levels)  # calibration was learned on these folds
+    validation = evaluate(result.validated, panel, result.split.validation, raw.levels)  # the rest has seen these folds
     test = compare(panel, config, {"model": result}) if config.split.num_test_folds else {}
     shown = test.get("model", validation)
     figure = report.draw_forecasts(panel, shown, results / "forecasts.png")

@@ -38,6 +38,7 @@ class FitResult:
     """A trained predictor with the facts of its training."""
 
     predictor: Predictor  # the weights with the lowest validation loss, calibrated if the config says so
+    validated: Predictor  # the same before any of it was fitted on the validation folds, uncalibrated
     config: ForecasterConfig  # resolved
     split: Split
     facts: TrainingFacts
@@ -117,7 +118,8 @@ def _result(job: Job, members: list[Member]) -> FitResult:
     calibration = learn_calibration(validated, data) if config.training.calibration == "conformal" else None
     split = split_panel(panel, config.model.horizon, config.split)
     predictor = Predictor([member.refitted for member in members], panel.axis.frequency, calibration)
-    return FitResult(predictor, config, split, _facts(job, split, members))
+    before = Predictor(validated, panel.axis.frequency)
+    return FitResult(predictor, before, config, split, _facts(job, split, members))
 
 
 def _threads_per_process(config: ForecasterConfig) -> int:

@@ -11,7 +11,7 @@ from forecaster.data.panel import Panel
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.training.fit import fit
 from forecaster.training.member import member_data
-from tests.training.factories import CONFIG, PANEL, same_weights, with_training
+from tests.training.factories import CONFIG, PANEL, same_weights, with_model, with_training
 
 REFIT = with_training(refit=True, calibration="off")
 
@@ -75,3 +75,12 @@ def test_its_encoder_is_trained_beside_the_ridge_that_is_served(tmp_path: Path) 
     trained = torch.load(tmp_path / "member-0" / "refit" / "last.ckpt", weights_only=True)["state_dict"]
     assert isinstance(skip, LinearSkip)
     assert torch.equal(trained["network.skip.weight"], skip.weight)
+
+
+def test_what_is_told_of_validation_is_told_by_networks_that_have_not_seen_it(tmp_path: Path) -> None:
+    once = with_training(with_model(skip="none"), refit=True, max_steps=5)  # one validation: nothing to pick from
+    plain = fit(PANEL, once, tmp_path / "plain")
+    before = fit(changed(15, 13), once, tmp_path / "validation")
+    assert same_weights(plain.validated, before.validated)
+    assert not same_weights(plain.validated, plain.predictor)
+    assert plain.validated.calibration is None
