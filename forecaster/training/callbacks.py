@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,8 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+
+from forecaster.model.network import Network
 
 # Lightning advises worker processes for any loader; gathering windows is faster than handing them over.
 _ADVICE = (
@@ -63,6 +66,22 @@ class ReportMetrics(Callback):
         prefix = f"member_{pl_module.member}/" if pl_module.member else ""
         named = {f"{prefix}{name}": value for name, value in {**metrics, "learning_rate": rate}.items()}
         self.report(named, trainer.global_step)
+
+
+class ReportNetwork(Callback):
+    """Hands a copy of the first network, as it is about to be validated, to a function of (network, optimiser step).
+
+    What that raises ends the training. The copy is on the CPU, and in evaluation mode.
+    """
+
+    def __init__(self, report: Callable[[Network, int], None]) -> None:
+        self.report = report
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Reports the network; one that averages its weights has the average in place by now."""
+        if pl_module.member == 0:
+            network: Network = copy.deepcopy(pl_module.get_submodule("network")).cpu().eval()  # type: ignore[assignment]
+            self.report(network, trainer.global_step)
 
 
 def progress_bar(show: bool) -> list[Callback]:
