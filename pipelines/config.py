@@ -18,6 +18,8 @@ from forecaster.signature import parse_public_keys
 from pipelines.promotion.policy import PromotionPolicy
 from pipelines.promotion.roll_back_policy import RollBackPolicy
 from pipelines.retrain.settings import RetrainConfig
+from pipelines.tune.allowed import applied, check_space
+from pipelines.tune.settings import TuneConfig
 
 MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
 
@@ -102,7 +104,13 @@ class PipelineConfig(Config):
     roll_back: RollBackPolicy = RollBackPolicy()
     retrain: RetrainConfig = RetrainConfig()
     backtest: BacktestConfig = BacktestConfig()
+    tune: TuneConfig = TuneConfig()
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_space(self, self.tune)
+        return self
 
     @property
     def num_folds(self) -> int:
@@ -174,6 +182,14 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConf
         return PipelineConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError("; ".join(_sentences(error)) + (f" (in {path})" if path else "")) from error
+
+
+def with_values(config: PipelineConfig, values: Mapping[str, Any]) -> PipelineConfig:
+    """Gives a config with other values by dotted name, and nothing to tune; ConfigError where it refuses them."""
+    try:
+        return applied(config, values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentences(error))) from error
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -84,14 +84,19 @@ def _refuse_silent_database(uri: str) -> None:
 
 
 @contextmanager
-def run(environment: Environment, experiment: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
-    """Opens a run and gives its id. It ends FINISHED, or FAILED on an error, or KILLED on an interrupt."""
+def run(
+    environment: Environment, experiment: str, name: str, tags: Mapping[str, str], again: str | None = None
+) -> Iterator[str]:
+    """Opens a run, or the one of the id `again` once more, and gives its id.
+
+    It ends FINISHED, or FAILED on an error, or KILLED on an interrupt. Within another run it is a child of that.
+    """
     import mlflow
 
     with registry_errors():
         identity = experiment_id(environment, experiment)
         marks = {**tags, **_marks.get(), **run_tags(environment)}
-        opened = mlflow.start_run(experiment_id=identity, run_name=name, tags=marks)
+        opened = mlflow.start_run(run_id=again, experiment_id=identity, run_name=name, nested=True, tags=marks)
     status = "FINISHED"
     with registry_errors():
         try:
@@ -152,10 +157,10 @@ def _in_short(problem: object) -> str:
 
 
 def log_config(config: Config) -> None:
-    """Logs every setting as a parameter under its dotted name; the database URL is never logged."""
+    """Logs every setting as a parameter under its dotted name; neither the database's URL nor what `tune` would try."""
     import mlflow
 
-    tree = config.model_dump(mode="json", exclude={"source": {"url"}})
+    tree = config.model_dump(mode="json", exclude={"source": {"url"}, "tune": True})
     mlflow.log_params(_shown(_flatten(tree)))
 
 

@@ -106,6 +106,31 @@ SETTINGS = (
         "cannot be shared by 8 parts",
         "name: m\ntraining: {batch_size: 4, num_processes: 8}\n",
     ),
+    configured(
+        "a setting to try that is not known",
+        "tune.space: unknown setting model.depth",
+        "name: m\ntune: {space: {model.depth: {kind: integer, low: 1, high: 3}}}\n",
+    ),
+    configured(
+        "a value to try that the setting refuses",
+        "tune.space: model.dropout cannot be '1.0': Input should be less than 1",
+        "name: m\ntune: {space: {model.dropout: {kind: uniform, low: 0, high: 1}}}\n",
+    ),
+    configured(
+        "a setting to try that trials have in common",
+        "tune.space: training.seed cannot be tried, it has to be the same for all trials",
+        "name: m\ntune: {space: {training.seed: {kind: integer, low: 1, high: 3}}}\n",
+    ),
+    configured(
+        "a setting to try of what is compared on",
+        "tune.space: split.step cannot be tried, only settings of model and training can",
+        "name: m\ntune: {space: {split.step: {kind: integer, low: 1, high: 3}}}\n",
+    ),
+    configured(
+        "a range to try that is upside down",
+        "low 0.1 must be below high 0.01",
+        "name: m\ntune: {space: {training.learning_rate: {kind: uniform, low: 0.1, high: 0.01}}}\n",
+    ),
     BadCommand(
         "a data file whose name is no name for a model",
         USAGE,
