@@ -24,8 +24,26 @@ def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> t
     """
     _check_axis(panel, facts)
     same_data = facts.data_fingerprint == panel.fingerprint()
-    seen_ends = split_panel(panel, facts.horizon, facts.split).seen_ends if same_data else None
-    return tuple(_unseen(panel, fold, facts, seen_ends) for fold in folds)
+    ends = split_panel(panel, facts.horizon, facts.split).seen_ends if same_data else None
+    return tuple(_unseen(panel, fold, facts, ends) for fold in folds)
+
+
+def seen_ends(panel: Panel, facts: TrainingFacts) -> IntArray:
+    """Gives the steps [S] from the start of each series that a model of these facts has seen, as far as that is known.
+
+    On other data than that of the training all that is no later than what it has seen of any series of that kind counts
+    as seen. Raises what `unseen_folds` raises for another time zone or frequency.
+    """
+    _check_axis(panel, facts)
+    if facts.data_fingerprint == panel.fingerprint():
+        return split_panel(panel, facts.horizon, facts.split).seen_ends
+    cutoff, latest = (np.asarray(text).astype(panel.axis.dtype) for text in (facts.cutoff, facts.latest))
+    used_up = set(facts.used_up)
+    ends = [
+        np.searchsorted(panel.axis.frequency.range(start, length), latest if name in used_up else cutoff, side="right")
+        for name, start, length in zip(panel.series_ids, panel.starts, panel.lengths.tolist(), strict=True)
+    ]
+    return np.array(ends, dtype=np.int64)
 
 
 def _check_axis(panel: Panel, facts: TrainingFacts) -> None:
@@ -42,8 +60,8 @@ def _check_axis(panel: Panel, facts: TrainingFacts) -> None:
         )
 
 
-def _unseen(panel: Panel, fold: Fold, facts: TrainingFacts, seen_ends: IntArray | None) -> Fold:
-    clean = _begins_later(panel, fold, facts) if seen_ends is None else fold.cutoffs >= seen_ends[fold.series]
+def _unseen(panel: Panel, fold: Fold, facts: TrainingFacts, ends: IntArray | None) -> Fold:
+    clean = _begins_later(panel, fold, facts) if ends is None else fold.cutoffs >= ends[fold.series]
     if not clean.any():
         raise LeakageError(
             f"the model was trained on data up to {facts.latest}; fold {fold.number} begins before that in every "

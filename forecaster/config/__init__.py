@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from forecaster.config.base import Config
 from forecaster.config.covariates import CovariateConfig
+from forecaster.config.drift import DriftConfig
 from forecaster.config.model import DEFAULT_LEVELS, POINT_HEADS, POINT_LEVELS, Level, ModelConfig
 from forecaster.config.table import TableConfig
 from forecaster.config.training import SplitConfig, TrainingConfig
@@ -18,6 +19,7 @@ __all__ = [
     "POINT_LEVELS",
     "Config",
     "CovariateConfig",
+    "DriftConfig",
     "ForecasterConfig",
     "Level",
     "ModelConfig",

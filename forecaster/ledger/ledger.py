@@ -114,10 +114,19 @@ class Ledger:
         )
 
     def skill(
-        self, model: str | None = None, since: int | None = None, until: int | None = None, *, by_segment: bool = True
+        self,
+        model: str | None = None,
+        since: int | None = None,
+        until: int | None = None,
+        *,
+        by_segment: bool = True,
+        by_series: bool = False,
     ) -> list[Skill]:
-        """Gives the skill of each model, version and segment, of forecasts made in [since, until), or all."""
-        query = skill_query(model, since, until, by_segment=by_segment)
+        """Gives the skill of each model, version and segment, of forecasts made in [since, until), or all.
+
+        By series, each of them is a segment of the name of its id.
+        """
+        query = skill_query(model, since, until, by_segment=by_segment, by_series=by_series)
         with self.reading() as connection:
             return [Skill(**row) for row in connection.execute(query).mappings()]
 

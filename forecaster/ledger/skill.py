@@ -65,13 +65,16 @@ def drifts(earlier: Iterable[Skill], recent: Iterable[Skill]) -> dict[tuple[str,
     return {one.key: Drift.between(before[one.key], one) for one in recent if one.key in before}
 
 
-def skill_query(model: str | None, since: int | None, until: int | None, *, by_segment: bool = True) -> sa.Select[Any]:
+def skill_query(
+    model: str | None, since: int | None, until: int | None, *, by_segment: bool = True, by_series: bool = False
+) -> sa.Select[Any]:
     """Selects the fields of `Skill`, of forecasts made in [since, until) in microseconds of UTC.
 
-    Without segments, all of a version are one, whose name is ''.
+    Without segments, all of a version are one, whose name is ''; by series, each is a segment of the name of its id.
     """
-    segment = series.c.segment if by_segment else sa.literal("")
-    groups = [forecasts.c.model, forecasts.c.version, *([segment] if by_segment else [])]
+    by_name = series.c.series_id if by_series else series.c.segment
+    segment = by_name if by_segment or by_series else sa.literal("")
+    groups = [forecasts.c.model, forecasts.c.version, *([segment] if by_segment or by_series else [])]
     with_interval = sa.case((series.c.num_within.is_not(None), series.c.num_observed))
     query = (
         sa.select(

@@ -163,6 +163,11 @@ def test_skill_is_told_by_model_version_and_segment(ledger: Ledger) -> None:
     assert ledger.skill("traffic") == []
 
 
+def test_skill_is_told_by_series(ledger: Ledger) -> None:
+    ledger.add([given("f1", given_series("a"), given_series("b"))], [observed([11.0], series_id="b")])
+    assert [(one.segment, one.num_forecasts) for one in ledger.skill(by_series=True)] == [("b", 1)]
+
+
 def test_skill_is_told_of_forecasts_made_within_a_time(ledger: Ledger) -> None:
     ledger.add([given(f"f{hour}", created=hour) for hour in range(4)], [observed([11.0])])
     assert [one.num_forecasts for one in ledger.skill(since=1, until=3)] == [2]
