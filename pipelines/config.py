@@ -12,7 +12,15 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from forecaster.config import Config, ForecasterConfig, ModelConfig, SplitConfig, TableConfig, TrainingConfig
+from forecaster.config import (
+    Config,
+    DriftConfig,
+    ForecasterConfig,
+    ModelConfig,
+    SplitConfig,
+    TableConfig,
+    TrainingConfig,
+)
 from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
 from pipelines.promotion.policy import PromotionPolicy
@@ -105,6 +113,7 @@ class PipelineConfig(Config):
     retrain: RetrainConfig = RetrainConfig()
     backtest: BacktestConfig = BacktestConfig()
     tune: TuneConfig = TuneConfig()
+    drift: DriftConfig = DriftConfig()
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @model_validator(mode="after")

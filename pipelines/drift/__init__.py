@@ -1,0 +1,1 @@
+"""How far data and forecasts have moved away from what the champion was trained on."""
