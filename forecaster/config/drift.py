@@ -8,10 +8,7 @@ from forecaster.config.base import Config
 
 
 class DriftConfig(Config):
-    """How drift is measured, and the limits beyond which a model should be trained again.
-
-    The limits are measured (docs/experiments.md): on real series without a break each is passed about once a year.
-    """
+    """How drift is measured, and the limits beyond which a model should be trained again (docs/experiments.md)."""
 
     recent_seasons: int = Field(
         7, ge=1, description="Seasons (of hours: days) that are recent, fewer where there are fewer since training."

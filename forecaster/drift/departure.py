@@ -100,7 +100,7 @@ def _usual(differences: FloatArray, counted: BoolArray) -> FloatArray:
     seen = ~np.isnan(differences)
     total, number = counted @ np.where(seen, differences, 0.0) ** 2, counted @ seen.astype(np.float64)
     mean = np.divide(total, number, out=np.zeros_like(total), where=number > 0)
-    return np.maximum(np.sqrt(mean), _NEGLIGIBLE)
+    return np.asarray(np.maximum(np.sqrt(mean), _NEGLIGIBLE))
 
 
 def _largest(multiples: FloatArray) -> FloatArray:

@@ -48,7 +48,7 @@ class Outcomes:
     def levels(self) -> dict[str, float]:
         """Gives relative MASE and coverage of all series, of then and of now, as far as they are known."""
         row = self._row(EVERYTHING)
-        return {name: float(row[name]) for name in _COLUMNS[:-1] if row[name] is not None}
+        return {name: value for name in _COLUMNS[:-1] if (value := row[name]) is not None}
 
     def table(self) -> pd.DataFrame:
         """Gives a row for each series, without numbers for what is not known."""
@@ -61,11 +61,11 @@ class Outcomes:
     def _row(self, name: str) -> dict[str, float | None]:
         then, now = self.then.get(name), self.now.get(name)
         numbers = (
-            then and then.relative_mase,
-            now and now.relative_mase,
-            then and then.coverage_80,
-            now and now.coverage_80,
-            now and now.num_forecasts,
+            None if then is None else then.relative_mase,
+            None if now is None else now.relative_mase,
+            None if then is None else then.coverage_80,
+            None if now is None else now.coverage_80,
+            None if now is None else now.num_forecasts,
         )
         return dict(zip(_COLUMNS, numbers, strict=True))
 
