@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,11 @@ class Drift:
 
 
 def signals(
-    environment: Environment, client: MlflowClient, config: PipelineConfig, panel: Panel | None = None
+    environment: Environment,
+    client: MlflowClient,
+    config: PipelineConfig,
+    panel: Panel | None = None,
+    clock: Callable[[], int] = now_microseconds,
 ) -> dict[str, float]:
     """Gives a number for each kind of drift of the champion, and leaves a run in MLflow.
 
@@ -61,11 +65,15 @@ def signals(
     champion = registry.find_alias(client, config.name, registry.CHAMPION)
     if champion is None:
         return {}
-    return drift(environment, config, champion, panel)[1].signals
+    return drift(environment, config, champion, panel, clock)[1].signals
 
 
 def drift(
-    environment: Environment, config: PipelineConfig, version: Version, panel: Panel | None = None
+    environment: Environment,
+    config: PipelineConfig,
+    version: Version,
+    panel: Panel | None = None,
+    clock: Callable[[], int] = now_microseconds,
 ) -> tuple[str, Drift]:
     """Measures the drift since a version was trained and logs it as a run, whose id comes first.
 
@@ -76,19 +84,26 @@ def drift(
     panel = load_for([bundle], config.source, config.table).panel if panel is None else panel
     tags = {"stage": "drift", "model": version.name, "version": str(version.number)}
     with run(environment, config.name, f"drift {version.number}", tags) as run_id:
-        found = measured(environment, config, version, bundle, panel)
+        found = measured(environment, config, version, bundle, panel, clock)
         _log(found)
     return run_id, found
 
 
-def measured(environment: Environment, config: PipelineConfig, version: Version, bundle: Bundle, panel: Panel) -> Drift:
+def measured(
+    environment: Environment,
+    config: PipelineConfig,
+    version: Version,
+    bundle: Bundle,
+    panel: Panel,
+    clock: Callable[[], int] = now_microseconds,
+) -> Drift:
     """Measures the drift of a panel since a version was trained: outcomes by the ledger, or else by a backtest."""
     settings = config.drift
     ends = seen_ends(panel, bundle.facts)
     season_length = bundle.config.model.season_length or panel.axis.frequency.season_length
     departed = input_drift(panel, ends, season_length, settings.recent_seasons, settings.false_discovery_rate)
     num_recent = settings.recent_seasons * season_length
-    outcomes = live_outcomes(environment, version, now_microseconds() - _microseconds(panel, num_recent))
+    outcomes = live_outcomes(environment, version, clock() - _microseconds(panel, num_recent))
     by_outcome = {} if outcomes is None else outcomes.signals(settings.min_forecasts)
     if not by_outcome:
         outcomes = backtest_outcomes(version, bundle, panel, config, ends, num_recent)

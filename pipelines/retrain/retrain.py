@@ -65,7 +65,7 @@ def retrain_slot(
     """
     asked = asked or Asked()
     cron = cron_of(config, asked.cron)
-    _check(config, signals)
+    _check(config)
     with (
         opened_ledger(environment) as ledger,
         held(ledger, config.name) as is_ours,
@@ -96,12 +96,9 @@ def cron_of(config: PipelineConfig, default: str | None) -> Cron:
         raise ConfigError(f"--cron {error}") from error
 
 
-def _check(config: PipelineConfig, signals: Mapping[str, Signal]) -> None:
+def _check(config: PipelineConfig) -> None:
     if config.num_folds == 0:
         raise ConfigError(f"{config.name}: split.num_test_folds is 0: there would be nothing to compare versions on")
-    unknown = [trigger.signal for trigger in config.retrain.triggers if trigger.signal not in signals]
-    if unknown:
-        raise ConfigError(f"retrain.triggers names {unknown[0]}, which cannot be measured here yet")
 
 
 def _prepare(environment: Environment, config: PipelineConfig, slots: Slots, clock: Callable[[], datetime]) -> None:

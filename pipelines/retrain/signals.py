@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from mlflow import MlflowClient
 
 from forecaster.ledger.ledger import Ledger
 from pipelines import registry
 from pipelines.config import Environment, PipelineConfig
+from pipelines.drift import drift
 from pipelines.retrain.times import to_microseconds
 
 _RECENT = timedelta(days=7)
@@ -25,6 +27,11 @@ class Looking:
     ledger: Ledger
     config: PipelineConfig
     now: datetime
+
+    @cached_property
+    def drift(self) -> Mapping[str, float]:
+        """The drift of the champion by kind; measured once, and left as a run."""
+        return drift.signals(self.environment, self.client, self.config, clock=lambda: to_microseconds(self.now))
 
 
 # Gives the value of a signal, None where it cannot be told. What it raises fails the look, not the training.
@@ -42,5 +49,11 @@ def live_relative_mase(looking: Looking) -> float | None:
     return next((skill.relative_mase for skill in skills if skill.version == str(champion.number)), None)
 
 
-# Drift is plugged in here: one entry for each name of `SignalName`. A trigger without a function is refused.
-SIGNALS: Mapping[str, Signal] = {"live_relative_mase": live_relative_mase}
+def _of_drift(name: str) -> Signal:
+    return lambda looking: looking.drift.get(name)
+
+
+SIGNALS: Mapping[str, Signal] = {
+    "live_relative_mase": live_relative_mase,
+    **{name: _of_drift(name) for name in ("drift_input", "drift_error", "drift_coverage")},
+}
