@@ -4,6 +4,7 @@ ForecasterError
 ├── SourceError        a file, database or query cannot be read, or an output cannot be written
 ├── RegistryError      MLflow cannot be reached, or holds no such model, version or alias
 ├── NameTakenError     a model of that name is somebody else's
+├── BatchError         a run in shards cannot begin, or cannot go on
 ├── TuningError        a study belongs to another process, or nothing came of it
 ├── PromotionRefused   the policy says no; exit code 4
 └── RetrainingError    a slot came to nothing, or waits; the exit code is that of its reason
@@ -36,6 +37,12 @@ class TuningError(ForecasterError):
     """A study belongs to another process, or nothing came of it."""
 
     code = "tuning-error"
+
+
+class BatchError(ForecasterError):
+    """A run in shards cannot begin, or cannot go on."""
+
+    code = "batch-failed"
 
 
 class PromotionRefused(ForecasterError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,29 @@ def load_reference(environment: Environment, reference: str) -> Referred:
 
     Raises ConfigError for what is none of these, RegistryError for a version that there is not, BundleError.
     """
-    with suppress(OSError):  # a text that can be no path is the name of a version, if anything
-        if reference and Path(reference).is_dir():
-            return Referred(reference, registry.load_folder(Path(reference), environment.verifying_keys))
+    if _is_folder(reference):
+        return Referred(reference, registry.load_folder(Path(reference), environment.verifying_keys))
     version = registry.find(tracking.connect(environment), reference)
     return Referred(str(version), registry.load(version, environment.verifying_keys))
+
+
+def fetch_reference(environment: Environment, reference: str, folder: Path) -> Referred:
+    """Copies the bundle of a reference to `folder`, in the place of what is there, and loads it.
+
+    The errors are those of `load_reference`.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    name = reference
+    if _is_folder(reference):
+        shutil.copytree(reference, folder)
+    else:
+        version = registry.find(tracking.connect(environment), reference)
+        name = str(version)
+        registry.download(version, folder)
+    return Referred(name, registry.load_folder(folder, environment.verifying_keys))
+
+
+def _is_folder(reference: str) -> bool:
+    with suppress(OSError):  # a text that can be no path is the name of a version, if anything
+        return bool(reference) and Path(reference).is_dir()
+    return False

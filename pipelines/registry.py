@@ -106,9 +106,20 @@ def approved_by(client: MlflowClient, version: Version) -> str | None:
 
 def load(version: Version, trusted: tuple[str, ...]) -> Bundle:
     """Downloads the bundle of a version and loads it as `load_folder` does."""
-    with tempfile.TemporaryDirectory(prefix="forecaster-") as folder, registry_errors():
+    with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
+        return load_folder(_downloaded(version, Path(folder)), trusted)
+
+
+def download(version: Version, folder: Path) -> None:
+    """Downloads the bundle of a version to a folder that is not there yet."""
+    with tempfile.TemporaryDirectory(prefix=".forecaster-", dir=folder.parent) as draft:
+        _downloaded(version, Path(draft)).rename(folder)
+
+
+def _downloaded(version: Version, folder: Path) -> Path:
+    with registry_errors():
         uri = f"models:/{version.name}/{version.number}/{VERSION_PATH}"
-        return load_folder(Path(download_artifacts(artifact_uri=uri, dst_path=folder)), trusted)
+        return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
 
 
 def load_folder(folder: Path, trusted: tuple[str, ...]) -> Bundle:

@@ -1,15 +1,20 @@
-"""The commands that use a model: forecasts of a table, and why one of them is what it is."""
+"""The commands that use a model: forecasts of a table, whole or in shards, and why one of them is what it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from forecaster.config import TableConfig
 from pipelines.commands.options import as_json, source_and_table, source_options, table_options
 from pipelines.commands.output import echo
-from pipelines.config import Environment
+from pipelines.commands.sharding import run_in_shards, shard_options, taken_sharding
+from pipelines.config import Environment, SourceConfig
+
+if TYPE_CHECKING:
+    from pipelines.predict import Wanted
 
 
 @click.command()
@@ -19,27 +24,26 @@ from pipelines.config import Environment
 @click.option("--quantiles", help="Comma-separated levels, such as 0.1,0.5,0.9.  [default: the model's]")
 @click.option("--roll-out", is_flag=True, help="Allow a longer --horizon: the model goes on from its own forecasts.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="A .csv or .parquet file.  [default: CSV to the screen]"
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A .csv or .parquet file, or a new folder of Parquet files.  [default: CSV to the screen]",
 )
+@shard_options
 def predict(
     reference: str, horizon: int | None, quantiles: str | None, roll_out: bool, output: Path | None, **flags: Any
 ) -> None:
-    """Forecast every series of a table: file in, file out."""
+    """Forecast every series of a table: file in, file out; large ones in shards, by several processes."""
+    from pipelines.batch.batch import Asked
+    from pipelines.batch.choice import takes_shards
     from pipelines.predict import Wanted
-    from pipelines.predict import predict as predict_table
-    from pipelines.sources import check_output, write_table
 
+    in_shards, sharding = taken_sharding(flags)
     source, table = source_and_table(**flags)
-    if output is not None:
-        check_output(output, source.path)
     wanted = Wanted(horizon, _levels(quantiles), roll_out)
-    prediction = predict_table(Environment.read(), reference, source, table, wanted)
-    if output is None:
-        click.echo(prediction.table.to_csv(index=False), nl=False)
-        return
-    write_table(prediction.table, output)
-    click.echo("\n".join(prediction.report), err=True)
-    click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
+    if takes_shards(source, table, output, sharding, in_shards) and output is not None:
+        run_in_shards(Environment.read(), Asked(reference, source, table, wanted, output), sharding)
+    else:
+        _predict_whole(reference, source, table, wanted, output)
 
 
 @click.command()
@@ -62,6 +66,23 @@ def explain(
     write_explanation(explained, folder)
     result = explained.summary() | {"folder": str(folder)}
     echo(result, [*explained.lines(), f"tables and picture in {folder}"], as_json=as_json)
+
+
+def _predict_whole(
+    reference: str, source: SourceConfig, table: TableConfig, wanted: Wanted, output: Path | None
+) -> None:
+    from pipelines.predict import predict as predict_table
+    from pipelines.sources import check_output, write_table
+
+    if output is not None:
+        check_output(output, source.path)
+    prediction = predict_table(Environment.read(), reference, source, table, wanted)
+    if output is None:
+        click.echo(prediction.table.to_csv(index=False), nl=False)
+        return
+    write_table(prediction.table, output)
+    click.echo("\n".join(prediction.report), err=True)
+    click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
 
 
 def _levels(text: str | None) -> list[float] | None:

@@ -1,0 +1,1 @@
+"""Forecasts of tables larger than memory or than a machine: shard by shard, resumable, all or nothing."""

@@ -1,0 +1,53 @@
+"""Forecasts as Arrow columns, and parts as an output: the same columns and types as a table that is forecast whole."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from forecaster.types import Forecast, level_name
+
+
+def forecast_table(forecast: Forecast, id_column: str, time_column: str) -> pa.Table:
+    """Gives one row per series and step: id, timestamp, then one column per level, as `Forecast.to_frame` does."""
+    num_series, horizon, _ = forecast.values.shape
+    whose = np.repeat(np.arange(num_series), horizon)
+    steps = np.tile(np.arange(horizon, dtype=np.int64), num_series)
+    stored = forecast.axis.frequency.advance(np.repeat(forecast.starts, horizon), steps)
+    columns = {
+        id_column: pa.array(forecast.series_ids, pa.string()).take(pa.array(whose)),
+        time_column: pa.Array.from_pandas(forecast.axis.label(stored)),
+    }
+    for place, level in enumerate(forecast.levels):
+        columns[level_name(level)] = pa.array(forecast.values[:, :, place].ravel(), from_pandas=True)
+    return pa.table(columns)
+
+
+def write_part(table: pa.Table, path: Path) -> str:
+    """Writes a table as a Parquet file whose bytes follow from its content; gives their SHA-256.
+
+    A dictionary would not make quantiles smaller: no two are alike.
+    """
+    keys = table.column_names[:2]
+    pq.write_table(table, path, compression="snappy", use_dictionary=keys)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_parquet(parts: list[Path], path: Path) -> None:
+    """Writes all parts as one Parquet file, in their order, holding one of them in memory at a time."""
+    schema = pq.read_schema(parts[0])
+    with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=schema.names[:2]) as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part, use_threads=False))
+
+
+def write_csv(parts: list[Path], path: Path) -> None:
+    """Writes all parts as one CSV file, in their order, holding one of them in memory at a time."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, part in enumerate(parts):
+            pq.read_table(part, use_threads=False).to_pandas().to_csv(file, index=False, header=number == 0)

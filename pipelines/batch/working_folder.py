@@ -1,0 +1,154 @@
+"""The working folder of a run in shards: what is there is never half, so that a killed run can be gone on with.
+
+    .NAME.shards/
+      lock            held by the run that works here
+      identity.json   what that run was asked for
+      bundle/         the model
+      rows.parquet    the rows of a CSV file or of a query; Parquet files are read where they lie
+      job.json        the shards; written when they are planned
+      drafts/         000012-PID.parquet: the shard that a process has in hand
+      done/           000012.json: what is known of a finished shard, written after its part
+      parts/          part-000012.parquet: becomes the output
+
+It lies hidden beside the output, on the same file system, since only a rename within one is atomic.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from forecaster.config import Config
+from pipelines.batch.job import Done, Identity, Job, part_name
+from pipelines.errors import BatchError
+
+
+@dataclass(frozen=True)
+class WorkingFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def bundle(self) -> Path:
+        """Where the model lies."""
+        return self.path / "bundle"
+
+    @property
+    def rows(self) -> Path:
+        """Where the rows of what is no Parquet file lie."""
+        return self.path / "rows.parquet"
+
+    @property
+    def parts(self) -> Path:
+        """The folder that becomes the output."""
+        return self.path / "parts"
+
+    @property
+    def drafts(self) -> Path:
+        """Where parts are made."""
+        return self.path / "drafts"
+
+    @property
+    def _done(self) -> Path:
+        return self.path / "done"
+
+    def claim(self, identity: Identity) -> None:
+        """Says whose folder this is; BatchError (other-run) where it is that of another run."""
+        path = self.path / "identity.json"
+        if path.exists():
+            try:
+                differing = identity.differences(Identity.model_validate_json(path.read_bytes()))
+            except ValidationError:
+                differing = ["schema_version"]
+            if differing:
+                raise BatchError(
+                    f"{self.path} holds a run that was broken off and was asked for something else "
+                    f"({', '.join(differing)}): finish that one first, or give it up with --restart",
+                    code="other-run",
+                )
+        for folder in (self.parts, self._done, self.drafts):
+            folder.mkdir(exist_ok=True)
+        for draft in self.drafts.iterdir():
+            draft.unlink()
+        write_whole(path, identity)
+
+    def job(self) -> Job | None:
+        """Gives the job; None while it is not planned."""
+        path = self.path / "job.json"
+        return Job.model_validate_json(path.read_bytes()) if path.exists() else None
+
+    def plan(self, job: Job) -> None:
+        """Keeps the job."""
+        write_whole(self.path / "job.json", job)
+
+    def finish(self, draft: Path, done: Done) -> None:
+        """Puts a finished draft in its place, then says that it is there."""
+        flush(draft)
+        draft.replace(self.parts / part_name(done.number))
+        flush(self.parts)
+        write_whole(self._done / f"{done.number:06d}.json", done)
+
+    def done(self) -> dict[int, Done]:
+        """Gives what is known of the finished shards whose parts are there, by their numbers."""
+        found = [Done.model_validate_json(path.read_bytes()) for path in sorted(self._done.glob("*.json"))]
+        return {done.number: done for done in found if self._is_there(done)}
+
+    def _is_there(self, done: Done) -> bool:
+        part = self.parts / part_name(done.number)
+        return part.is_file() and part.stat().st_size == done.num_bytes
+
+    def remove(self) -> None:
+        """Removes the folder with all that is left in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
+    """Gives the working folder of an output, for one run at a time; with `restart` an empty one.
+
+    It stays where a run breaks off. Raises BatchError (run-in-progress) while another process works there.
+    """
+    path = output.parent / f".{output.name}.shards"
+    path.mkdir(exist_ok=True)
+    with (path / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            message = f"another process forecasts into {output} now (it holds {lock.name})"
+            raise BatchError(message, code="run-in-progress") from error
+        if restart:
+            _empty(path)
+        yield WorkingFolder(path)
+
+
+def write_whole(path: Path, content: Config) -> None:
+    """Writes a file so that it is there whole or not at all."""
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    draft.write_text(content.model_dump_json(indent=2))
+    flush(draft)
+    draft.replace(path)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()

@@ -1,0 +1,226 @@
+"""Forecasts in shards: what a whole table gives, all or nothing, gone on with after a kill."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy
+
+from forecaster.config import TableConfig
+from forecaster.data.store import write_store
+from forecaster.errors import ConfigError, DataError, RequestError, SeriesError, ValueTypeError
+from pipelines.batch.batch import Asked, Progress
+from pipelines.batch.output import Manifest
+from pipelines.config import SourceConfig
+from pipelines.errors import BatchError, SourceError
+from pipelines.predict import Wanted
+from tests.factories import sine_panel
+from tests.pipelines.batch.factories import asked, bundle_in, bytes_in, hours, sharded, whole
+
+NUM_SERIES, HORIZON = 10, 5
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bundle_in(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    hours().to_parquet(tmp_path / "hours.parquet", index=False, row_group_size=77)
+    return tmp_path / "hours.parquet"
+
+
+@pytest.fixture
+def what(bundle: Path, data: Path, tmp_path: Path) -> Asked:
+    return asked(bundle, data, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "wanted", [Wanted(), Wanted(3, [0.5, 0.1]), Wanted(12, [0.5], roll_out=True)], ids=["plain", "chosen", "rolled out"]
+)
+def test_a_folder_of_parts_reads_as_the_table_that_is_forecast_whole(
+    wanted: Wanted, bundle: Path, data: Path, tmp_path: Path
+) -> None:
+    what = asked(bundle, data, tmp_path / "out", wanted)
+    manifest = sharded(what, series_per_shard=256)
+    pd.testing.assert_frame_equal(pd.read_parquet(what.output), whole(what), check_exact=True)
+    assert manifest.num_rows == NUM_SERIES * (wanted.horizon or HORIZON)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_holds_what_the_table_that_is_forecast_whole_does(
+    ending: str, bundle: Path, data: Path, tmp_path: Path
+) -> None:
+    what = asked(bundle, data, tmp_path / f"out.{ending}")
+    sharded(what)
+    read = pd.read_csv if ending == "csv" else pd.read_parquet
+    found, expected = read(what.output), whole(what)
+    if ending == "csv":
+        expected.to_csv(tmp_path / "whole.csv", index=False)
+        expected = pd.read_csv(tmp_path / "whole.csv")
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-6)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_every_series_and_step_has_exactly_one_row(what: Asked) -> None:
+    sharded(what)
+    found = pd.read_parquet(what.output)
+    assert len(found) == NUM_SERIES * HORIZON
+    assert not found.duplicated(["unique_id", "ds"]).any()
+    manifest = Manifest.model_validate_json((what.output / "_manifest.json").read_bytes())
+    assert [part.num_series for part in manifest.parts] == [3, 3, 3, 1]
+    assert manifest.num_rows == sum(pq.read_metadata(path).num_rows for path in what.output.glob("*.parquet"))
+
+
+def test_days_in_a_zone_keep_their_zone(tmp_path: Path) -> None:
+    panel = sine_panel(5, 40, frequency="D", timezone="Europe/Berlin")
+    panel.to_frame().to_parquet(tmp_path / "days.parquet", index=False)
+    what = asked(bundle_in(tmp_path, "D"), tmp_path / "days.parquet", tmp_path / "out")
+    sharded(what)
+    pd.testing.assert_frame_equal(pd.read_parquet(what.output), whole(what), rtol=1e-6)
+
+
+def test_a_csv_file_and_a_query_give_what_the_parquet_file_gives(what: Asked, tmp_path: Path) -> None:
+    sharded(what)
+    frame = hours()
+    frame.to_csv(tmp_path / "hours.csv", index=False)
+    url = f"sqlite:///{tmp_path / 'tables.db'}"
+    engine = sqlalchemy.create_engine(url)
+    frame.assign(ds=frame["ds"].map(pd.Timestamp.isoformat)).to_sql("history", engine, index=False)
+    engine.dispose()
+    query = "SELECT unique_id, ds, y FROM history ORDER BY unique_id, ds"
+    for name, source in (
+        ("csv", SourceConfig(path=tmp_path / "hours.csv")),
+        ("sql", SourceConfig(url=url, query=query)),
+    ):
+        other = Asked(what.reference, source, what.table, what.wanted, tmp_path / name)
+        sharded(other)
+        parts = {file: content for file, content in bytes_in(other.output).items() if file.endswith(".parquet")}
+        assert parts == {file: content for file, content in bytes_in(what.output).items() if file in parts}
+
+
+class Broken(Exception):
+    """Stands for whatever ends a run."""
+
+
+def broken_off(what: Asked, after: int) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.num_done == after:
+            raise Broken
+
+    with pytest.raises(Broken):
+        sharded(what, stop)
+
+
+def test_a_broken_off_run_shows_nothing_and_is_gone_on_with_to_the_same_bytes(what: Asked, tmp_path: Path) -> None:
+    unbroken = Asked(what.reference, what.source, what.table, what.wanted, tmp_path / "unbroken")
+    sharded(unbroken)
+    broken_off(what, after=2)
+    assert not what.output.exists()
+    made: list[int] = []
+    sharded(what, lambda progress: made.append(progress.num_done))
+    assert made == [3, 4]
+    assert bytes_in(what.output) == bytes_in(unbroken.output)
+    assert not (tmp_path / ".out.shards").exists()
+
+
+def test_a_part_that_is_gone_or_was_cut_off_is_made_again(what: Asked, tmp_path: Path) -> None:
+    broken_off(what, after=3)
+    parts = sorted((tmp_path / ".out.shards" / "parts").iterdir())
+    parts[0].unlink()
+    os.truncate(parts[1], 100)
+    made: list[int] = []
+    sharded(what, lambda progress: made.append(progress.num_done))
+    assert made == [2, 3, 4]
+    assert len(pd.read_parquet(what.output)) == NUM_SERIES * HORIZON
+
+
+def test_a_broken_off_run_is_not_gone_on_with_by_another_one(what: Asked, data: Path, tmp_path: Path) -> None:
+    broken_off(what, after=1)
+    for other, settings, differing in (
+        (asked(Path(what.reference), data, what.output, Wanted(3)), {}, "horizon"),
+        (asked(Path(what.reference), data, what.output, table=TableConfig(unsorted="sort")), {}, "table"),
+        (asked(bundle_in(tmp_path, d_model=24), data, what.output), {}, "model"),
+        (what, {"series_per_shard": 4}, "series_per_shard"),
+    ):
+        with pytest.raises(BatchError, match=rf"something else \({differing}\): finish that one first"):
+            sharded(other, **settings)
+    hours(11).to_parquet(data, index=False)
+    with pytest.raises(BatchError, match=r"something else \(data\)"):
+        sharded(what)
+    assert sharded(what, restart=True).num_series == 11
+
+
+def test_two_runs_do_not_work_on_one_output(what: Asked) -> None:
+    def again(progress: Progress) -> None:
+        with pytest.raises(BatchError, match="another process forecasts into"):
+            sharded(what)
+
+    assert sharded(what, again).num_series == NUM_SERIES
+
+
+def test_a_shard_that_fails_is_named_and_the_others_are_kept(bundle: Path, tmp_path: Path) -> None:
+    frame = hours()
+    frame.loc[frame["unique_id"] == "s007", "y"] = np.inf
+    frame.to_parquet(tmp_path / "hours.parquet", index=False)
+    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out")
+    with pytest.raises(ValueTypeError, match=r"shard 2 \(rows 181 to 270, series 's006' to 's008'\): series 's007'"):
+        sharded(what)
+    assert not what.output.exists()
+    assert len(list((tmp_path / ".out.shards" / "parts").iterdir())) == 2
+
+
+def test_scattered_series_are_refused_before_any_forecast(bundle: Path, tmp_path: Path) -> None:
+    hours().sort_values(["ds", "unique_id"]).to_parquet(tmp_path / "hours.parquet", index=False)
+    with pytest.raises(SeriesError, match=r"do not stand together.*sort the table by series and time"):
+        sharded(asked(bundle, tmp_path / "hours.parquet", tmp_path / "out"))
+
+
+def test_what_the_model_cannot_give_is_refused_before_any_shard(bundle: Path, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="horizon 99 is outside"):
+        sharded(asked(bundle, data, tmp_path / "out", Wanted(99)))
+    assert list((tmp_path / ".out.shards" / "parts").iterdir()) == []
+
+
+def test_tables_whose_series_cannot_be_told_apart_by_rows_are_refused(bundle: Path, data: Path, tmp_path: Path) -> None:
+    write_store(sine_panel(2, 30), tmp_path / "store")
+    for source, table, reason in (
+        (SourceConfig(path=tmp_path / "store"), TableConfig(), "is a store"),
+        (SourceConfig(path=data, static=data), TableConfig(), "a future or a static table"),
+        (SourceConfig(path=data), TableConfig(group_column="g"), "series of one 'g' see each other"),
+        (SourceConfig(path=data), TableConfig(layout="wide"), "a wide table"),
+    ):
+        with pytest.raises(ConfigError, match=reason):
+            sharded(Asked(str(bundle), source, table, Wanted(), tmp_path / "out"))
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(bundle: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for output, reason in (("there", "exists already"), ("none/out", "does not exist"), ("out.txt", "must end in")):
+        with pytest.raises(SourceError, match=reason):
+            sharded(asked(bundle, data, tmp_path / output))
+
+
+def test_numbers_and_types_of_a_csv_file_are_checked_by_row(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.batch import staging
+    from pipelines.sources import read_chunks
+
+    monkeypatch.setattr(staging, "read_chunks", lambda source, texts: read_chunks(source, texts, 40))
+    frame = hours().astype({"y": object, "ds": object})
+    for column, value, error, message in (
+        ("y", "three", ValueTypeError, "row 51 has in column 'y' the value 'three'"),
+        ("y", 1e400, DataError, "infinite"),
+    ):
+        broken = frame.copy()
+        broken.loc[50, column] = value
+        broken.to_csv(tmp_path / "hours.csv", index=False)
+        with pytest.raises(error, match=message):
+            sharded(asked(bundle, tmp_path / "hours.csv", tmp_path / "out"), restart=True)
