@@ -174,6 +174,29 @@ class Environment(Config):
         )
 
 
+class Launch(Config):
+    """Which of the processes that torchrun has started this one is, as it tells them."""
+
+    number: int = Field(ge=0, description="RANK")
+    num_processes: int = Field(ge=1, description="WORLD_SIZE: on all machines together.")
+    number_here: int = Field(ge=0, description="LOCAL_RANK")
+    num_here: int = Field(ge=1, description="LOCAL_WORLD_SIZE")
+
+    @classmethod
+    def read(cls) -> Launch | None:
+        """Reads the variables; None where torchrun has not started this process."""
+        if os.environ.get("TORCHELASTIC_RUN_ID") is None:
+            return None
+        names = {"number": "RANK", "num_processes": "WORLD_SIZE"}
+        names |= {"number_here": "LOCAL_RANK", "num_here": "LOCAL_WORLD_SIZE"}
+        found = {field: os.environ.get(name, "") for field, name in names.items()}
+        try:
+            return cls(**{field: int(text) for field, text in found.items()})
+        except ValueError as error:
+            given = ", ".join(f"{name}={found[field]!r}" for field, name in names.items())
+            raise ConfigError(f"torchrun is to say which process this is, it says {given[:200]}") from error
+
+
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConfig:
     """Builds the config from a YAML file and overrides by dotted name ('model.horizon'), which win.
 

@@ -25,6 +25,7 @@ from forecaster.predictor import Predictor
 from forecaster.runtime.export import try_export
 from forecaster.signature import SigningKey, write_signature
 from forecaster.training.callbacks import ReportMetrics
+from forecaster.training.cluster import ALONE, Place
 from forecaster.training.fit import FitResult, fit, fit_key, resolve
 from forecaster.training.memory import memory_estimate
 from forecaster.training.precision import lightning_precision
@@ -56,10 +57,11 @@ class Training:
 
 @dataclass(frozen=True)
 class Beside:
-    """Whom else a training concerns: what its run is marked with, and who hears of each epoch, by its last step."""
+    """Whom else a training concerns: what its run is marked with, who hears of each epoch, and who trains along."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
-    heard: Callable[[int], None] = lambda _: None
+    heard: Callable[[int], None] = lambda _: None  # by the last step of the epoch
+    place: Place = ALONE  # of this process among those that a launcher started
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ def train(
     """
     start, beside = start or scratch(), beside or Beside()
     with training_run(environment, config, loaded, start, beside) as opened:
-        key = fit_key(loaded.panel, config.forecaster, start)
-        places = Places(environment.home / "checkpoints" / key, environment.home / "work" / opened.run_id)
+        checkpoints = checkpoints_of(environment, config, loaded.panel, start)
+        places = Places(checkpoints, environment.home / "work" / opened.run_id)
         trained = fit_and_evaluate(
             opened, config, loaded, places, start=start, beside=beside, show_progress=show_progress
         )
@@ -154,9 +156,20 @@ def fit_and_evaluate(
     _log_memory(config, panel)
     reporting = [ReportMetrics(_log_metrics), ReportMetrics(lambda _, step: beside.heard(step))]
     result = fit(
-        panel, config.forecaster, places.checkpoints, start=start, callbacks=reporting, show_progress=show_progress
+        panel,
+        config.forecaster,
+        places.checkpoints,
+        start=start,
+        callbacks=reporting,
+        show_progress=show_progress,
+        place=beside.place,
     )
     return _evaluated(opened, config, panel, result, places.results)
+
+
+def checkpoints_of(environment: Environment, config: PipelineConfig, panel: Panel, start: Start) -> Path:
+    """Gives the folder where checkpoints of a training are: another one for other data, config or start."""
+    return environment.home / "checkpoints" / fit_key(panel, config.forecaster, start)
 
 
 def _evaluated(opened: OpenRun, config: PipelineConfig, panel: Panel, result: FitResult, results: Path) -> Trained:

@@ -22,7 +22,10 @@ class TrainingConfig(Config):
         "and needs the memory of one part.",
     )
     num_processes: int = Field(
-        1, ge=1, le=64, description="Processes on this machine that share the windows of each step."
+        1,
+        ge=1,
+        le=64,
+        description="Processes that share the windows of each step: on this machine, or those of a launcher.",
     )
     learning_rate: float = Field(1e-3, gt=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)

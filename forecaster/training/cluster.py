@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,16 +24,33 @@ class Place:
 
     number: int = 0
     num_processes: int = 1
+    number_here: int | None = None  # among those of this machine, where several machines train together
+    num_here: int | None = None
+
+    @property
+    def is_launched(self) -> bool:
+        """True where a launcher started all processes of the group, this one included."""
+        return self.num_here is not None
+
+    @property
+    def local_number(self) -> int:
+        """Which of the processes of this machine this is: which of its GPUs it computes on."""
+        return self.number if self.number_here is None else self.number_here
+
+    @property
+    def num_local(self) -> int:
+        """How many processes of this machine train together; on all machines as many."""
+        return self.num_processes if self.num_here is None else self.num_here
 
 
 ALONE = Place()
 
 
-def accelerator(num_processes: int) -> str:
-    """Gives Lightning's name of what is computed on: as many GPUs as processes where there are, else CPU cores."""
-    if num_processes == 1:
+def accelerator(place: Place) -> str:
+    """Gives Lightning's name of what is computed on: as many GPUs as processes here where there are, else CPU cores."""
+    if place.num_processes == 1:
         return "auto"
-    return "gpu" if torch.cuda.is_available() and torch.cuda.device_count() >= num_processes else "cpu"
+    return "gpu" if torch.cuda.is_available() and torch.cuda.device_count() >= place.num_local else "cpu"
 
 
 def strategy(place: Place) -> str | Strategy:
@@ -50,10 +69,27 @@ def meeting_point(place: Place, port: int = 0) -> TCPStore:
 
 def join(store: TCPStore, place: Place) -> None:
     """Enters the process group, once all are there."""
-    backend = "cpu:gloo,cuda:nccl" if accelerator(place.num_processes) == "gpu" else "gloo"
     distributed.init_process_group(
-        backend, store=store, rank=place.number, world_size=place.num_processes, timeout=_PATIENCE
+        _backend(place), store=store, rank=place.number, world_size=place.num_processes, timeout=_PATIENCE
     )
+
+
+@contextmanager
+def launched(place: Place) -> Iterator[None]:
+    """Is in the group of the processes that a launcher started; leaves it when all have come to the end of the block.
+
+    Where they meet torch reads from what the launcher told it.
+    """
+    distributed.init_process_group(_backend(place), init_method="env://", timeout=_PATIENCE)
+    try:
+        yield
+        distributed.barrier()
+    finally:
+        distributed.destroy_process_group()
+
+
+def _backend(place: Place) -> str:
+    return "cpu:gloo,cuda:nccl" if accelerator(place) == "gpu" else "gloo"
 
 
 class _TogetherStrategy(DDPStrategy):
@@ -97,7 +133,7 @@ class _Cluster(ClusterEnvironment):
         assert rank == self._place.number
 
     def local_rank(self) -> int:
-        return self._place.number
+        return self._place.local_number
 
     def node_rank(self) -> int:
-        return 0
+        return self._place.number // self._place.num_local

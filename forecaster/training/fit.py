@@ -25,6 +25,7 @@ from forecaster.time.calendar import default_calendar
 from forecaster.training.augmentation import check_augmentations
 from forecaster.training.calibrating import learn_calibration
 from forecaster.training.callbacks import process_settings, progress_bar, quiet_lightning
+from forecaster.training.cluster import ALONE, Place, launched
 from forecaster.training.member import Job, Member, member_data, train_member
 from forecaster.training.memory import refuse_too_large
 from forecaster.training.start import Start, scratch
@@ -69,6 +70,7 @@ def fit(
     start: Start | None = None,
     callbacks: Sequence[Callback] = (),
     show_progress: bool = False,
+    place: Place = ALONE,
 ) -> FitResult:
     """Trains one network or several on the training part of `panel`, from scratch by default; gives their best weights.
 
@@ -77,6 +79,9 @@ def fit(
     where the head forecasts such, ConfigError for settings that contradict a default and for augmentations that do not
     suit the model, TrainingError when the memory does not suffice, when the loss does not become finite, when `start`
     is of another architecture, or when `folder` belongs to another fit.
+
+    With the `place` that a launcher gave it, the process trains with those that it started beside this one, which are
+    in `train_along`.
     """
     config, start = resolve(panel, config), start or scratch()
     check_augmentations(config.training.augmentations, config.model)
@@ -85,11 +90,26 @@ def fit(
         _refuse_no_counts(panel)
     refuse_too_large(config, panel)
     _claim(folder, _identity(panel, config, start))
-    num_threads = _threads_per_process(config)
+    num_threads = _threads_per_process(config, place)
     job = Job(panel, config, folder, start.facts)
     with quiet_lightning(), process_settings(config.training.seed, num_threads):
-        members = _train(job, start, num_threads, [*callbacks, *progress_bar(show_progress)])
+        with workers(job, num_threads, place) as own:
+            shown = [*callbacks, *progress_bar(show_progress)]
+            members = [train_member(job, number, own, start, shown) for number in range(config.training.num_members)]
         return _result(job, members)
+
+
+def train_along(panel: Panel, config: ForecasterConfig, folder: Path, place: Place, start: Start | None = None) -> None:
+    """Trains along with the first process of a launcher's group, which is in `fit` of the same; keeps nothing.
+
+    `folder` is that of the first process: machines that train together share it. Raises what `fit` raises.
+    """
+    config, start = resolve(panel, config), start or scratch()
+    job = Job(panel, config, folder, start.facts)
+    num_threads = _threads_per_process(config, place)
+    with quiet_lightning(), process_settings(config.training.seed, num_threads), launched(place):
+        for number in range(config.training.num_members):
+            train_member(job, number, place)
 
 
 def _refuse_no_counts(panel: Panel) -> None:
@@ -104,12 +124,6 @@ def _refuse_no_counts(panel: Panel) -> None:
         )
 
 
-def _train(job: Job, start: Start, num_threads: int, callbacks: list[Callback]) -> list[Member]:
-    with workers(job, num_threads) as place:
-        numbers = range(job.config.training.num_members)
-        return [train_member(job, number, place, start, callbacks) for number in numbers]
-
-
 def _result(job: Job, members: list[Member]) -> FitResult:
     """Puts the members together, and learns the calibration of what they say together."""
     panel, config = job.panel, job.config
@@ -122,8 +136,9 @@ def _result(job: Job, members: list[Member]) -> FitResult:
     return FitResult(predictor, before, config, split, _facts(job, split, members))
 
 
-def _threads_per_process(config: ForecasterConfig) -> int:
-    return config.training.num_threads or max(1, torch.get_num_threads() // config.training.num_processes)
+def _threads_per_process(config: ForecasterConfig, place: Place) -> int:
+    num_sharing = 1 if place.is_launched else config.training.num_processes  # a launcher has shared them out
+    return config.training.num_threads or max(1, torch.get_num_threads() // num_sharing)
 
 
 def fit_key(panel: Panel, config: ForecasterConfig, start: Start | None = None) -> str:

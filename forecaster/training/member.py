@@ -186,9 +186,10 @@ def _trainer(training: TrainingConfig, folder: Path, place: Place, callbacks: li
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(c, pl.callbacks.ProgressBar) for c in callbacks),
         deterministic=True,
-        accelerator=cluster.accelerator(place.num_processes),
+        accelerator=cluster.accelerator(place),
         strategy=cluster.strategy(place),
-        devices=place.num_processes,
+        devices=place.num_local,
+        num_nodes=place.num_processes // place.num_local,
         use_distributed_sampler=False,
     )
 

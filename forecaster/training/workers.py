@@ -21,7 +21,7 @@ from forecaster.config import Config, ForecasterConfig
 from forecaster.data.store import write_store
 from forecaster.errors import TrainingError
 from forecaster.manifest import StartFacts
-from forecaster.training.cluster import ALONE, Place, join, meeting_point
+from forecaster.training.cluster import ALONE, Place, join, launched, meeting_point
 from forecaster.training.member import Job
 
 PANEL = "panel"
@@ -58,13 +58,19 @@ def arrival_key(number: int) -> str:
 
 
 @contextmanager
-def workers(job: Job, num_threads: int) -> Iterator[Place]:
-    """Starts the other processes of a job and joins them; gives this one's place among them.
+def workers(job: Job, num_threads: int, place: Place = ALONE) -> Iterator[Place]:
+    """Starts the other processes of a job and joins them, or only joins them where a launcher has started them all.
+
+    Gives this one's place among them, which a launcher settles: then the others are in `train_along`.
 
     Afterwards they are ended, whatever they do: they keep nothing. Raises TrainingError where one of them does not
     come, or is found to have ended when training breaks off.
     """
     num_processes = job.config.training.num_processes
+    if place.is_launched:
+        with launched(place):
+            yield place
+        return
     if num_processes == 1:
         yield ALONE
         return

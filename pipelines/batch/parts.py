@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,11 +21,19 @@ def forecast_table(forecast: Forecast, id_column: str, time_column: str) -> pa.T
     stored = forecast.axis.frequency.advance(np.repeat(forecast.starts, horizon), steps)
     columns = {
         id_column: pa.array(forecast.series_ids, pa.string()).take(pa.array(whose)),
-        time_column: pa.Array.from_pandas(forecast.axis.label(stored)),
+        time_column: _timestamps(forecast.axis.label(stored)),
     }
     for place, level in enumerate(forecast.levels):
         columns[level_name(level)] = pa.array(forecast.values[:, :, place].ravel(), from_pandas=True)
     return pa.table(columns)
+
+
+def _timestamps(labels: pd.Index) -> pa.Array:
+    if isinstance(labels, pd.DatetimeIndex) and labels.tz is not None:
+        # Arrow keeps instants in UTC beside the name of the zone, and asks pandas for them in a way that it deprecates.
+        kind = pa.timestamp(labels.unit, pa.lib.tzinfo_to_string(labels.tz))
+        return pa.array(labels.tz_convert(None).to_numpy(), kind)
+    return pa.array(labels.to_numpy())
 
 
 def write_part(table: pa.Table, path: Path) -> str:

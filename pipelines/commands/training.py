@@ -23,7 +23,7 @@ from pipelines.commands.output import (
     promotion_line,
     promotion_result,
 )
-from pipelines.config import Environment
+from pipelines.config import Environment, Launch
 
 
 @click.command()
@@ -38,17 +38,23 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
     from pipelines.promotion.promote import promote as promote_challenger
     from pipelines.promotion.promote import who_is_champion
     from pipelines.start import begin
-    from pipelines.train import scores_table, summary
+    from pipelines.together import follow, place_of, shared_config
+    from pipelines.train import Beside, scores_table, summary
     from pipelines.train import train as train_model
 
     environment = Environment.read()
     begun = begin(environment, build_config(**flags))
-    config = begun.config
+    launch = Launch.read()
+    config, place = shared_config(begun.config, launch), place_of(launch)
     loaded = load(config.source, config.table)
+    if place.number:
+        follow(environment, config, loaded, begun.start, place)
+        return
     client = tracking.connect(environment)
     if promoting and config.num_folds:
         who_is_champion(environment, client, config.name)  # or it is refused now, not after hours of training
-    training = train_model(environment, client, config, loaded, start=begun.start, show_progress=not as_json)
+    beside, shown = Beside(place=place), not as_json
+    training = train_model(environment, client, config, loaded, start=begun.start, show_progress=shown, beside=beside)
     result = summary(training)
     lines = [
         *loaded.lines,

@@ -1,0 +1,70 @@
+"""A run in shards as a program of its own, which tests end by SIGKILL.
+
+python -m tests.pipelines.batch.runs BUNDLE DATA OUTPUT SETTINGS
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from tests.pipelines.batch.factories import asked, sharded
+
+_SECONDS = 240.0
+
+
+def started(bundle: Path, data: Path, output: Path, **settings: object) -> subprocess.Popen[bytes]:
+    """Starts a run at the head of a process group."""
+    command = [sys.executable, "-m", __name__, str(bundle), str(data), str(output), json.dumps(settings)]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+def killed_in_the_middle(output: Path, run: subprocess.Popen[bytes]) -> None:
+    """Ends a run, and all processes of its group, by SIGKILL, once some shards are done and one is in hand."""
+    _wait_for(lambda: in_hand(output) if num_done(output) >= 2 else [], run)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
+def kill_one_worker(output: Path, run: subprocess.Popen[bytes]) -> int:
+    """Ends one process that has a shard in hand, once some are done; gives the number of its shard."""
+    while True:
+        number, pid = _wait_for(lambda: in_hand(output) if num_done(output) >= 2 else [], run)[0]
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            return number
+
+
+def num_done(output: Path) -> int:
+    return len(list((_working(output) / "done").glob("[0-9]*.json")))
+
+
+def in_hand(output: Path) -> list[tuple[int, int]]:
+    """Gives the shards that are being made, and by which process."""
+    names = [path.stem.split("-") for path in (_working(output) / "drafts").glob("*.parquet")]
+    return [(int(number), int(pid)) for number, pid in names]
+
+
+def _working(output: Path) -> Path:
+    return output.parent / f".{output.name}.shards"
+
+
+def _wait_for(look: Callable[[], list[tuple[int, int]]], run: subprocess.Popen[bytes]) -> list[tuple[int, int]]:
+    deadline = time.monotonic() + _SECONDS
+    while not (found := look()):
+        assert run.poll() is None, "the run has ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    return found
+
+
+if __name__ == "__main__":
+    bundle, data, output = map(Path, sys.argv[1:4])
+    sharded(asked(bundle, data, output), **json.loads(sys.argv[4]))
