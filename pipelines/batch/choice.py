@@ -25,6 +25,7 @@ def takes_shards(
     ConfigError for settings of shards where there are none, and for shards without an output.
     """
     settings = sorted(sharding.model_fields_set)
+    _refuse_contradiction(sharding)
     if wanted is False and settings:
         raise ConfigError(f"a table that is forecast whole has no shards: leave out --whole, or {', '.join(settings)}")
     if output is None and (wanted or settings):
@@ -32,6 +33,13 @@ def takes_shards(
     if wanted is not None or output is None:
         return bool(wanted)
     return bool(settings) or (refusal(source, table) is None and _is_large(source.path))
+
+
+def _refuse_contradiction(sharding: Sharding) -> None:
+    if sharding.ray_address is not None and sharding.engine != "ray":
+        raise ConfigError("ray_address is for --engine ray")
+    if sharding.ray_address is not None and sharding.num_workers is not None:
+        raise ConfigError("num_workers is for a cluster of this run: one with an address has the workers that it has")
 
 
 def _is_large(path: Path | None) -> bool:

@@ -5,6 +5,7 @@ Ray is imported when a run asks for it. It reports its use to its makers by defa
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -47,11 +48,10 @@ def make_on_ray(folder: Path, numbers: Sequence[int], num_processes: int, addres
 def _imported() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when a cluster is started
     try:
-        import ray
+        return importlib.import_module("ray")
     except ImportError as error:
         message = "--engine ray needs Ray, which is not installed: pip install 'forecaster[ray]'"
         raise ConfigError(message, code="ray-missing") from error
-    return ray
 
 
 def _connect(ray: Any, address: str | None, num_processes: int) -> None:

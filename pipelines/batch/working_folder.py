@@ -114,7 +114,7 @@ class WorkingFolder:
 def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
     """Gives the working folder of an output, for one run at a time; with `restart` an empty one.
 
-    It stays where a run breaks off. Raises BatchError (run-in-progress) while another process works there.
+    It stays where a run breaks off with some shards done. BatchError (run-in-progress) while another works there.
     """
     path = output.parent / f".{output.name}.shards"
     path.mkdir(exist_ok=True)
@@ -126,7 +126,13 @@ def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
             raise BatchError(message, code="run-in-progress") from error
         if restart:
             _empty(path)
-        yield WorkingFolder(path)
+        folder = WorkingFolder(path)
+        try:
+            yield folder
+        except BaseException:
+            if not folder.done():  # there is nothing to go on from
+                folder.remove()
+            raise
 
 
 def write_whole(path: Path, content: Config) -> None:

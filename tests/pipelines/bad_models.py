@@ -246,6 +246,7 @@ MODELS = (
 )
 
 WAVES = ("--model", "waves", "--horizon", "2", "--output")
+IN_SHARDS = ("--model", "waves", "--shards", "--output")
 OUTPUTS = (
     predict(
         "an output of unknown ending", DATA, "unreadable-source", "must end in .csv or .parquet", *WAVES, "out.xlsx"
@@ -278,6 +279,40 @@ OUTPUTS = (
         f"{'x' * 300}.csv",
     ),
     predict("an output for data that is no good", DATA, "not-a-number", "'three'", *WAVES, "out.csv", data="words.csv"),
+    predict("shards without an output", USAGE, "invalid-config", "give an --output", "--model", "waves", "--shards"),
+    predict(
+        "settings of shards for a table that is read whole",
+        USAGE,
+        "invalid-config",
+        "leave out --whole, or num_workers",
+        *WAVES,
+        "out.csv",
+        "--whole",
+        "--workers",
+        "2",
+    ),
+    predict(
+        "a Ray cluster for another engine",
+        USAGE,
+        "invalid-config",
+        "is for --engine ray",
+        *WAVES,
+        "out.csv",
+        "--ray-address",
+        "auto",
+    ),
+    predict("shards into a folder that is there", DATA, "unreadable-source", "exists already", *IN_SHARDS, "empty"),
+    predict("shards of a store", USAGE, "invalid-config", "is a store", *IN_SHARDS, "new", data="store"),
+    predict(
+        "shards of a table whose series are scattered",
+        DATA,
+        "scattered-series",
+        "series 'a' do not stand together",
+        *IN_SHARDS,
+        "new",
+        data="scattered.csv",
+    ),
+    predict("a shard with data that is no good", DATA, "not-a-number", "'three'", *IN_SHARDS, "new", data="words.csv"),
     store("a store in a folder's place", "store-exists", "exists already", "hours.csv", "empty"),
     store(
         "a store in what is a file", "unreadable-source", "cannot be written: File exists", "hours.csv", "days.csv/new"

@@ -165,6 +165,7 @@ def workplace(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> W
         frame.to_csv(folder / f"{name}.csv", index=False)
     hours.assign(ds=range(60)).to_csv(folder / "steps.csv", index=False)
     (folder / "short.csv").write_text(table())
+    pd.concat([hours, hours.assign(unique_id="b"), hours]).to_csv(folder / "scattered.csv", index=False)
     (folder / "words.csv").write_text(table(y="three"))
     with sqlite3.connect(folder / "series.db") as connection:
         hours.astype({"ds": str}).to_sql("series", connection, index=False)

@@ -27,8 +27,8 @@ def started(bundle: Path, data: Path, output: Path, **settings: object) -> subpr
 
 
 def killed_in_the_middle(output: Path, run: subprocess.Popen[bytes]) -> None:
-    """Ends a run, and all processes of its group, by SIGKILL, once some shards are done and one is in hand."""
-    _wait_for(lambda: in_hand(output) if num_done(output) >= 2 else [], run)
+    """Ends a run, and all processes of its group, by SIGKILL, once a shard is done and another in hand."""
+    _wait_for(lambda: in_hand(output) if num_done(output) >= 1 else [], run)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
 
@@ -36,7 +36,7 @@ def killed_in_the_middle(output: Path, run: subprocess.Popen[bytes]) -> None:
 def kill_one_worker(output: Path, run: subprocess.Popen[bytes]) -> int:
     """Ends one process that has a shard in hand, once some are done; gives the number of its shard."""
     while True:
-        number, pid = _wait_for(lambda: in_hand(output) if num_done(output) >= 2 else [], run)[0]
+        number, pid = _wait_for(lambda: in_hand(output) if num_done(output) >= 1 else [], run)[0]
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             return number

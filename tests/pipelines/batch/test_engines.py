@@ -18,16 +18,16 @@ from pipelines.errors import BatchError
 from tests.pipelines.batch.factories import asked, bundle_in, bytes_in, hours, sharded
 from tests.pipelines.batch.runs import in_hand, kill_one_worker, killed_in_the_middle, num_done, started
 
-NUM_SERIES = 4000
-PER_SHARD = 200
+NUM_SERIES, NUM_STEPS = 4000, 100
+PER_SHARD = 500  # takes some tenths of a second, so that a kill can meet it
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a bundle, a table of many series, and what one process makes of it."""
     folder = tmp_path_factory.mktemp("engines")
-    bundle_in(folder, d_model=64)
-    hours(NUM_SERIES).to_parquet(folder / "hours.parquet", index=False)
+    bundle_in(folder, d_model=64, num_layers=4, context_length=96)
+    hours(NUM_SERIES, NUM_STEPS).to_parquet(folder / "hours.parquet", index=False)
     sharded(asked(folder / "bundle", folder / "hours.parquet", folder / "one"), series_per_shard=PER_SHARD)
     return folder
 
@@ -62,7 +62,7 @@ def test_a_killed_process_ends_a_local_run_and_what_is_done_is_kept(home: Path) 
     run = run_in(home, "lost", num_workers=2)
     kill_one_worker(home / "lost", run)
     assert run.wait(timeout=120) != 0
-    assert num_done(home / "lost") >= 2
+    assert num_done(home / "lost") >= 1
     assert run_in(home, "lost", num_workers=2).wait(timeout=240) == 0
     assert bytes_in(home / "lost") == bytes_in(home / "one")
 
