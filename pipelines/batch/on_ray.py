@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from forecaster.errors import ConfigError
@@ -29,8 +31,7 @@ def make_on_ray(folder: Path, numbers: Sequence[int], num_processes: int, addres
     those of shards, and BatchError (cluster-lost) where the cluster cannot be reached or loses a shard again and again.
     """
     ray = _imported()
-    _connect(ray, address, num_processes)
-    try:
+    with _connected(ray, address, num_processes):
         num_ahead = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         task = ray.remote(num_cpus=1, max_retries=_TRIES)(_make)
         left = iter(numbers)
@@ -41,8 +42,6 @@ def make_on_ray(folder: Path, numbers: Sequence[int], num_processes: int, addres
                 return
             ready, running = ray.wait(running)
             yield from (_result(ray, one) for one in ready)
-    finally:
-        ray.shutdown()
 
 
 def _imported() -> Any:
@@ -54,13 +53,20 @@ def _imported() -> Any:
         raise ConfigError(message, code="ray-missing") from error
 
 
-def _connect(ray: Any, address: str | None, num_processes: int) -> None:
-    own = {"num_cpus": num_processes, "include_dashboard": False} if address is None else {}
-    try:
-        ray.init(address=address or "local", log_to_driver=False, configure_logging=False, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = "on this machine" if address is None else f"at {address[:80]}"
-        raise BatchError(f"there is no Ray cluster {where}: {str(error)[:200]}", code="cluster-lost") from error
+@contextmanager
+def _connected(ray: Any, address: str | None, num_processes: int) -> Iterator[None]:
+    """Is connected with a cluster; one of this run alone is gone after it, with its sockets and logs."""
+    with TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        own = {"num_cpus": num_processes, "include_dashboard": False, "_temp_dir": folder} if address is None else {}
+        try:
+            ray.init(address=address or "local", log_to_driver=False, configure_logging=False, **own)
+        except (OSError, RuntimeError, ValueError) as error:
+            where = "on this machine" if address is None else f"at {address[:80]}"
+            raise BatchError(f"there is no Ray cluster {where}: {str(error)[:200]}", code="cluster-lost") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _make(folder: str, number: int) -> Done:

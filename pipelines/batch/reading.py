@@ -99,8 +99,6 @@ def _is_plain(ids: pa.DataType, times: pa.DataType, target: pa.DataType) -> bool
 def _series(ids: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:
     """Gives the row [S] that each series begins with, and its id."""
     column: Any = ids.combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.unify_dictionaries().chunks)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     codes = column.indices.to_numpy()

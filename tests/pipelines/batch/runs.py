@@ -59,8 +59,10 @@ def _working(output: Path) -> Path:
 def _wait_for(look: Callable[[], list[tuple[int, int]]], run: subprocess.Popen[bytes]) -> list[tuple[int, int]]:
     deadline = time.monotonic() + _SECONDS
     while not (found := look()):
-        assert run.poll() is None, "the run has ended before it could be killed"
-        assert time.monotonic() < deadline
+        if run.poll() is not None or time.monotonic() > deadline:
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+            raise AssertionError("the run could not be killed in time: it was over, or has not got so far")
         time.sleep(0.002)
     return found
 
