@@ -60,7 +60,7 @@ def _connected(ray: Any, address: str | None, num_processes: int) -> Iterator[No
         own = {"num_cpus": num_processes, "include_dashboard": False, "_temp_dir": folder} if address is None else {}
         try:
             ray.init(address=address or "local", log_to_driver=False, configure_logging=False, **own)
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # a node that is slow to start is a plain Exception
             where = "on this machine" if address is None else f"at {address[:80]}"
             raise BatchError(f"there is no Ray cluster {where}: {str(error)[:200]}", code="cluster-lost") from error
         try:
