@@ -114,6 +114,7 @@ class PipelineConfig(Config):
     backtest: BacktestConfig = BacktestConfig()
     tune: TuneConfig = TuneConfig()
     drift: DriftConfig = DriftConfig()
+    figures: bool = Field(True, description="Draw figures for analysts into each run; takes seconds.")
     export: bool = Field(True, description="Write the network as a graph for ONNX Runtime, which serves it faster.")
 
     @model_validator(mode="after")

@@ -83,7 +83,8 @@ def _show_accuracy(training: Training) -> None:
     click.echo("   Backtest on folds that training has not seen:")
     click.echo("\n".join(f"   {line}" for line in table.splitlines()))
     click.echo(f"   MASE ratio to the seasonal naive: {ratio:.3f}")
-    click.echo(f"   plot: {training.figure}")
+    if training.figure is not None:
+        click.echo(f"   plot: {training.figure}")
 
 
 @contextmanager

@@ -63,6 +63,12 @@ def register(client: MlflowClient, name: str, folder: Path, bundle: Bundle, tags
     return Version(name, number)
 
 
+def describe(client: MlflowClient, version: Version, description: str) -> None:
+    """Writes what the page of a version says, in markdown."""
+    with registry_errors():
+        client.update_model_version(version.name, str(version.number), description)
+
+
 def find(client: MlflowClient, reference: str) -> Version:
     """Gives the version that 'NAME@alias', 'NAME/7' or 'NAME' (its champion) refers to; ConfigError for other texts."""
     found = _REFERENCE.fullmatch(reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -10,15 +11,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import requests
+import yaml
 
+from forecaster.arrays import FloatArray
 from forecaster.config import Config, ModelConfig
 from forecaster.errors import ConfigError
-from forecaster.metrics import Scores
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
 from pipelines.provenance import run_tags
@@ -36,6 +39,7 @@ _CLIENT_SETTINGS = {
 }
 
 
+CONFIG_FILE, PARENT_TAG = "config.yaml", "mlflow.parentRunId"
 _CLIENT_LIMITS = ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
 _PROBE_SECONDS = (1.0, 3.0)  # to connect, and to answer
 _marks: ContextVar[Mapping[str, str]] = ContextVar("marks", default=MappingProxyType({}))
@@ -157,11 +161,16 @@ def _in_short(problem: object) -> str:
 
 
 def log_config(config: Config) -> None:
-    """Logs every setting as a parameter under its dotted name; neither the database's URL nor what `tune` would try."""
+    """Logs every setting as a parameter under its dotted name, and those that were named as a config to train with.
+
+    Neither the database's URL nor what `tune` would try is among them.
+    """
     import mlflow
 
     tree = config.model_dump(mode="json", exclude={"source": {"url"}, "tune": True})
     mlflow.log_params(_shown(_flatten(tree)))
+    named = config.model_dump(mode="json", exclude={"source": {"url"}, "tune": True}, exclude_unset=True)
+    mlflow.log_text(yaml.safe_dump(named, sort_keys=False, allow_unicode=True), CONFIG_FILE)
 
 
 def log_resolved(model: ModelConfig, precision: str) -> None:
@@ -176,21 +185,51 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value)[:500] for name, value in settings.items()}
 
 
-def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
-    """Logs totals as PREFIX_mase ..., and curves as PREFIX_mase_by_step ... with step = h, from 1."""
+def log_scores(run_id: str, metrics: Mapping[str, float], curves: Mapping[str, FloatArray]) -> None:
+    """Logs totals as mase ..., and curves over the horizon as mase_by_step ... with step = h, from 1."""
     import mlflow
     from mlflow.entities import Metric
 
-    mlflow.log_metrics({f"{prefix}_{name}": value for name, value in scores.as_metrics().items()})
     now = int(datetime.now(UTC).timestamp() * 1000)
-    metrics = [
-        Metric(f"{prefix}_{name}", float(value), now, step)
-        for name, curve in scores.as_metrics_by_step().items()
+    logged = [Metric(name, float(value), now, 0) for name, value in metrics.items() if np.isfinite(value)]
+    logged += [
+        Metric(name, float(value), now, step)
+        for name, curve in curves.items()
         for step, value in enumerate(curve, start=1)
         if np.isfinite(value)
     ]
-    for begin in range(0, len(metrics), 1000):
-        mlflow.MlflowClient().log_batch(run_id, metrics=metrics[begin : begin + 1000])
+    client = mlflow.MlflowClient()
+    for begin in range(0, len(logged), 1000):
+        client.log_batch(run_id, metrics=logged[begin : begin + 1000])
+
+
+@contextmanager
+def child_run(parent_id: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """Opens a run below another one, beside the active one, and gives its id. It ends as `run` does."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    experiment = client.get_run(parent_id).info.experiment_id
+    opened = client.create_run(experiment, run_name=name, tags={**tags, **_marks.get(), PARENT_TAG: parent_id})
+    status = "FINISHED"
+    try:
+        yield opened.info.run_id
+    except BaseException as error:
+        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        raise
+    finally:
+        client.set_terminated(opened.info.run_id, status)
+
+
+def log_tables(run_id: str, folder: Path) -> None:
+    """Logs a folder of files, and tells the UI which of them are tables that it can open: tables/*.json."""
+    import mlflow
+
+    client = mlflow.MlflowClient()
+    client.log_artifacts(run_id, str(folder))
+    tables = [f"{path.parent.name}/{path.name}" for path in sorted(folder.glob("tables/*.json"))]
+    shown = [{"path": path, "type": "table"} for path in tables]
+    client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(shown))
 
 
 def experiment_id(environment: Environment, name: str) -> str:

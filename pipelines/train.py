@@ -19,9 +19,8 @@ from mlflow.exceptions import MlflowException
 from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.calibration import Calibration
 from forecaster.data.panel import Panel
-from forecaster.evaluation import Evaluation, evaluate
+from forecaster.evaluation import Evaluation
 from forecaster.manifest import Provenance
-from forecaster.predictor import Predictor
 from forecaster.runtime.export import try_export
 from forecaster.signature import SigningKey, write_signature
 from forecaster.training.callbacks import ReportMetrics
@@ -30,15 +29,21 @@ from forecaster.training.fit import FitResult, fit, fit_key, resolve
 from forecaster.training.memory import memory_estimate
 from forecaster.training.precision import lightning_precision
 from forecaster.training.start import Start, scratch
-from pipelines import registry, report
-from pipelines.backtest import SEASONAL_NAIVE, compare
+from pipelines import registry
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
 from pipelines.provenance import code_commit, packages_digest
 from pipelines.registry import Version
+from pipelines.report.card import Subject, model_card
+from pipelines.report.compared import RELATIVE_MASE, Compared
+from pipelines.report.evaluations import Reported, log_beside, log_evaluations
+from pipelines.report.fitted import EvaluatedFit, evaluate_fit
+from pipelines.report.forecasts import draw_forecasts
+from pipelines.report.labels import OWN_ROLE, Labels, labels_of
+from pipelines.report.trend import log_trend
 from pipelines.signing import read_signing_key
 from pipelines.start import refuse_seen_folds
-from pipelines.tracking import log_config, log_resolved, log_scores, run
+from pipelines.tracking import log_config, log_resolved, run
 
 log = logging.getLogger("pipelines.train")
 
@@ -52,7 +57,7 @@ class Training:
     digest: str
     validation: Evaluation
     test: dict[str, Evaluation]  # 'model' and 'seasonal_naive'; empty without test folds
-    figure: Path
+    figure: Path | None  # typical and worst forecasts; None where no figures are wanted
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class OpenRun:
 
     environment: Environment
     run_id: str
+    labels: Labels
     key: SigningKey | None
 
 
@@ -89,9 +95,11 @@ class Trained:
     folder: Path  # of the bundle
     bundle: Bundle
     tags: dict[str, str]  # of the version
+    card: str  # what the page of the version says, in markdown
+    metrics: dict[str, float]  # of the run's own model
     validation: Evaluation
     test: dict[str, Evaluation]
-    figure: Path
+    figure: Path | None
 
 
 def train(
@@ -117,9 +125,16 @@ def train(
             opened, config, loaded, places, start=start, beside=beside, show_progress=show_progress
         )
         version = registry.register(client, config.name, trained.folder, trained.bundle, trained.tags)
+        announce(client, opened.run_id, version, trained.card, trained.metrics)
         shutil.rmtree(trained.folder)  # the registry has it now
         shutil.rmtree(places.checkpoints, ignore_errors=True)
     return Training(opened.run_id, version, trained.bundle.digest, trained.validation, trained.test, trained.figure)
+
+
+def announce(client: MlflowClient, run_id: str, version: Version, card: str, metrics: Mapping[str, float]) -> None:
+    """Writes the card of a version that is new, and adds its point to the trend of the model."""
+    registry.describe(client, version, card)
+    log_trend(client, run_id, version, metrics)
 
 
 @contextmanager
@@ -128,15 +143,9 @@ def training_run(
 ) -> Iterator[OpenRun]:
     """Opens the run of a training, with its tags. ConfigError before that for a signing key that cannot be used."""
     key = None if environment.signing_key_file is None else read_signing_key(environment.signing_key_file)
-    tags = {
-        "stage": "train",
-        "model": config.name,
-        "frequency": loaded.panel.axis.frequency.alias,
-        **_start_tags(start),
-        **beside.tags,
-    }
-    with run(environment, config.name, f"train {config.name}", tags) as run_id:
-        yield OpenRun(environment, run_id, key)
+    labels = labels_of(config, loaded.panel, "train")
+    with run(environment, config.name, labels.name, {**labels.tags, **_start_tags(start), **beside.tags}) as run_id:
+        yield OpenRun(environment, run_id, labels, key)
 
 
 def fit_and_evaluate(
@@ -174,19 +183,31 @@ def checkpoints_of(environment: Environment, config: PipelineConfig, panel: Pane
 
 def _evaluated(opened: OpenRun, config: PipelineConfig, panel: Panel, result: FitResult, results: Path) -> Trained:
     """Evaluates what was fitted, logs it, and writes its bundle."""
-    raw = Predictor(result.predictor.networks, result.predictor.frequency)
-    validation = evaluate(result.validated, panel, result.split.validation, raw.levels)  # the rest has seen these folds
-    test = compare(panel, config, {"model": result}) if config.split.num_test_folds else {}
-    shown = test.get("model", validation)
-    figure = report.draw_forecasts(panel, shown, results / "forecasts.png")
-    roles = {"validation": validation, **_test_roles(test)}
-    if test:
-        roles["test_uncalibrated"] = evaluate(raw, panel, result.split.test, raw.levels)
-    _log_result(opened.run_id, result, roles, figure)
-    mlflow.log_table(report.series_table(panel, shown), "series.json")
+    evaluated = evaluate_fit(config, panel, result)
+    compared = evaluated.compared
+    _log_result(result)
+    _log_evaluations(config, result, opened, evaluated)
+    figure = draw_forecasts(compared, results / "forecasts.png") if config.figures else None
     folder = results / "bundle"
-    bundle = _write_bundle(folder, config, result, opened, _metrics(roles))
-    return Trained(opened.run_id, folder, bundle, _version_tags(panel, test, validation), validation, test, figure)
+    bundle = _write_bundle(folder, config, result, opened, evaluated.metrics())
+    return Trained(
+        run_id=opened.run_id,
+        folder=folder,
+        bundle=bundle,
+        tags=_version_tags(panel, compared),
+        card=model_card(Subject(opened.labels, bundle, config), compared),
+        metrics=compared.metrics(OWN_ROLE),
+        validation=evaluated.validation,
+        test=evaluated.test,
+        figure=figure,
+    )
+
+
+def _log_evaluations(config: PipelineConfig, result: FitResult, opened: OpenRun, evaluated: EvaluatedFit) -> None:
+    reported = Reported(opened.run_id, opened.labels, config.figures, result.predictor)
+    log_evaluations(MlflowClient(), reported, evaluated.compared)
+    for compared in evaluated.beside():
+        log_beside(reported, compared, opened.labels.family)
 
 
 def _write_bundle(
@@ -205,15 +226,6 @@ def _write_bundle(
     if opened.key is not None:
         write_signature(folder, opened.key.sign(digest))
     return load_bundle(folder)
-
-
-def _metrics(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
-    """Gives the scores under the names that they have in the run."""
-    return {
-        f"{role}_{name}": value
-        for role, evaluation in evaluations.items()
-        for name, value in evaluation.scores.as_metrics().items()
-    }
 
 
 def _log_metrics(metrics: Mapping[str, float], step: int) -> None:
@@ -245,15 +257,12 @@ def _log_memory(config: PipelineConfig, panel: Panel) -> None:
     mlflow.log_metric("estimated_memory_bytes", estimate.total)
 
 
-def _log_result(run_id: str, result: FitResult, evaluations: dict[str, Evaluation], figure: Path) -> None:
+def _log_result(result: FitResult) -> None:
     log_resolved(result.config.model, lightning_precision(result.config.training.precision))
     networks, calibration = result.predictor.networks, result.predictor.calibration
     parameters = sum(p.numel() for network in networks for p in network.parameters())
     facts = {"num_parameters": parameters, "num_networks": len(networks), "best_step": result.facts.num_steps}
     mlflow.log_metrics(facts | (_coverage(calibration) if calibration else {}))
-    for role, evaluation in evaluations.items():
-        log_scores(run_id, evaluation.scores, role)
-    mlflow.log_artifact(str(figure))
 
 
 def _coverage(calibration: Calibration) -> dict[str, float]:
@@ -265,15 +274,12 @@ def _coverage(calibration: Calibration) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _test_roles(test: dict[str, Evaluation]) -> dict[str, Evaluation]:
-    """Gives the test evaluations under their names in a training run."""
-    return {"test": test["model"], f"test_{SEASONAL_NAIVE}": test[SEASONAL_NAIVE]} if test else {}
-
-
-def _version_tags(panel: Panel, test: dict[str, Evaluation], validation: Evaluation) -> dict[str, str]:
-    scores = (test["model"] if test else validation).scores
+def _version_tags(panel: Panel, compared: Compared) -> dict[str, str]:
+    found = {
+        name: f"{value:.5g}" for name, value in compared.metrics(OWN_ROLE).items() if name in ("mase", RELATIVE_MASE)
+    }
     tags = {"data_fingerprint": panel.fingerprint(), "frequency": panel.axis.frequency.alias}
-    return tags | {f"mase_{'test' if test else 'validation'}": f"{scores.mase:.5f}"}
+    return {**tags, **found, "evaluated_on": compared.evaluated_on}
 
 
 def summary(training: Training) -> dict[str, Any]:
@@ -286,7 +292,7 @@ def summary(training: Training) -> dict[str, Any]:
         "version": training.version.number,
         "digest": training.digest,
         "scores": scores,
-        "figure": str(training.figure),
+        "figure": None if training.figure is None else str(training.figure),
     }
 
 

@@ -22,13 +22,23 @@ from forecaster.data.panel import Panel
 from forecaster.errors import RequestError, SeriesError
 from forecaster.explain.attention import attention_maps, attention_roll_out
 from forecaster.explain.attribution import Attribution, integrated_gradients, occlusion
-from forecaster.explain.explanation import Explanation, Stretches
+from forecaster.explain.explanation import Attended, Explanation, Stretches
 from forecaster.explain.faithfulness import Faithfulness, faithfulness
 from forecaster.explain.question import Question, ask
 from forecaster.known_ahead import refuse_unknown_ahead
 from forecaster.predictor import Predictor
 
-__all__ = ["Attribution", "ExplainConfig", "Explanation", "Faithfulness", "Stretches", "explain", "explaining"]
+__all__ = [
+    "Attended",
+    "Attribution",
+    "ExplainConfig",
+    "Explanation",
+    "Faithfulness",
+    "Stretches",
+    "attend",
+    "explain",
+    "explaining",
+]
 
 
 class ExplainConfig(Config):
@@ -81,6 +91,28 @@ def explaining(
         refuse_unknown_ahead(panel.select([position]), predictor.network.config.covariates.known, predictor.horizon)
     _refuse_blind(question, panel.series_ids[position])
     return _explained(question, panel, position, config)
+
+
+def attend(predictor: Predictor, panel: Panel, series: str | int, cutoff: int | None = None) -> Attended:
+    """Gives where the encoder looks for one forecast, and nothing else of an explanation: it takes one forward pass.
+
+    Raises what `explain` raises.
+    """
+    position = _position(panel, series)
+    question = ask(predictor, panel, position, _checked_cutoff(panel, position, cutoff), None)
+    _refuse_blind(question, panel.series_ids[position])
+    maps = attention_maps(question)
+    time = panel.axis.frequency.advance(panel.starts[[position]], question.cutoff)[0]
+    spans = tuple(question.token_spans)
+    return Attended(
+        series_id=panel.series_ids[position],
+        axis=panel.axis,
+        cutoff=time,
+        spans=spans,
+        tokens=Stretches.of(panel.axis, time, spans),
+        maps=maps,
+        roll_out=attention_roll_out(maps, question.real_tokens(), question.num_future),
+    )
 
 
 def _explained(question: Question, panel: Panel, position: int, config: ExplainConfig) -> Iterator[Explanation | None]:

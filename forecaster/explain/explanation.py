@@ -37,6 +37,19 @@ class Stretches:
 
 
 @dataclass(frozen=True)
+class Attended:
+    """Where the encoder looks for one forecast. Axes: M networks, Y layers, A heads, N tokens."""
+
+    series_id: str
+    axis: TimeAxis
+    cutoff: np.generic  # stored time of the first step forecast
+    spans: tuple[tuple[int, int], ...]  # N first and last step of each token, from the cutoff
+    tokens: Stretches
+    maps: FloatArray  # [M Y A N N] row = the token that looks, column = what it sees
+    roll_out: FloatArray  # [N] sums to 1
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why one number of a forecast is what it is. Axes: M networks, Y layers, A heads, N tokens or patches, L steps."""
 

@@ -20,7 +20,10 @@ from pipelines.backtest.tables import step_table
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import load_for
 from pipelines.registry import Version
-from pipelines.tracking import log_scores, run
+from pipelines.report.compared import Compared
+from pipelines.report.evaluations import Reported, families_of, log_evaluations
+from pipelines.report.labels import labels_of
+from pipelines.tracking import run
 
 STEPS_FILE = "steps.parquet"
 
@@ -58,18 +61,20 @@ def find_tested(environment: Environment, client: MlflowClient, reference: str, 
 
 
 def record_backtest(environment: Environment, client: MlflowClient, config: PipelineConfig, tested: Tested) -> Recorded:
-    """Backtests versions as `config.backtest` says, in a run with its scores, gains, notes and the table of all steps.
+    """Backtests versions as `config.backtest` says, in a run with gains, notes and the table of all steps.
 
-    The table is the artifact STEPS_FILE, as `step_table` describes it.
+    Scores are logged as `log_evaluations` does. The table is the artifact STEPS_FILE, as `step_table` describes it.
     """
     panel = load_for(list(tested.bundles.values()), config.source, config.table).panel
-    version = tested.versions[MODEL]
-    with run(environment, config.name, f"backtest {version.number}", _tags(tested)) as run_id:
+    labels = labels_of(config, panel, "backtest", tested.bundles[MODEL].config.model)
+    with run(environment, config.name, labels.name, {**labels.tags, **_tags(tested)}) as run_id:
         mlflow.log_params({f"backtest.{name}": str(value) for name, value in config.backtest.model_dump().items()})
         refits = _refits(environment, client, tested) if config.backtest.refit else None
         found = backtest(panel, config, tested.bundles, refits)
-        for role, evaluation in found.evaluations.items():
-            log_scores(run_id, evaluation.scores, role)
+        compared = Compared(panel, found.evaluations, MODEL, segments=config.promotion.segments)
+        reported = Reported(run_id, labels, config.figures, tested.bundles[MODEL].predictor)
+        families = families_of({role: bundle.config.model for role, bundle in tested.bundles.items()})
+        log_evaluations(client, reported, compared, families)
         mlflow.log_metrics(_gain_metrics(found.gains))
         if found.notes:
             mlflow.log_text("\n".join(found.notes), "notes.txt")
@@ -83,7 +88,7 @@ def record_backtest(environment: Environment, client: MlflowClient, config: Pipe
 def _tags(tested: Tested) -> dict[str, str]:
     numbers = {role: str(version.number) for role, version in tested.versions.items() if role != MODEL}
     version = tested.versions[MODEL]
-    return {"stage": "backtest", "model": version.name, "version": str(version.number), **numbers}
+    return {"version": str(version.number), **numbers}
 
 
 def _refits(environment: Environment, client: MlflowClient, tested: Tested) -> dict[str, Refit]:

@@ -127,6 +127,7 @@ def _config(order: FinetuneOrder, bundle: Bundle) -> PipelineConfig:
             trained_blocks=order.trained_blocks,
             other_series=True,
         ),
+        figures=False,  # it is told to the caller, over HTTP
         export=NETWORK in bundle.manifest.files,
     )
 

@@ -21,9 +21,13 @@ from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.promotion.champions import Cause, Clock, champions
 from pipelines.promotion.evidence import gathered
-from pipelines.promotion.policy import Decision, decide
+from pipelines.promotion.policy import Decision, Evidence, decide
 from pipelines.registry import Version
-from pipelines.tracking import log_scores, run
+from pipelines.report.compared import Compared
+from pipelines.report.evaluations import Reported, families_of, log_evaluations
+from pipelines.report.labels import labels_of
+from pipelines.report.trend import log_trend
+from pipelines.tracking import run
 
 log = logging.getLogger("pipelines.promotion.promote")
 
@@ -120,19 +124,22 @@ def promote_best(
     refusal = _refusal(environment, client, contenders)
     if refusal is not None:
         return Promotion(Decision(False, refusal), challenger, champion, {})
-    tags = {"stage": "promote", "model": config.name, "challenger": str(challenger.number)}
-    with run(environment, config.name, f"promote {challenger.number}", tags) as run_id:
+    bundle, policy = contenders.bundles["challenger"], config.promotion
+    labels = labels_of(config, panel, "promote", bundle.config.model)
+    with run(environment, config.name, labels.name, {**labels.tags, "challenger": str(challenger.number)}) as run_id:
         import mlflow
 
         evaluations = compare(panel, config, contenders.bundles)
-        for role, evaluation in evaluations.items():
-            log_scores(run_id, evaluation.scores, role)
+        compared = Compared(panel, evaluations, "challenger", segments=policy.segments)
+        families = families_of({role: found.config.model for role, found in contenders.bundles.items()})
+        log_evaluations(client, Reported(run_id, labels, config.figures), compared, families)
         approved_by = registry.approved_by(client, challenger)
-        bundle, policy = contenders.bundles["challenger"], config.promotion
         now = datetime.fromtimestamp(clock() / 1e6, UTC)
-        decision = decide(policy, gathered(bundle, evaluations, panel, policy, approved_by=approved_by, now=now))
+        evidence = gathered(bundle, evaluations, panel, policy, approved_by=approved_by, now=now)
+        decision = decide(policy, evidence)
         mlflow.set_tags({"promoted": str(decision.promote).lower(), "reason": decision.reason})
         mlflow.log_table(_table(decision), "checks.json")
+        log_trend(client, run_id, challenger, _outcome_metrics(compared, evidence, decision))
         if decision.promote:
             with champions(environment, client, clock) as door:
                 door.replace(challenger, champion, Cause(decision.reason, run_id))
@@ -156,3 +163,14 @@ def _table(decision: Decision) -> dict[str, list[str | bool]]:
         "passed": [check.passed for check in checks],
         "finding": [check.finding for check in checks],
     }
+
+
+def _outcome_metrics(compared: Compared, evidence: Evidence, decision: Decision) -> dict[str, float]:
+    """Gives what the trend shows of a comparison, with the scores of whichever is champion after it."""
+    found = {"promoted": float(decision.promote)}
+    if evidence.gain is not None:
+        found["gain"] = evidence.gain.mean
+    served = "challenger" if decision.promote else "champion"
+    if served in compared.evaluations:
+        found |= {f"served/{name}": value for name, value in compared.metrics(served).items()}
+    return found

@@ -34,6 +34,8 @@ class Spooled(Config):
 
     run_id: str  # in the spool
     tags: dict[str, str]  # of the version
+    card: str
+    metrics: dict[str, float]
 
 
 class Spool:
@@ -74,11 +76,12 @@ class Spool:
                 opened, config, loaded, places, start=start, beside=beside, show_progress=show_progress
             )
         draft = folder / ".trained.json"
-        draft.write_text(Spooled(run_id=trained.run_id, tags=trained.tags).model_dump_json())
+        facts = {"run_id": trained.run_id, "tags": trained.tags, "card": trained.card, "metrics": trained.metrics}
+        draft.write_text(Spooled(**facts).model_dump_json())
         draft.replace(folder / "trained.json")
 
     def runs(self, slot_id: str, experiment: str) -> list[Run]:
-        """Gives the runs of a slot in the spool, the oldest first, with those of trainings that were killed."""
+        """Gives the runs of a slot in the spool and their children, the oldest first, those of killed trainings too."""
         with self._tracked(), registry_errors():
             found: list[Run] = self.client().search_runs(
                 [experiment_id(self._environment, experiment)],

@@ -17,7 +17,8 @@ from pipelines.config import Environment, PipelineConfig
 from pipelines.registry import CHALLENGER, Version
 from pipelines.retrain.spool import SLOT_TAG, Spool, Spooled, artifacts_of
 from pipelines.signing import read_signing_key
-from pipelines.tracking import experiment_id, registry_errors
+from pipelines.tracking import PARENT_TAG, experiment_id, registry_errors
+from pipelines.train import announce
 
 _BATCH_METRICS, _BATCH_PARAMS = 1000, 100
 _FINISHED, _KILLED = "FINISHED", "KILLED"
@@ -59,9 +60,8 @@ def upload(
     May be called again, wherever it was broken off: what is registered is not registered twice. TrainingError where
     the spool does not hold it.
     """
-    version = registered(client, config.name, slot_id)
+    version, spooled = registered(client, config.name, slot_id), spool.found(slot_id)
     if version is None:
-        spooled = spool.found(slot_id)
         if spooled is None:
             raise TrainingError(f"what was trained for slot {slot_id} is not in the spool any more", code="spool-lost")
         version = _register(environment, client, config, spool, slot_id, spooled)
@@ -70,6 +70,8 @@ def upload(
         if newest is None or newest.number < version.number:
             client.set_registered_model_alias(version.name, CHALLENGER, str(version.number))
         run_id = str(client.get_model_version(version.name, str(version.number)).run_id)
+        if spooled is not None:
+            announce(client, run_id, version, spooled.card, spooled.metrics)
         client.set_terminated(run_id, _FINISHED, _ended(client.get_run(run_id)))
     return Uploaded(version, run_id)
 
@@ -90,7 +92,8 @@ def _register(
     spooled: Spooled,
 ) -> Version:
     """Makes the run, copies what was logged, and registers the bundle, which names that run from then on."""
-    runs = spool.runs(slot_id, config.name)
+    family = spool.runs(slot_id, config.name)
+    runs = [run for run in family if PARENT_TAG not in run.data.tags]
     last = next(run for run in runs if run.info.run_id == spooled.run_id)
     with registry_errors():
         made = client.create_run(
@@ -101,6 +104,9 @@ def _register(
         )
         with mlflow.start_run(run_id=made.info.run_id):
             _copy(spool.client(), client, runs, last, made.info.run_id)
+            for child in family:
+                if child.data.tags.get(PARENT_TAG) == last.info.run_id:
+                    _copy_child(spool.client(), client, child, made)
             folder = spool.bundle(slot_id)
             digest = attribute(folder, made.info.run_id)
             if environment.signing_key_file is not None:
@@ -127,6 +133,18 @@ def _copy(spool: MlflowClient, client: MlflowClient, runs: Sequence[Run], last: 
     folder = artifacts_of(last)
     if folder.is_dir() and any(folder.iterdir()):
         client.log_artifacts(run_id, str(folder))
+
+
+def _copy_child(spool: MlflowClient, client: MlflowClient, child: Run, parent: Run) -> None:
+    """Makes the same child of a run that was uploaded."""
+    made = client.create_run(
+        parent.info.experiment_id,
+        start_time=child.info.start_time,
+        tags={**child.data.tags, PARENT_TAG: parent.info.run_id},
+        run_name=child.info.run_name,
+    )
+    _copy(spool, client, [child], child, made.info.run_id)
+    client.set_terminated(made.info.run_id, child.info.status, child.info.end_time)
 
 
 def _metrics(spool: MlflowClient, runs: Sequence[Run]) -> list[Metric]:

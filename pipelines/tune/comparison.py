@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
-from forecaster.evaluation import evaluate
+from forecaster.evaluation import Evaluation, evaluate
 from pipelines import tracking
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import PipelineConfig
 from pipelines.registry import CHALLENGER, Version
+from pipelines.report.labels import OWN_ROLE
 from pipelines.train import Beside, train
 from pipelines.tune import record
 from pipelines.tune.record import AS_IT_IS, Record, Trial
@@ -111,19 +112,26 @@ def _train(bench: Bench, wanted: Retraining, best: Trial) -> None:
     }
     if wanted.registers:
         beside = Beside(tags | {record.STAGE_TAG: "train"})
-        train(bench.environment, bench.client, config, bench.loaded, start=bench.start, beside=beside)
+        training = train(bench.environment, bench.client, config, bench.loaded, start=bench.start, beside=beside)
+        _log_found(training.run_id, training.validation, training.test)
         return
     with tracking.run(bench.environment, bench.config.name, f"{role}, seed {wanted.seed}", tags) as run_id:
         tracking.log_config(config)
         result = bench.fit(config, run_id)
         log_facts(result)
         levels = result.validated.levels
-        found = {"validation": evaluate(result.validated, bench.panel, result.split.validation, levels)}
-        if config.split.num_test_folds:
-            tested = compare(bench.panel, config, {"test": result})
-            found |= {"test": tested["test"], f"test_{SEASONAL_NAIVE}": tested[SEASONAL_NAIVE]}
-        for prefix, evaluation in found.items():
-            tracking.log_scores(run_id, evaluation.scores, prefix)
+        validation = evaluate(result.validated, bench.panel, result.split.validation, levels)
+        tested = compare(bench.panel, config, {OWN_ROLE: result}) if config.split.num_test_folds else {}
+        _log_found(run_id, validation, tested)
+
+
+def _log_found(run_id: str, validation: Evaluation, tested: Mapping[str, Evaluation]) -> None:
+    """Logs what `Record.retrainings` reads of a training."""
+    found = {"validation": validation}
+    if tested:
+        found |= {"test": tested[OWN_ROLE], f"test_{SEASONAL_NAIVE}": tested[SEASONAL_NAIVE]}
+    for prefix, evaluation in found.items():
+        record.log_scores(run_id, evaluation.scores, prefix)
 
 
 def _comparison(bench: Bench, known: Record, best: Trial) -> Comparison:

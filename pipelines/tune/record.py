@@ -12,6 +12,8 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from forecaster.metrics import Scores
+from pipelines import tracking
 from pipelines.errors import TuningError
 from pipelines.tracking import registry_errors
 
@@ -48,6 +50,14 @@ class Trial:
     def name(self) -> str:
         """The name of its run."""
         return trial_name(self.number)
+
+
+def log_scores(run_id: str, scores: Scores, prefix: str) -> None:
+    """Logs totals as PREFIX_mase ..., and curves over the horizon as PREFIX_mase_by_step ..., with step = h, from 1."""
+    totals = {f"{prefix}_{name}": value for name, value in scores.as_metrics().items()}
+    tracking.log_scores(
+        run_id, totals, {f"{prefix}_{name}": curve for name, curve in scores.as_metrics_by_step().items()}
+    )
 
 
 def trial_name(number: int) -> str:

@@ -141,7 +141,7 @@ def _train_and_score(bench: Bench, drawn: Draw, run_id: str) -> None:
     scores = evaluate(result.validated, bench.panel, result.split.validation, result.validated.levels).scores
     if bench.config.tune.metric not in scores.as_metrics():
         raise TrainingError("no window of the validation folds could be scored", code="not-finite")
-    tracking.log_scores(run_id, scores, "validation")
+    record.log_scores(run_id, scores, "validation")
     log_facts(result)
 
 

@@ -1,0 +1,69 @@
+"""The trend of a model: one run whose metrics have a point for each version, so that quality over time is a line."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Run
+
+from pipelines.errors import RegistryError
+from pipelines.registry import Version
+from pipelines.tracking import registry_errors
+
+STAGE = "trend"
+_MOST_METRICS = 1000  # of one call
+
+log = logging.getLogger("pipelines.report.trend")
+
+
+def log_trend(client: MlflowClient, run_id: str, version: Version, metrics: Mapping[str, float]) -> None:
+    """Adds a point to the trend of the version's model: step = number of the version, at this moment.
+
+    `run_id` is that of the run it comes from, in whose experiment the trend is. An outage of MLflow costs the point,
+    not what the point is about.
+    """
+    now = int(time.time() * 1000)
+    points = [Metric(name, float(value), now, version.number) for name, value in metrics.items() if np.isfinite(value)]
+    try:
+        with registry_errors():
+            trend_id = trend_run(client, client.get_run(run_id).info.experiment_id, version.name)
+            client.log_batch(trend_id, metrics=points[:_MOST_METRICS])
+            client.set_tag(trend_id, "latest_version", str(version.number))
+    except RegistryError as error:
+        log.warning("trend_not_logged", extra={"fields": {"version": str(version), "reason": str(error)}})
+
+
+def trend_run(client: MlflowClient, experiment_id: str, model: str) -> str:
+    """Gives the id of the trend of a model, made where there is none.
+
+    Of several that were made at the same moment the oldest is the trend, for everybody; the others are taken away.
+    """
+    found = _trends(client, experiment_id, model)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {"stage": STAGE, "model": model, "mlflow.note.content": _NOTE.format(model=model)}
+    made = client.create_run(experiment_id, run_name=f"{model} {STAGE}", tags=tags)
+    client.set_terminated(made.info.run_id)
+    oldest = _trends(client, experiment_id, model)[0].info.run_id
+    if oldest != made.info.run_id:
+        client.delete_run(made.info.run_id)
+    return str(oldest)
+
+
+def _trends(client: MlflowClient, experiment_id: str, model: str) -> list[Run]:
+    wanted = f"tags.stage = '{STAGE}' and tags.model = '{model}'"
+    found = client.search_runs([experiment_id], wanted, order_by=["attributes.start_time ASC"], max_results=10)
+    return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+
+_NOTE = """Quality of **{model}** over its versions: the step is the number of the version.
+
+- `mase`, `coverage_80`, ...: a version on the folds that its training kept
+- `gain`: share by which its MASE was below the champion's, on the same folds; above 0 is better
+- `promoted`: 1 where it became champion, else 0
+- `served/mase`, ...: whichever was champion afterwards, on the same folds
+"""
