@@ -45,7 +45,9 @@ class Provenance(Config):
     run_id: str = Field(description="Of MLflow.")
     code_commit: str | None = Field(description="Git commit of the trainer's code, '-dirty' with changes, if known.")
     packages_digest: str = Field(description="Of the names and versions of all installed packages.")
-    metrics: dict[str, float] = Field(description="Scores of its evaluations, by the names they have in the run.")
+    metrics: dict[str, float] = Field(
+        description="Its scores by the names they have in its run, and ROLE/NAME those of the runs below that."
+    )
 
 
 class FileDigest(Config):

@@ -4,6 +4,7 @@ ForecasterError
 ├── SourceError        a file, database or query cannot be read, or an output cannot be written
 ├── RegistryError      MLflow cannot be reached, or holds no such model, version or alias
 ├── NameTakenError     a model of that name is somebody else's
+├── ComparisonError    runs hold no evaluation, or not of the same windows
 ├── BatchError         a run in shards cannot begin, or cannot go on
 ├── TuningError        a study belongs to another process, or nothing came of it
 ├── PromotionRefused   the policy says no; exit code 4
@@ -43,6 +44,12 @@ class BatchError(ForecasterError):
     """A run in shards cannot begin, or cannot go on."""
 
     code = "batch-failed"
+
+
+class ComparisonError(DataError):
+    """Runs hold no evaluation, or not of the same windows."""
+
+    code = "not-comparable"
 
 
 class PromotionRefused(ForecasterError):

@@ -21,10 +21,12 @@ import yaml
 
 from forecaster.arrays import FloatArray
 from forecaster.config import Config, ModelConfig
+from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
 from pipelines.provenance import run_tags
+from pipelines.report.view import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -203,6 +205,15 @@ def log_scores(run_id: str, metrics: Mapping[str, float], curves: Mapping[str, F
         client.log_batch(run_id, metrics=logged[begin : begin + 1000])
 
 
+def log_dataset(panel: Panel, name: str, context: str) -> None:
+    """Logs by name and fingerprint which data the active run is about, with ten series of it as a sample."""
+    import mlflow
+    from mlflow.data.pandas_dataset import from_pandas
+
+    sample = panel.select(range(min(len(panel), 10))).to_frame()
+    mlflow.log_input(from_pandas(sample, name=name, digest=panel.fingerprint()[-36:]), context=context)
+
+
 @contextmanager
 def child_run(parent_id: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
     """Opens a run below another one, beside the active one, and gives its id. It ends as `run` does."""
@@ -239,10 +250,18 @@ def experiment_id(environment: Environment, name: str) -> str:
     client = mlflow.MlflowClient()
     found = client.get_experiment_by_name(name)
     if found is not None:
+        _complete(client, str(found.experiment_id), found.tags)
         return str(found.experiment_id)
     local = environment.tracking_uri.startswith("sqlite:")
     location = (environment.home.absolute() / "artifacts").as_uri() if local else None
-    return str(client.create_experiment(name, artifact_location=location))
+    return str(client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
+
+
+def _complete(client: MlflowClient, identity: str, tags: Mapping[str, str]) -> None:
+    """Gives an experiment that somebody else, or an older version, has made the tags that it lacks."""
+    for tag, value in experiment_tags().items():
+        if tag not in tags:
+            client.set_experiment_tag(identity, tag, value)
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
 
 from forecaster.bundle import Bundle, load_bundle, save_bundle
@@ -39,11 +38,11 @@ from pipelines.report.compared import RELATIVE_MASE, Compared
 from pipelines.report.evaluations import Reported, log_beside, log_evaluations
 from pipelines.report.fitted import EvaluatedFit, evaluate_fit
 from pipelines.report.forecasts import draw_forecasts
-from pipelines.report.labels import OWN_ROLE, Labels, labels_of
-from pipelines.report.trend import log_trend
+from pipelines.report.labels import OWN_ROLE, Labels, data_name, labels_of
+from pipelines.report.trend import SHOWN, log_trend
 from pipelines.signing import read_signing_key
 from pipelines.start import refuse_seen_folds
-from pipelines.tracking import log_config, log_resolved, run
+from pipelines.tracking import log_config, log_dataset, log_resolved, run
 
 log = logging.getLogger("pipelines.train")
 
@@ -96,7 +95,7 @@ class Trained:
     bundle: Bundle
     tags: dict[str, str]  # of the version
     card: str  # what the page of the version says, in markdown
-    metrics: dict[str, float]  # of the run's own model
+    metrics: dict[str, float]  # what the trend of the model shows of it
     validation: Evaluation
     test: dict[str, Evaluation]
     figure: Path | None
@@ -196,7 +195,7 @@ def _evaluated(opened: OpenRun, config: PipelineConfig, panel: Panel, result: Fi
         bundle=bundle,
         tags=_version_tags(panel, compared),
         card=model_card(Subject(opened.labels, bundle, config), compared),
-        metrics=compared.metrics(OWN_ROLE),
+        metrics={name: value for name, value in compared.metrics(OWN_ROLE).items() if name in SHOWN},
         validation=evaluated.validation,
         test=evaluated.test,
         figure=figure,
@@ -241,10 +240,7 @@ def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:
     panel = loaded.panel
     mlflow.set_tag("data_fingerprint", panel.fingerprint())
     mlflow.log_dict(loaded.facts, "data_report.json")
-    sample = panel.select(range(min(len(panel), 10))).to_frame()
-    name = config.source.path.name if config.source.path else "sql"
-    dataset = from_pandas(sample, name=name, digest=panel.fingerprint()[-36:])
-    mlflow.log_input(dataset, context="training")
+    log_dataset(panel, data_name(config), "training")
 
 
 def _start_tags(start: Start) -> dict[str, str]:

@@ -28,6 +28,7 @@ TINY = {
     "training": TrainingConfig(max_steps=60, steps_per_validation=20, batch_size=64, learning_rate=5e-3),
     "split": SplitConfig(num_validation_folds=1, num_test_folds=2),
     "export": False,  # takes seconds
+    "figures": False,
 }
 
 

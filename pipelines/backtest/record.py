@@ -23,7 +23,7 @@ from pipelines.registry import Version
 from pipelines.report.compared import Compared
 from pipelines.report.evaluations import Reported, families_of, log_evaluations
 from pipelines.report.labels import labels_of
-from pipelines.tracking import run
+from pipelines.tracking import log_dataset, run
 
 STEPS_FILE = "steps.parquet"
 
@@ -68,6 +68,7 @@ def record_backtest(environment: Environment, client: MlflowClient, config: Pipe
     panel = load_for(list(tested.bundles.values()), config.source, config.table).panel
     labels = labels_of(config, panel, "backtest", tested.bundles[MODEL].config.model)
     with run(environment, config.name, labels.name, {**labels.tags, **_tags(tested)}) as run_id:
+        log_dataset(panel, labels.data, "evaluation")
         mlflow.log_params({f"backtest.{name}": str(value) for name, value in config.backtest.model_dump().items()})
         refits = _refits(environment, client, tested) if config.backtest.refit else None
         found = backtest(panel, config, tested.bundles, refits)

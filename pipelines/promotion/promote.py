@@ -26,8 +26,8 @@ from pipelines.registry import Version
 from pipelines.report.compared import Compared
 from pipelines.report.evaluations import Reported, families_of, log_evaluations
 from pipelines.report.labels import labels_of
-from pipelines.report.trend import log_trend
-from pipelines.tracking import run
+from pipelines.report.trend import SHOWN, log_trend
+from pipelines.tracking import log_dataset, run
 
 log = logging.getLogger("pipelines.promotion.promote")
 
@@ -129,6 +129,7 @@ def promote_best(
     with run(environment, config.name, labels.name, {**labels.tags, "challenger": str(challenger.number)}) as run_id:
         import mlflow
 
+        log_dataset(panel, labels.data, "evaluation")
         evaluations = compare(panel, config, contenders.bundles)
         compared = Compared(panel, evaluations, "challenger", segments=policy.segments)
         families = families_of({role: found.config.model for role, found in contenders.bundles.items()})
@@ -172,5 +173,6 @@ def _outcome_metrics(compared: Compared, evidence: Evidence, decision: Decision)
         found["gain"] = evidence.gain.mean
     served = "challenger" if decision.promote else "champion"
     if served in compared.evaluations:
-        found |= {f"served/{name}": value for name, value in compared.metrics(served).items()}
+        metrics = compared.metrics(served)
+        found |= {f"served_{name}": metrics[name] for name in SHOWN if name in metrics}
     return found

@@ -12,7 +12,7 @@ from forecaster.arrays import FloatArray
 from forecaster.explain import Attended, attend
 from forecaster.predictor import Predictor
 from pipelines.report.compared import Compared
-from pipelines.report.drawing import INK, OWN, drawn
+from pipelines.report.drawing import INK, OWN, drawn, evenly
 from pipelines.report.forecasts import typical_and_worst
 
 _MOST_LABELS = 12
@@ -56,21 +56,22 @@ def _draw_roll_out(axis: Axes, found: Attended, history: FloatArray) -> None:
     numbers = np.arange(len(found.roll_out))
     axis.bar(numbers, found.roll_out, width=0.9, color=OWN, alpha=0.6)
     axis.set_xticks(places, labels, rotation=60, ha="right", fontsize=7)
-    axis.set(xlabel="token, by first step", ylabel="share of 1")
+    axis.set(xlabel="token, by first step", ylabel="share of 1 (bars)")
     axis.set_title("Followed through the layers: how much each takes part")
     values = axis.twinx()
     means = [_mean(history, span) for span in found.spans]
-    values.plot(numbers, means, color=INK, lw=1, marker="o", ms=2.5, label="mean value of the token")
-    values.set_ylabel("mean value")
-    values.legend(loc="upper left")
+    values.plot(numbers, means, color=INK, lw=1, marker="o", ms=2.5)
+    values.set_ylabel("mean of its values (line)")
+    for side in ("left", "bottom"):
+        values.spines[side].set_visible(False)
 
 
 def _dates(found: Attended) -> tuple[list[int], list[str]]:
     """Gives places of tokens and their first timestamps: as many as can be read."""
     num_tokens = len(found.spans)
-    places = np.unique(np.linspace(0, num_tokens - 1, min(num_tokens, _MOST_LABELS)).round().astype(int))
+    places = evenly(num_tokens, _MOST_LABELS)
     times = found.axis.label(found.tokens.first)
-    return [int(place) for place in places], [str(times[place])[:16] for place in places]
+    return places, [str(times[place])[:16] for place in places]
 
 
 def _mean(history: FloatArray, span: tuple[int, int]) -> float:

@@ -40,7 +40,7 @@ def model_card(subject: Subject, compared: Compared) -> str:
     """Gives the card of a model whose accuracy `compared` tells, in MOST_CHARACTERS or fewer."""
     sections = [
         _headline(subject, compared),
-        "## Data\n\n" + _table(("", ""), _data(subject, compared)),
+        "## Data\n\n" + _list(_data(subject, compared)),
         "## Accuracy\n\n" + _accuracy(compared),
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in _limits(subject, compared)),
         "## How to make it again\n\n" + _recipe(subject),
@@ -66,9 +66,10 @@ def _against_naive(compared: Compared) -> str:
     found = two_sided(*losses, ours.series[places], ours.fold[places])
     if found is None:
         return "Its MASE could not be compared with the seasonal naive's."
-    interval = f" (95 % interval {found.low:.1%} to {found.high:.1%})" if np.isfinite(found.low) else ""
     side = "below" if found.mean > 0 else "above"
-    return f"Its MASE is **{abs(found.mean):.1%} {side}** the seasonal naive's{interval}."
+    interval = f" (95 % interval of the gain: {found.low:.1%} to {found.high:.1%})" if np.isfinite(found.low) else ""
+    chance = ", which may be chance" if found.low <= 0 <= found.high else ""
+    return f"Its MASE is **{abs(found.mean):.1%} {side}** the seasonal naive's{interval}{chance}."
 
 
 def _data(subject: Subject, compared: Compared) -> Iterator[tuple[str, str]]:
@@ -79,7 +80,7 @@ def _data(subject: Subject, compared: Compared) -> Iterator[tuple[str, str]]:
     yield "series", f"{len(panel):,} with {panel.num_values:,} steps of `{facts.frequency}`, {observed:.1%} observed"
     yield "time zone", facts.timezone or "none"
     yield "from", panel.axis.text(panel.starts.min())
-    yield "trained up to", facts.latest
+    yield "trained up to", facts.latest.removesuffix(".000000")
     covariates = [name for names in panel.covariates.names.values() for name in names]
     if covariates:
         yield "covariates", ", ".join(f"`{_plain(name)}`" for name in covariates[:12])
@@ -100,7 +101,7 @@ def _accuracy(compared: Compared) -> str:
 
 def _limits(subject: Subject, compared: Compared) -> Iterator[str]:
     facts, config, scores = subject.bundle.facts, subject.bundle.config.model, compared.first.scores
-    yield f"Forecasts `{facts.frequency}` alone, up to {facts.horizon} steps, from {config.context_length} or fewer."
+    yield f"Forecasts `{facts.frequency}` alone, up to {facts.horizon} steps, by the last {config.context_length}."
     if compared.evaluated_on != "test":
         yield "**No test folds**: its figures are of the validation folds that its training was stopped by."
     if len(compared.first.series) < _FEW_WINDOWS:
@@ -138,11 +139,17 @@ def _recipe(subject: Subject) -> str:
         ("bundle", f"`{subject.bundle.digest}`"),
     ]
     command = "forecaster train --config config.yaml --no-promote"
-    return f"{_table(('', ''), rows)}\n\nWith the data of that fingerprint, at that commit:\n\n```sh\n{command}\n```"
+    return f"{_list(rows)}\n\nWith the data of that fingerprint, at that commit:\n\n```sh\n{command}\n```"
+
+
+def _list(facts: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
+    """Gives a table; the UI leaves no space between columns, so cells but the first begin with one."""
+    padded = [(first, *(f"&emsp;{cell}" for cell in others)) for first, *others in (head, *rows)]
+    lines = [padded[0], tuple("---" for _ in head), *padded[1:]]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -11,11 +11,12 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from forecaster.arrays import FloatArray, IntArray
 from pipelines.report.compared import Compared
-from pipelines.report.drawing import FAINT, INK, OWN, colours, drawn, grid_lines
+from pipelines.report.drawing import FAINT, INK, OWN, colours, drawn, evenly, grid_lines
 from pipelines.report.tables import fold_table
 
 _COVERAGE = "coverage_80"
-_MOST_POINTS = 5000
+_MOST_POINTS, _MOST_LABELS = 5000, 7
+_WIDE = 10  # range beyond which an axis is logarithmic
 
 
 def draw_horizon(compared: Compared, path: Path) -> Path:
@@ -42,7 +43,7 @@ def draw_over_time(compared: Compared, path: Path) -> Path:
         for axis, name in zip(axes, ("mase", _COVERAGE), strict=True):
             lines = {role: found[name].to_numpy() for role, found in folds.items() if name in found}
             _draw_lines(axis, compared, places, lines)
-            shown = np.unique(np.linspace(0, len(table) - 1, min(len(table), 6)).round().astype(int))
+            shown = evenly(len(table), _MOST_LABELS)
             labels = [str(table["forecast_from"].iloc[place])[:16] for place in shown]
             axis.set_xticks(shown, labels, fontsize=7, rotation=20, ha="right")
             axis.set(xlabel="first step forecast")
@@ -90,7 +91,8 @@ def _entitle(axes: list[Axes], title: str) -> None:
     left, right = axes
     left.set_title(f"{title}: MASE")
     left.set_ylim(bottom=0)
-    left.legend(loc="best")
+    if left.lines:
+        left.legend(loc="best")
     right.set_title("Share of actual values inside the 80 % interval")
     right.axhline(0.8, color=INK, lw=1, ls=":")
     right.set_ylim(0, 1)
@@ -102,11 +104,12 @@ def _draw_points(axis: Axes, compared: Compared, ours: FloatArray, theirs: Float
     low, high = (positive.min() * 0.8, positive.max() * 1.25) if len(positive) else (0.1, 10.0)
     axis.plot([low, high], [low, high], color=FAINT, lw=1, ls=":")
     axis.scatter(theirs, ours, s=14 if len(ours) < 500 else 5, color=OWN, alpha=0.6, lw=0)
-    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+    axis.set(xlim=(low, high), ylim=(low, high))
     axis.set(xlabel=f"MASE by {role}", ylabel=f"MASE by {compared.own}")
     wins = float((ours < theirs).mean()) if len(ours) else float("nan")
     axis.set_title(f"Below the diagonal {compared.own} is better: {wins:.0%} of series")
-    _plain_numbers(axis)
+    if high > _WIDE * low:
+        _make_logarithmic(axis)
 
 
 def _draw_ratios(axis: Axes, compared: Compared, ours: FloatArray, theirs: FloatArray, role: str) -> None:
@@ -120,7 +123,8 @@ def _draw_ratios(axis: Axes, compared: Compared, ours: FloatArray, theirs: Float
     grid_lines(axis)
 
 
-def _plain_numbers(axis: Axes) -> None:
+def _make_logarithmic(axis: Axes) -> None:
+    axis.set(xscale="log", yscale="log")
     for each in (axis.xaxis, axis.yaxis):
         each.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         each.set_major_formatter(StrMethodFormatter("{x:g}"))

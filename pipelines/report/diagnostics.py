@@ -76,7 +76,7 @@ def draw_residuals(compared: Compared, path: Path) -> Path:
         left.axhline(0, color=INK, lw=0.6)
         left.axhspan(-limit, limit, color=FAINT, alpha=0.25, lw=0)
         left.set(xlabel="lag in steps", ylabel="autocorrelation", ylim=(-1, 1))
-        left.set_title("Residuals within windows: beyond the band something is left to learn")
+        left.set_title("Residuals of a forecast: how long an error lasts, and whether a season is left in it")
         _draw_histogram(right, residuals)
         figure.supxlabel(compared.extent, fontsize=8, color=INK)
     return path

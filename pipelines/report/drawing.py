@@ -25,6 +25,7 @@ _STYLE: Any = {
     "legend.fontsize": 8,
 }
 _OF_ROLE = {"champion": "#1d4ed8", SEASONAL_NAIVE: "#6b7280"}
+COLOURS = ("#c2410c", "#1d4ed8", "#15803d", "#7c3aed", "#6b7280", "#0e7490", "#be185d", "#b45309")  # of runs
 _FURTHER = ("#15803d", "#7c3aed", "#b45309", "#0e7490", "#be185d")
 
 
@@ -43,6 +44,11 @@ def drawn(path: Path, width: float, height: float) -> Iterator[Figure]:
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=_DOTS_PER_INCH)
+
+
+def evenly(number: int, most: int) -> list[int]:
+    """Gives places among `number` that lie equally far from each other, `most` of them or fewer, for labels."""
+    return list(range(0, number, max(1, -(-number // most))))
 
 
 def grid_lines(axis: Axes) -> None:

@@ -30,6 +30,7 @@ from pipelines.report.tables import role_table, tables, window_table
 from pipelines.tracking import child_run, log_scores, log_tables
 
 WINDOWS = "windows.parquet"
+_DIGITS = 5  # of a number in a table
 
 
 @dataclass(frozen=True)
@@ -110,4 +111,10 @@ def _log_role(run_id: str, compared: Compared, folder: Path) -> None:
 
 def _write_table(table: pd.DataFrame, folder: Path, name: str) -> None:
     (folder / "tables").mkdir(exist_ok=True)
-    table.to_json(folder / "tables" / f"{name}.json", orient="split", index=False, date_format="iso")
+    rounded = table.apply(lambda column: _significant(column) if column.dtype.kind == "f" else column)
+    rounded.to_json(folder / "tables" / f"{name}.json", orient="split", index=False, date_format="iso")
+
+
+def _significant(column: pd.Series) -> pd.Series:
+    """Gives numbers as people read them, to _DIGITS significant digits; `windows.parquet` has all."""
+    return column.map(lambda value: float(f"{value:.{_DIGITS}g}"))

@@ -1,6 +1,7 @@
 """Tables that the UI of MLflow opens and compares: the same columns in every run, and never too many rows to look at.
 
-Metrics have the names that they have everywhere. Where a table does not hold all there is, its column `extent` says so.
+Metrics have the names that they have everywhere, and come first: the UI compares runs by the second column unless it
+is told otherwise. Where a table does not hold all there is, its column `extent` says so.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ def worst_windows(compared: Compared) -> pd.DataFrame:
     point = found.quantiles[chosen][:, :, found.levels.index(0.5)]
     columns = {
         "series": [panel.series_ids[position] for position in found.series[chosen]],
+        **{name: loss[chosen] for name, loss in compared.losses(compared.own).items()},
         "forecast_from": [str(compared.times[place]) for place in chosen],
         "fold": found.fold[chosen],
-        **{name: loss[chosen] for name, loss in compared.losses(compared.own).items()},
         "mean_actual": pd.DataFrame(found.actual[chosen]).mean(axis=1).to_numpy(),
         "mean_forecast": point.mean(axis=1),
     }
@@ -74,9 +75,9 @@ def segment_table(compared: Compared) -> pd.DataFrame:
     rows = [
         {
             "segment": name,
+            **_metrics(compared, chosen),
             "num_series": len(np.unique(found.series[chosen])),
             "num_windows": len(chosen),
-            **_metrics(compared, chosen),
         }
         for name, chosen in places.items()
     ]
@@ -88,9 +89,9 @@ def fold_table(compared: Compared) -> pd.DataFrame:
     rows = [
         {
             "fold": number,
+            **_metrics(compared, places),
             "forecast_from": str(_most_common(compared.times[places])),
             "num_windows": len(places),
-            **_metrics(compared, places),
         }
         for number, places in places_of_each(compared.first.fold)
     ]
@@ -110,10 +111,7 @@ def role_table(compared: Compared) -> pd.DataFrame:
 
     The interval is of the paired bootstrap over series and folds; it is missing for the own role.
     """
-    rows = [
-        {"role": role, "num_windows": found.scores.num_windows, **compared.metrics(role), **_gain_over(compared, role)}
-        for role, found in compared.evaluations.items()
-    ]
+    rows = [{"role": role, **compared.metrics(role), **_gain_over(compared, role)} for role in compared.evaluations]
     return pd.DataFrame(rows).assign(gains_from=compared.extent)
 
 
@@ -147,9 +145,9 @@ def _by_series(compared: Compared, chosen: IntArray, extent: str) -> pd.DataFram
     rows = []
     for position in chosen:
         places = order[np.searchsorted(ordered, position) : np.searchsorted(ordered, position, side="right")]
-        mean = {"mean_actual": float(pd.Series(compared.first.actual[places].ravel()).mean())}
-        row = {"series": compared.panel.series_ids[position], "num_windows": len(places)}
-        rows.append(row | _metrics(compared, places) | mean)
+        mean = float(pd.Series(compared.first.actual[places].ravel()).mean())
+        row = {"series": compared.panel.series_ids[position], **_metrics(compared, places)}
+        rows.append({**row, "mean_actual": mean, "num_windows": len(places)})
     return pd.DataFrame(rows).assign(extent=extent)
 
 

@@ -12,10 +12,11 @@ from mlflow.entities import Metric, Run
 
 from pipelines.errors import RegistryError
 from pipelines.registry import Version
+from pipelines.report.compared import RELATIVE_MASE
 from pipelines.tracking import registry_errors
 
 STAGE = "trend"
-_MOST_METRICS = 1000  # of one call
+SHOWN = ("mase", RELATIVE_MASE, "wql", "coverage_80")  # a chart each; what else there is, the runs themselves have
 
 log = logging.getLogger("pipelines.report.trend")
 
@@ -31,7 +32,7 @@ def log_trend(client: MlflowClient, run_id: str, version: Version, metrics: Mapp
     try:
         with registry_errors():
             trend_id = trend_run(client, client.get_run(run_id).info.experiment_id, version.name)
-            client.log_batch(trend_id, metrics=points[:_MOST_METRICS])
+            client.log_batch(trend_id, metrics=points)
             client.set_tag(trend_id, "latest_version", str(version.number))
     except RegistryError as error:
         log.warning("trend_not_logged", extra={"fields": {"version": str(version), "reason": str(error)}})
@@ -65,5 +66,5 @@ _NOTE = """Quality of **{model}** over its versions: the step is the number of t
 - `mase`, `coverage_80`, ...: a version on the folds that its training kept
 - `gain`: share by which its MASE was below the champion's, on the same folds; above 0 is better
 - `promoted`: 1 where it became champion, else 0
-- `served/mase`, ...: whichever was champion afterwards, on the same folds
+- `served_mase`, ...: whichever was champion afterwards, on the same folds
 """

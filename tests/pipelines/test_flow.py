@@ -32,7 +32,7 @@ FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds
 TINY_FLAGS = [
     *("--horizon", "12", "--set", "model.context_length=48", "--set", "model.d_model=16", "--set", "model.num_heads=2"),
     *("--set", "model.num_layers=1", "--set", "model.d_ff=16", "--set", "training.batch_size=16"),
-    *("--set", "export=false"),  # takes seconds
+    *("--set", "export=false", "--set", "figures=false"),  # they take seconds
     *FOLDS,
 ]
 
@@ -220,21 +220,29 @@ def test_a_champion_of_another_schema_gives_way_to_what_beats_the_naive(shell: S
 
 def test_a_training_run_holds_what_analysts_need(shell: Shell) -> None:
     steps = ("--max-steps", "4", "--set", "training.steps_per_validation=2")
-    _, result = shell("train", "--data", str(shell.data), *steps, *TINY_FLAGS)
+    _, result = shell("train", "--data", str(shell.data), *steps, *TINY_FLAGS, "--set", "figures=true")
     run = shell.client.get_run(result["run_id"])
     assert run.info.status == "FINISHED"
     assert run.data.params["model.horizon"] == "12"
     assert run.data.params["resolved.patch_length"] == "8"
     assert run.data.tags["data_fingerprint"].startswith("sha256:")
     assert {"git_revision", "python", "command", "stage"} <= set(run.data.tags)
-    expected = {"validation_loss", "training_loss", "validation_mase", "test_mase", "test_smape", "test_wql"}
-    assert expected | {"test_coverage_80", "test_seasonal_naive_mase"} <= set(run.data.metrics)
-    curve = shell.client.get_metric_history(result["run_id"], "test_mase_by_step")
+    expected = {"validation_loss", "training_loss", "mase", "smape", "wql", "coverage_80", "relative_mase"}
+    assert expected <= set(run.data.metrics)
+    assert run.info.run_name == f"waves h0012 encoder+ridge train {run.data.tags['data_fingerprint'][7:15]}"
+    curve = shell.client.get_metric_history(result["run_id"], "mase_by_step")
     assert [metric.step for metric in curve] == list(range(1, 13))
     (dataset,) = run.inputs.dataset_inputs
-    assert dataset.dataset.name == "waves.csv"
+    assert dataset.dataset.name == "waves"
     files = {file.path for file in shell.client.list_artifacts(result["run_id"])}
-    assert {"forecasts.png", "series.json", "data_report.json"} <= files
+    assert {"figures", "tables", "windows.parquet", "config.yaml", "data_report.json"} <= files
+    figures = {Path(file.path).stem for file in shell.client.list_artifacts(result["run_id"], "figures")}
+    assert {"forecasts", "attention", "model_over_seasonal_naive", "forecasts_beside_seasonal_naive"} <= figures
+    below = shell.client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+    children = {child.data.tags["role"]: child.data.metrics for child in below}
+    assert set(children) == {"seasonal_naive", "validation", "uncalibrated"}
+    assert children["seasonal_naive"]["mase"] == result["scores"]["seasonal_naive"]["mase"]
+    assert children["validation"]["mase"] == result["scores"]["validation"]["mase"]
 
 
 def test_a_failed_training_ends_its_run_and_registers_nothing(shell: Shell, tmp_path: Path) -> None:
@@ -252,7 +260,7 @@ def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None
     code, result = shell("backtest", "--data", str(shell.data), "--reference", "waves/1", *FOLDS)
     assert code == 0
     assert result["scores"]["model"]["mase"] < result["scores"]["seasonal_naive"]["mase"]
-    assert shell.client.get_run(result["run_id"]).data.metrics["model_mase"] == result["scores"]["model"]["mase"]
+    assert shell.client.get_run(result["run_id"]).data.metrics["mase"] == result["scores"]["model"]["mase"]
 
 
 def test_a_backtest_tells_the_model_from_champion_and_baselines(shell: Shell) -> None:

@@ -26,9 +26,12 @@ def test_the_manifest_says_where_the_model_comes_from(registry: Registry) -> Non
     assert found.code_commit == run.data.tags["git_revision"]
     assert found.packages_digest == packages_digest()
     assert bundle.facts.data_fingerprint == run.data.tags["data_fingerprint"]
-    scores = {"validation_mase", "test_mase", "test_seasonal_naive_mase", "test_uncalibrated_mase"}
-    assert scores <= set(found.metrics)
-    assert found.metrics == {name: run.data.metrics[name] for name in found.metrics}
+    assert {"mase", "validation/mase", "seasonal_naive/mase", "uncalibrated/mase"} <= set(found.metrics)
+    below = client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'")
+    runs = {"": run.data.metrics} | {f"{child.data.tags['role']}/": child.data.metrics for child in below}
+    for name, value in found.metrics.items():
+        role, slash, metric = name.rpartition("/")
+        assert value == runs[role + slash][metric], name
 
 
 def test_code_outside_of_a_checkout_has_the_commit_that_the_environment_names(
