@@ -20,6 +20,7 @@ from pipelines.backtest import SEASONAL_NAIVE
 
 MOST_WINDOWS = 20_000  # that figures, and intervals of a difference, are made from
 RELATIVE_MASE = "relative_mase"
+_OF_ALL_ROLES = ("scales", "times", "sample", "windows_digest")
 
 
 @dataclass(frozen=True)
@@ -105,5 +106,7 @@ class Compared:
         return digest.hexdigest()[:16]
 
     def alone(self, role: str) -> Compared:
-        """Gives one role as if it were the run's own."""
-        return replace(self, own=role)
+        """Gives one role as if it were the run's own; what its windows have in common is not computed again."""
+        made = replace(self, own=role)
+        made.__dict__.update({name: getattr(self, name) for name in _OF_ALL_ROLES})
+        return made

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.entities import RunTag
 
 from forecaster.config import ModelConfig
 from forecaster.predictor import Predictor
@@ -51,8 +52,8 @@ def log_evaluations(
     `families` says of which family the models of other roles are; a baseline is its own.
     """
     own = reported.labels.of_role(compared.own, reported.labels.family)
-    for name, value in {**own.tags, **_evaluation_tags(compared)}.items():
-        client.set_tag(reported.run_id, name, value)
+    tags = [RunTag(name, value) for name, value in {**own.tags, **_evaluation_tags(compared)}.items()]
+    client.log_batch(reported.run_id, tags=tags)
     with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
         if reported.figures:
             draw_figures(compared, Path(folder) / "figures", reported.attends)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
+from mlflow.exceptions import MlflowException
 
 from pipelines.errors import RegistryError
 from pipelines.registry import Version
@@ -44,15 +46,15 @@ def trend_run(client: MlflowClient, experiment_id: str, model: str) -> str:
     Of several that were made at the same moment the oldest is the trend, for everybody; the others are taken away.
     """
     found = _trends(client, experiment_id, model)
-    if found:
-        return str(found[0].info.run_id)
-    tags = {"stage": STAGE, "model": model, "mlflow.note.content": _NOTE.format(model=model)}
-    made = client.create_run(experiment_id, run_name=f"{model} {STAGE}", tags=tags)
-    client.set_terminated(made.info.run_id)
-    oldest = _trends(client, experiment_id, model)[0].info.run_id
-    if oldest != made.info.run_id:
-        client.delete_run(made.info.run_id)
-    return str(oldest)
+    if not found:
+        tags = {"stage": STAGE, "model": model, "mlflow.note.content": _NOTE.format(model=model)}
+        made = client.create_run(experiment_id, run_name=f"{model} {STAGE}", tags=tags)
+        client.set_terminated(made.info.run_id)
+        found = _trends(client, experiment_id, model)
+    for younger in found[1:]:
+        with suppress(MlflowException):  # somebody else has just taken it away
+            client.delete_run(younger.info.run_id)
+    return str(found[0].info.run_id)
 
 
 def _trends(client: MlflowClient, experiment_id: str, model: str) -> list[Run]:

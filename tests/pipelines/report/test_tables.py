@@ -99,6 +99,13 @@ def test_of_many_windows_those_of_series_at_even_distances_are_kept(monkeypatch:
     np.testing.assert_allclose(kept["mase"], 1 / SEASON)
 
 
+def test_what_windows_have_in_common_is_computed_once_for_all_roles() -> None:
+    compared = compared_of({"model": Shifted((1.0,)), "champion": Shifted((2.0,))})
+    other = compared.alone("champion")
+    assert other.scales is compared.scales
+    assert other.first is compared.evaluations["champion"]
+
+
 def test_windows_are_told_apart_by_their_values_and_not_by_who_forecasts_them() -> None:
     one, other = compared_of({"model": Shifted((1.0,))}), compared_of({"model": Shifted((2.0,))})
     assert one.windows_digest == other.windows_digest
