@@ -29,7 +29,7 @@ def draw_forecasts(compared: Compared, path: Path, beside: str | None = None) ->
             _draw_window(axis, compared, window, label, beside)
         for axis in axes[len(chosen) :]:
             axis.set_visible(False)
-        axes[0].legend(loc="upper left")
+        axes[0].legend(loc="best")
     return path
 
 
