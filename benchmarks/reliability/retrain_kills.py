@@ -34,9 +34,11 @@ from pipelines.config import Environment, PipelineConfig, SourceConfig
 from pipelines.ledger import opened_ledger
 from pipelines.loading import load
 from pipelines.promotion.promote import promote
+from pipelines.report.trend import STAGE as TREND
 from pipelines.retrain.retrain import retrain_slot
 from pipelines.retrain.settings import RetrainConfig
 from pipelines.retrain.spool import Spool
+from pipelines.tracking import PARENT_TAG
 from pipelines.train import train
 from tests.factories import sine_panel
 
@@ -99,7 +101,10 @@ def trained_alone(home: Path) -> None:
 
 
 def looked_at(home: Path) -> dict[str, Any]:
-    """Gives what is in a home: runs by status, versions with their digests, the champion, slots, folders left over."""
+    """Gives what is in a home: runs by status, versions with their digests, the champion, slots, folders left over.
+
+    Of what stands below or beside the runs of trainings and promotions only what has not ended is counted.
+    """
     environment = environment_of(home)
     client = tracking.connect(environment)
     experiment = client.get_experiment_by_name(MODEL)
@@ -109,13 +114,17 @@ def looked_at(home: Path) -> dict[str, Any]:
     with opened_ledger(environment) as ledger:
         found = Slots(ledger).of_model(MODEL, 100)
     return {
-        "runs": Counter(run.info.status for run in runs),
+        "runs": Counter(run.info.status for run in runs if run.info.status != "FINISHED" or _is_own(run)),
         "versions": {str(version.version): _weights(client, str(version.version)) for version in versions},
         "champion": None if champion is None else str(champion.number),
         "slots": [(slot.slot_id, str(slot.state)) for slot in found],
         "left": [*Spool(environment).slot_ids(), *(str(path.name) for path in home.rglob(".*.partial-*"))],
         "spooled_runs": len(Spool(environment).runs(found[0].slot_id, MODEL)) if found else 0,
     }
+
+
+def _is_own(run: Any) -> bool:
+    return PARENT_TAG not in run.data.tags and run.data.tags.get("stage") != TREND
 
 
 def _weights(client: Any, number: str) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.data.panel import Panel
 from forecaster.data.spans import canonical_bytes
-from forecaster.evaluation import Evaluation, window_scales
+from forecaster.evaluation import Evaluation, both_scales
 from forecaster.metrics import Scores, score
 from pipelines.backtest import SEASONAL_NAIVE
 
@@ -44,10 +44,9 @@ class Compared:
         return tuple(role for role in self.evaluations if role != self.own)
 
     @cached_property
-    def scales(self) -> FloatArray:
-        """[W] the denominators of MASE."""
-        season_length = self.panel.axis.frequency.season_length
-        return window_scales(self.panel, self.first.series, self.first.cutoffs, season_length)
+    def scales(self) -> tuple[FloatArray, FloatArray]:
+        """The denominators of MASE and of RMSSE, each [W]."""
+        return both_scales(self.panel, self.first.series, self.first.cutoffs)
 
     @cached_property
     def times(self) -> pd.Index:
@@ -71,7 +70,8 @@ class Compared:
     def scored(self, role: str, places: IntArray) -> Scores:
         """Scores the forecaster of a role on some windows alone."""
         found = self.evaluations[role]
-        return score(found.actual[places], found.quantiles[places], found.levels, self.scales[places])
+        scales = [each[places] for each in self.scales]
+        return score(found.actual[places], found.quantiles[places], found.levels, *scales)
 
     def metrics(self, role: str) -> dict[str, float]:
         """Gives the totals of a role under the names that every run has; MASE beside the seasonal naive's, too."""

@@ -99,7 +99,7 @@ def scaled_residuals(compared: Compared) -> FloatArray:
     """Gives actual value less median [n H] over the denominator of MASE, of the windows that are shown."""
     found, places = compared.first, compared.sample
     point = found.quantiles[places][:, :, found.levels.index(0.5)]
-    return np.asarray((found.actual[places] - point) / compared.scales[places][:, None])
+    return np.asarray((found.actual[places] - point) / compared.scales[0][places][:, None])
 
 
 def autocorrelation(residuals: FloatArray) -> tuple[FloatArray, float]:

@@ -148,7 +148,7 @@ def test_where_the_panel_does_not_reach_back_the_bundle_tells_of_then(checked: C
     found = checked.signals(recent, drift={"min_forecasts": 6})
     assert set(found) == {"drift_error", "drift_coverage"}  # and nothing is left of what the input was
     scores = load(Version("waves", 1), ()).manifest.provenance.metrics
-    then = scores["test_mase"] / scores["test_seasonal_naive_mase"]
+    then = scores["mase"] / scores["seasonal_naive/mase"]
     assert checked.newest_run().data.metrics["drift_relative_mase_then"] == pytest.approx(then)
 
 

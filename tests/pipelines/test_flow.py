@@ -147,7 +147,11 @@ def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None
     code, result = shell("promote", "--data", str(shell.data), *FOLDS, "--set", "promotion.confidence=0.6")
     assert code == 0, result
     assert shell.aliases() == {"champion": 3, "challenger": 3, "previous": 2}
-    (run, *_) = shell.client.search_runs([shell.client.get_experiment_by_name("waves").experiment_id])
+    experiment, wanted = (
+        shell.client.get_experiment_by_name("waves"),
+        "tags.stage = 'promote' and tags.role = 'challenger'",
+    )
+    (run, *_) = shell.client.search_runs([experiment.experiment_id], wanted)
     checks = json.loads(Path(shell.client.download_artifacts(run.info.run_id, "checks.json")).read_text())
     assert checks["columns"] == ["rule", "passed", "finding"]
     assert [row[:2] for row in checks["data"]] == [["naive", True], ["gain", True], ["confidence", True]]

@@ -53,7 +53,7 @@ def test_a_difference_is_told_with_its_interval(command: Any, runs: dict[str, st
     found = json.loads(result.output)
     assert found["runs"] == {"A": runs["bad"], "B": runs["good"]}
     assert found["metrics"]["mase"]["B"] == pytest.approx((1.0 + 1.2 + 4 * 1.1) / 6 / SEASON)
-    (verdict,) = found["verdicts"]
+    verdict = found["verdicts"][0]
     assert verdict["low"] < verdict["gain"] < verdict["high"]
     assert verdict["gain"] == pytest.approx(1 - (1.0 + 1.2 + 4 * 1.1) / (2.0 + 2.5 + 4 * 2.1))
     assert verdict["text"].startswith("MASE of B is 48.8% below that of A")

@@ -9,11 +9,9 @@ import pandas as pd
 import pytest
 
 from forecaster.data.reading import read_panel
-from pipelines import registry as versions
 from pipelines.backtest import SEASONAL_NAIVE
 from pipelines.config import PipelineConfig
 from pipelines.promotion.promote import promote
-from pipelines.registry import Version
 from pipelines.report.evaluations import WINDOWS, Reported, draw_figures, log_evaluations
 from tests.conftest import TINY, noisy_waves
 from tests.pipelines.report.conftest import Store
@@ -90,7 +88,6 @@ def test_figures_are_those_that_the_roles_allow(folder: Path) -> None:
 def test_a_comparison_of_versions_ends_in_runs_figures_and_a_point_of_the_trend(store: Store) -> None:
     config = PipelineConfig(name="waves", **{**TINY, "figures": True})
     panel = read_panel(noisy_waves()).panel
-    versions.move_champion(store.client, Version("waves", 1), "by hand")
     store.client.set_registered_model_alias("waves", "challenger", "1")
     store.client.delete_registered_model_alias("waves", "champion")
     outcome = promote(store.environment, store.client, config, panel)

@@ -25,6 +25,7 @@ from pipelines.retrain.settings import ContractConfig, RetrainConfig, TriggerCon
 from pipelines.retrain.spool import SLOT_TAG
 from pipelines.retrain.times import to_microseconds
 from pipelines.retrain.upload import sweep
+from pipelines.tracking import PARENT_TAG
 
 DAY = timedelta(days=1)
 ALARM = TriggerConfig(signal="drift_input", above=2.0, clear_below=1.0, cool_down_days=2)
@@ -67,12 +68,17 @@ def test_a_slot_is_trained_and_promoted_once_and_the_next_wants_new_data(home: P
     run = client.get_run(slot.run_id)
     assert (run.info.status, run.data.tags["stage"], run.data.tags[SLOT_TAG]) == ("FINISHED", "train", slot.slot_id)
     assert (run.data.tags["slot_outcome"], run.data.tags["slot_at"]) == ("promoted", "2024-02-01T03:00:00Z")
-    assert run.data.metrics["test_mase"] > 0
+    assert run.data.metrics["mase"] > 0
     assert len(client.get_metric_history(slot.run_id, "validation_loss")) == 6
-    assert len(client.get_metric_history(slot.run_id, "test_mase_by_step")) == 12
+    assert len(client.get_metric_history(slot.run_id, "mase_by_step")) == 12
     assert run.data.params["model.horizon"] == "12"
-    assert run.inputs.dataset_inputs[0].dataset.name == "waves.csv"
-    assert {file.path for file in client.list_artifacts(slot.run_id)} >= {"forecasts.png", "series.json"}
+    assert run.inputs.dataset_inputs[0].dataset.name == "waves"
+    assert {file.path for file in client.list_artifacts(slot.run_id)} >= {"figures", "tables"}
+    children = client.search_runs([run.info.experiment_id], f"tags.`{PARENT_TAG}` = '{slot.run_id}'")
+    by_role = {child.data.tags["role"]: child for child in children}
+    assert set(by_role) == {"seasonal_naive", "validation", "uncalibrated"}
+    assert by_role["seasonal_naive"].data.metrics["mase"] > run.data.metrics["mase"]
+    assert "seasonal naive" in client.get_model_version(MODEL, "1").description
     found = looked_at(home)
     assert (found["runs"], list(found["versions"]), found["left"]) == ({"FINISHED": 2}, ["1"], [])
 
