@@ -30,9 +30,12 @@ $(NIXTLA): $(NIXTLA_LOCK) | $(INSTALLED)
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
 	$(BIN)/forecaster demo
 
-test: check $(NIXTLA) ## Everything: `check`, then slow tests, those that start real servers, and random requests to the service
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or stack" --ignore tests/reliability
+test: check $(NIXTLA) ## `check`, then slow tests, those that start real servers, and random requests to the service
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(slow or stack) and not long" --ignore tests/reliability
 	$(BIN)/python -m pytest -m slow tests/reliability/test_requests.py
+
+long: $(INSTALLED) ## Tests that take half a minute or more each: kills in the middle of work, Ray, torchrun, compilers
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long --ignore tests/reliability
 
 attack: $(INSTALLED) ## Short forms of all attacks on a running service: kills, floods, slow sockets, outages, bad versions
 	$(BIN)/python -m pytest -m slow tests/reliability
@@ -42,7 +45,7 @@ check: $(INSTALLED) ## Format, lint, types, import contracts and the fast tests
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not stack"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not stack and not long"
 
 format: $(INSTALLED) ## Rewrite the sources in the house's format
 	$(BIN)/ruff format $(SOURCES)
@@ -63,4 +66,4 @@ lock: $(INSTALLED) ## Rewrite constraints.txt, and that of the SDK of TimeGPT, w
 clean: ## Remove what the targets made, runs included
 	rm -rf $(VENV) .venv-nixtla runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test attack check format ui bench lock clean
+.PHONY: help setup demo test long attack check format ui bench lock clean

@@ -46,6 +46,7 @@ def test_without_statsforecast_it_says_what_to_install(monkeypatch: pytest.Monke
         Statistical("auto_ets", SEASON)
 
 
+@pytest.mark.long
 @pytest.mark.slow  # importing statsforecast compiles for seconds
 @pytest.mark.parametrize(("name", "peer"), [("auto_ets", "AutoETS"), ("auto_theta", "AutoTheta")])
 def test_the_numbers_are_those_of_statsforecast(name: StatisticalName, peer: str) -> None:
@@ -63,6 +64,7 @@ def test_the_numbers_are_those_of_statsforecast(name: StatisticalName, peer: str
     assert (ours.num_windows, ours.num_filled, ours.num_fallbacks) == (2, 0, 0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_it_cannot_take_as_it_is_is_filled_or_left_to_the_naive_and_counted() -> None:
     with_gaps = HISTORY.copy()
@@ -81,6 +83,7 @@ def test_what_it_cannot_take_as_it_is_is_filled_or_left_to_the_naive_and_counted
     assert "1 of 2 windows were left to the seasonal naive" in str(ours)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_nothing_after_the_cutoff_and_nothing_long_ago_moves_a_forecast() -> None:
     length = MOST_STEPS + 20

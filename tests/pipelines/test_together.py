@@ -41,6 +41,7 @@ def test_the_config_follows_the_launcher_or_is_refused() -> None:
         shared_config(other, LAUNCH)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_command_trains_under_torchrun_as_one_run(tmp_path: Path) -> None:
     PANEL.to_frame().to_csv(tmp_path / "waves.csv", index=False)

@@ -38,6 +38,7 @@ def test_a_broken_tool_chain_is_found_out(monkeypatch: pytest.MonkeyPatch) -> No
         compiler_problem.cache_clear()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of the compiler's own making
 @pytest.mark.timeout(600)

@@ -43,6 +43,7 @@ def torchrun(num_here: int, program: str | None, *arguments: str) -> subprocess.
     return subprocess.run(command, capture_output=True, text=True, timeout=280)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_processes_of_torchrun_end_in_the_weights_of_one(tmp_path: Path) -> None:
     alone = fit(PANEL, EXACT, tmp_path / "alone").predictor.network

@@ -93,6 +93,7 @@ fit(PANEL, with_training(num_processes=2, ema_decay=0.9), Path(sys.argv[1]), cal
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_after_a_kill_of_all_processes_training_ends_in_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
     config = with_training(num_processes=2, ema_decay=0.9)

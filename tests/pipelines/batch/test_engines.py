@@ -36,6 +36,7 @@ def run_in(home: Path, name: str, **settings: object) -> subprocess.Popen[bytes]
     return started(home / "bundle", home / "hours.parquet", home / name, series_per_shard=PER_SHARD, **settings)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_processes_give_the_bytes_of_one(home: Path) -> None:
     what = asked(home / "bundle", home / "hours.parquet", home / "two")
@@ -43,6 +44,7 @@ def test_two_processes_give_the_bytes_of_one(home: Path) -> None:
     assert bytes_in(home / "two") == bytes_in(home / "one")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_run_is_gone_on_with_and_makes_no_finished_shard_again(home: Path) -> None:
     run = run_in(home, "killed", num_workers=2)
@@ -57,6 +59,7 @@ def test_a_killed_run_is_gone_on_with_and_makes_no_finished_shard_again(home: Pa
     assert bytes_in(home / "killed") == bytes_in(home / "one")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_process_ends_a_local_run_and_what_is_done_is_kept(home: Path) -> None:
     run = run_in(home, "lost", num_workers=2)
@@ -67,6 +70,7 @@ def test_a_killed_process_ends_a_local_run_and_what_is_done_is_kept(home: Path) 
     assert bytes_in(home / "lost") == bytes_in(home / "one")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_processes_of_a_killed_run_end_with_it(home: Path) -> None:
     run = run_in(home, "orphans", num_workers=2)
@@ -88,6 +92,7 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_ray_cluster_with_a_killed_worker_gives_the_bytes_of_one_process(home: Path) -> None:
     run = run_in(home, "ray", engine="ray", num_workers=3)
@@ -97,6 +102,7 @@ def test_a_ray_cluster_with_a_killed_worker_gives_the_bytes_of_one_process(home:
     assert (home / "ray" / f"part-{number:06d}.parquet").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_error_on_a_ray_cluster_is_the_error_of_its_shard(home: Path) -> None:
     frame = hours(8)

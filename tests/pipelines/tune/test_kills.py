@@ -22,7 +22,7 @@ from tests.factories import sine_panel
 from tests.pipelines.tune.factories import SPACE, config_with, runs_of
 from tests.stack import servers
 
-pytestmark = [pytest.mark.slow, pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.stack, pytest.mark.timeout(900)]
 
 COMMAND = [sys.executable, "-c", "from pipelines.commands.tuning import tune; tune()"]
 NUM_TRIALS, NUM_BEFORE = 5, 2

@@ -289,6 +289,7 @@ def in_training(place: Place, job: dict[str, Any]) -> dict[str, Any]:
 LONG = {"max_steps": 1000, "name": "ft-long"}
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_leaves_a_job_that_the_next_one_does(place: Place) -> None:
     job = ordered(place, **LONG)
     with worker_process(place) as process:
@@ -320,6 +321,7 @@ def test_a_job_that_is_cancelled_ends_and_leaves_nothing(place: Place) -> None:
     assert place.client.get("/v1/finetuned/ft-cancelled").status_code == 404
 
 
+@pytest.mark.long
 def test_a_worker_that_is_told_to_end_gives_its_job_back(place: Place) -> None:
     job = ordered(place, **{**LONG, "name": "ft-ended"})
     with worker_process(place) as process:
