@@ -31,8 +31,10 @@ from tests.stack.servers import mlflow_ui
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 _WIDTH, _HEIGHT = 1480, 780
-_TO_MASE = 560  # pixels of the table of metrics
 _SETTLE_MILLISECONDS = 8000  # charts move into place
+_TO_MASE, _BESIDE = 560, 400  # pixels of the table of metrics
+# The table of metrics scrolls in itself, and its names apart from its values.
+_SCROLL = "(at, far) => { while (at.scrollHeight <= at.clientHeight + 20) at = at.parentElement; at.scrollTop = far }"
 # The UI opens a panel of its own on the first visit, over a quarter of the page, and begins with language models.
 _SETTINGS = """
 localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
@@ -113,11 +115,12 @@ def _to_metrics(page: Page) -> None:
     """Folds up what stands between the names of the runs and their metrics, and shows MASE."""
     for name in ("Visualizations", "Parameters", "Artifacts"):
         page.get_by_text(name, exact=True).first.click()
-    # The table holds only the rows that it shows, and scrolls in itself.
-    page.get_by_text("coverage_20", exact=True).first.evaluate(
-        "(at, far) => { while (at.scrollHeight <= at.clientHeight + 20) at = at.parentElement; at.scrollTop = far }",
-        _TO_MASE,
-    )
+    name = page.get_by_text("coverage_20", exact=True).first
+    place = name.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + _BESIDE, place["y"])
+    page.mouse.wheel(0, _TO_MASE)
+    name.evaluate(_SCROLL, _TO_MASE)
     page.get_by_text("Comparing 6 Runs").last.scroll_into_view_if_needed()
 
 
