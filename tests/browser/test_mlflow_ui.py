@@ -33,7 +33,7 @@ def test_an_analyst_finds_runs_tables_and_cards(ui: str, browser: Browser, regis
     (run,) = client.search_runs([experiment.experiment_id], "tags.stage = 'train' and tags.role = 'model'")
     with watched(browser, viewport={"width": 1500, "height": 900}) as tab:
         tab.page.goto(f"{ui}/#/experiments/{experiment.experiment_id}/runs?viewStateShareKey={VIEW}")
-        tab.page.get_by_role("columnheader", name="relative_mase").wait_for()
+        tab.page.get_by_role("columnheader", name="relative_mase").first.wait_for()
         tab.page.get_by_text(str(run.info.run_name)[:12]).first.wait_for()
         assert "uncalibrated train" not in tab.page.inner_text("body")
         tab.page.goto(
@@ -43,5 +43,5 @@ def test_an_analyst_finds_runs_tables_and_cards(ui: str, browser: Browser, regis
             tab.page.get_by_text(text, exact=True).first.wait_for()
         tab.page.goto(f"{ui}/#/models/waves/versions/1")
         for heading in ("Data", "Accuracy", "Limits", "How to make it again"):
-            tab.page.get_by_role("heading", name=heading).wait_for()
-        tab.page.get_by_role("cell", name="seasonal_naive").wait_for()
+            tab.page.get_by_role("heading", name=heading, exact=True).first.wait_for()
+        tab.page.get_by_text("seasonal_naive").first.wait_for()
