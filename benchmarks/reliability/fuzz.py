@@ -78,8 +78,8 @@ class Amount:
 
 
 FULL = Amount(20_000, 5_000, 2_500, 10_000)
-SHORT = Amount(1_500, 500, 40, 600)
-CONTROL = Amount(600, 0, 0, 0)
+SHORT = Amount(1_000, 400, 30, 600)
+CONTROL = Amount(400, 0, 0, 0)
 
 
 @dataclass

@@ -127,6 +127,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "precision"), [(64, "float32"), (512, "float32"), (512, "bfloat16")])
 def test_the_estimate_is_near_the_measured_peak(batch_size: int, precision: str) -> None:

@@ -310,6 +310,7 @@ def test_a_worker_that_is_killed_leaves_a_job_that_the_next_one_does(place: Plac
     assert forecast(place.client, "ft-long").status_code == 200
 
 
+@pytest.mark.long
 def test_a_job_that_is_cancelled_ends_and_leaves_nothing(place: Place) -> None:
     job = ordered(place, **{**LONG, "name": "ft-cancelled"})
     with worker_process(place):
