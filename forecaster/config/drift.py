@@ -22,7 +22,7 @@ class DriftConfig(Config):
     input_limit: float = Field(0.5, ge=0, le=1, description="Share of the series that may have drifted, at most.")
     error_limit: float = Field(0.25, ge=0, description="Most by which the relative MASE may have grown: a share of it.")
     coverage_limit: float = Field(
-        0.1, ge=0, le=1, description="Most by which the coverage may be further from 80 % than it was: a share."
+        0.15, ge=0, le=1, description="Most by which the coverage may be further from 80 % than it was: a share."
     )
 
     @property
