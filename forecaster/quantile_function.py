@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
+from forecaster.level_weights import cell_edges
 from forecaster.normal import normal_probabilities, normal_quantiles
 
 # Probabilities stay this far from 0 and 1, where tails have no end.
@@ -55,16 +56,11 @@ def cell_means(values: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     Together, weighted by `level_weights`, they have the mean of the distribution and nearly its variance, which
     the quantiles at the levels themselves would understate.
     """
-    edges = _cell_edges(levels)
+    edges = cell_edges(levels)
     share = (np.arange(_ATOMS_PER_CELL) + 0.5) / _ATOMS_PER_CELL
     wanted = edges[:-1, np.newaxis] + share * np.diff(edges)[:, np.newaxis]
     atoms = quantiles_at(values, levels, wanted.ravel())
     return np.asarray(atoms.reshape(*values.shape[:-1], len(levels), _ATOMS_PER_CELL).mean(axis=-1))
-
-
-def level_weights(levels: tuple[float, ...]) -> FloatArray:
-    """Gives the probability [Q] that each level stands for: of what lies nearer to it than to its neighbours."""
-    return np.diff(_cell_edges(levels))
 
 
 def mixture(
@@ -105,11 +101,6 @@ def _crossing(ordered: FloatArray, reached: FloatArray, level: float) -> FloatAr
 def _pair(table: FloatArray, after: IntArray) -> tuple[FloatArray, FloatArray]:
     """Gives from each row [... n] the entry before place `after` [... 1] and the one there, each [...]."""
     return np.take_along_axis(table, after - 1, axis=-1)[..., 0], np.take_along_axis(table, after, axis=-1)[..., 0]
-
-
-def _cell_edges(levels: tuple[float, ...]) -> FloatArray:
-    known = np.asarray(levels)
-    return np.concatenate([[0.0], (known[1:] + known[:-1]) / 2, [1.0]])
 
 
 def _share(known: FloatArray, segment: IntArray, wanted: FloatArray) -> FloatArray:

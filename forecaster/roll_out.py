@@ -21,7 +21,8 @@ from forecaster.arrays import FloatArray, IntArray
 from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.data.spans import Spans
-from forecaster.quantile_function import cell_means, level_weights, mixture
+from forecaster.level_weights import level_weights
+from forecaster.quantile_function import cell_means, mixture
 
 BlockForecast = Callable[[Panel], FloatArray]  # [S H Q] after the end of each series
 

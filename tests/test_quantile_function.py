@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from forecaster.config import DEFAULT_LEVELS
-from forecaster.quantile_function import cell_means, level_weights, mixture, probabilities, quantiles_at
+from forecaster.level_weights import level_weights
+from forecaster.quantile_function import cell_means, mixture, probabilities, quantiles_at
 
 
 def test_between_levels_it_is_linear_and_at_levels_exact() -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
-from forecaster.quantile_function import level_weights
+from forecaster.level_weights import level_weights
 
 POINT = 0.5
 
