@@ -66,6 +66,7 @@ class Beside:
     tags: Mapping[str, str] = field(default_factory=dict)
     heard: Callable[[int], None] = lambda _: None  # by the last step of the epoch
     place: Place = ALONE  # of this process among those that a launcher started
+    has_trend: bool = True  # False: its version is the only one there will be
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def train(
             opened, config, loaded, places, start=start, beside=beside, show_progress=show_progress
         )
         version = registry.register(client, config.name, trained.folder, trained.bundle, trained.tags)
-        announce(client, opened.run_id, version, trained.card, trained.metrics)
+        announce(client, opened.run_id, version, trained.card, trained.metrics if beside.has_trend else {})
         shutil.rmtree(trained.folder)  # the registry has it now
         shutil.rmtree(places.checkpoints, ignore_errors=True)
     return Training(opened.run_id, version, trained.bundle.digest, trained.validation, trained.test, trained.figure)
@@ -133,7 +134,8 @@ def train(
 def announce(client: MlflowClient, run_id: str, version: Version, card: str, metrics: Mapping[str, float]) -> None:
     """Writes the card of a version that is new, and adds its point to the trend of the model."""
     registry.describe(client, version, card)
-    log_trend(client, run_id, version, metrics)
+    if metrics:
+        log_trend(client, run_id, version, metrics)
 
 
 @contextmanager

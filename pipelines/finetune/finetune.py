@@ -31,6 +31,7 @@ from pipelines.finetune.finetuned import make_room
 from pipelines.loading import LoadedPanel
 from pipelines.promotion.champions import Cause, champions
 from pipelines.registry import Version
+from pipelines.tracking import marked
 from pipelines.train import Beside, train
 
 _NUM_VALIDATIONS = 10  # of a whole training; between them it can be cancelled
@@ -92,9 +93,10 @@ def finetune(environment: Environment, client: MlflowClient, content: bytes, err
         config = _config(order, bundle)
         start = fine_tune(bundle, 1.0, order.trained_blocks)
         loaded = LoadedPanel(panel, (), {"num_series": len(panel), "num_steps": panel.num_values})
-        beside = Beside({TAG: errand.job_id}, lambda step: errand.heard(min(1.0, step / order.max_steps)))
+        beside = Beside(heard=lambda step: errand.heard(min(1.0, step / order.max_steps)), has_trend=False)
         try:
-            training = train(environment, client, config, loaded, start=start, beside=beside)
+            with marked({TAG: errand.job_id}):  # its runs are deleted by that mark
+                training = train(environment, client, config, loaded, start=start, beside=beside)
         finally:  # nobody goes on with a training that was broken off
             checkpoints = environment.home / "checkpoints" / fit_key(panel, config.forecaster, start)
             shutil.rmtree(checkpoints, ignore_errors=True)

@@ -126,7 +126,7 @@ def test_runs_and_aliases_lie_in_postgres(serving: Serving) -> None:
         query = "SELECT alias, version FROM registered_model_aliases WHERE name = :name"
         aliases = connection.execute(sqlalchemy.text(query), {"name": MODEL}).all()
     engine.dispose()
-    assert [tuple(row) for row in runs] == [("FINISHED", 2)]  # train and promote
+    assert [tuple(row) for row in runs] == [("FINISHED", 7)]  # train and promote, what stands below them, and the trend
     assert {tuple(row) for row in aliases} == {("champion", 1), ("challenger", 1)}
 
 

@@ -25,6 +25,7 @@ from forecaster.ledger.tables import jobs as job_table
 from pipelines import tracking
 from pipelines.config import Environment
 from pipelines.finetune.worker import work
+from pipelines.tracking import PARENT_TAG
 from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.settings import Settings
 from tests.conftest import Registry, running_service
@@ -51,9 +52,13 @@ class Place:
     def work(self) -> None:
         work(self.environment, once=True)
 
-    def runs(self, name: str) -> list[Any]:
+    def all_runs(self, name: str) -> list[Any]:
         experiment = self.registry.get_experiment_by_name(name)
         return [] if experiment is None else list(self.registry.search_runs([experiment.experiment_id]))
+
+    def runs(self, name: str) -> list[Any]:
+        """Those of trainings, without what stands below them."""
+        return [run for run in self.all_runs(name) if PARENT_TAG not in run.data.tags]
 
     def registered(self, name: str) -> list[Any]:
         return list(self.registry.search_registered_models(filter_string=f"name = '{name}'"))
@@ -172,7 +177,7 @@ def test_a_model_is_trained_used_listed_and_deleted(place: Place) -> None:
     assert forecast(client, "ft-spikes").status_code == 404
     assert client.get("/v1/finetuned").json() == {"models": []}
     place.work()
-    assert (place.registered("ft-spikes"), place.runs("ft-spikes")) == ([], [])
+    assert (place.registered("ft-spikes"), place.all_runs("ft-spikes")) == ([], [])
     again = ordered(place, name="ft-spikes")
     assert client.post(f"/v1/jobs/{again['id']}/cancel").status_code == 200
 
