@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.data import etth1, m3, m4_hourly, nn5
 from benchmarks.tasks import Task, long_panel
 from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
+from forecaster.config.cycles import Cycles
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 
@@ -20,7 +21,9 @@ def base_config(panel: Panel, horizon: int, season_length: int, split: SplitConf
     Beside a ridge, which on some data leaves an encoder nothing to add, its parts would make no difference.
     """
     longest = int(panel.lengths.max())
-    model = ModelConfig(horizon=horizon, season_length=season_length, skip="none").resolved(season_length, longest)
+    model = ModelConfig(horizon=horizon, season_length=season_length, skip="none").resolved(
+        Cycles(season_length), longest
+    )
     training = TrainingConfig(max_steps=300, steps_per_validation=100, num_threads=1)
     return ForecasterConfig(model=model, training=training, split=split)
 

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from forecaster.config import ForecasterConfig, ModelConfig
+from forecaster.config.cycles import Cycles
 
 
 @pytest.mark.parametrize(
@@ -41,12 +42,12 @@ def test_wrong_settings_are_refused(settings: dict[str, object], message: str) -
 def test_context_and_patch_follow_the_stated_rules(
     season: int, longest: int, horizon: int, context: int, patch: int
 ) -> None:
-    resolved = ModelConfig(horizon=horizon).resolved(season, longest)
+    resolved = ModelConfig(horizon=horizon).resolved(Cycles(season), longest)
     assert (resolved.context_length, resolved.patch_length) == (context, patch)
 
 
 def test_a_given_context_is_kept_and_divided_into_whole_patches() -> None:
-    resolved = ModelConfig(context_length=90).resolved(24, 50)
+    resolved = ModelConfig(context_length=90).resolved(Cycles(24), 50)
     assert (resolved.context_length, resolved.patch_length) == (90, 6)
 
 

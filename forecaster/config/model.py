@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 
 from forecaster.config.base import Config
 from forecaster.config.covariates import CovariateConfig
+from forecaster.config.cycles import Cycles
 
 Level = Annotated[float, Field(gt=0.0, lt=1.0)]
+Lag = Annotated[int, Field(ge=0, le=16384)]
 
 DEFAULT_LEVELS: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 POINT_HEADS = ("mse", "mae", "huber")
@@ -70,6 +72,11 @@ class ModelConfig(Config):
         description="What is taken off each context: mean and deviation, or median and quartile distance; "
         "asinh also bends values far from the median. log: mean and deviation of the logarithms, where all values of "
         "a context are above 0; forecasts then are, too.",
+    )
+    lags: Literal["cycles"] | Annotated[tuple[Lag, ...], Field(max_length=16)] = Field(
+        (),
+        description="Cycles in steps: each step is shown the value of that many steps earlier too, the future that of "
+        "the latest visible step of the same phase. 0: nothing. cycles: those that the frequency brings along.",
     )
     decoder: Literal["flattened", "queries"] = Field(
         "flattened",
@@ -151,14 +158,26 @@ class ModelConfig(Config):
         """True where a window needs nothing beside the values of its context."""
         return self.covariates.is_empty and not self.reads_elapsed
 
-    def resolved(self, season_length: int, longest: int) -> ModelConfig:
-        """Gives this config with no `None` left, for data of that season and longest series (in steps)."""
-        season_length = self.season_length or season_length
+    @property
+    def resolved_lags(self) -> tuple[int, ...]:
+        """The lags as numbers, once they are resolved; none before."""
+        return () if self.lags == "cycles" else self.lags
+
+    @property
+    def is_length_free(self) -> bool:
+        """True where no weight depends on context_length, horizon, season_length or how long the lags are."""
+        return self.decoder == "queries" and self.skip == "none" and self.positions != "learned"
+
+    def resolved(self, cycles: Cycles, longest: int) -> ModelConfig:
+        """Gives this config with no `None` left, for data of these cycles and longest series (in steps)."""
+        season_length = self.season_length or cycles.season
         wanted = self.context_length or min(512, longest, max(8 * season_length, 4 * self.horizon, 64))
         patch = self.patch_length or self._patch_dividing(wanted)
         whole = math.lcm(patch, self.coarse_patch_length or 1)
         context = self.context_length or math.ceil(wanted / whole) * whole
-        chosen = {"season_length": season_length, "context_length": context, "patch_length": patch}
+        chosen: dict[str, Any] = {"season_length": season_length, "context_length": context, "patch_length": patch}
+        if self.lags == "cycles":
+            chosen["lags"] = Cycles(season_length, cycles.longer if season_length == cycles.season else 0).lags
         return ModelConfig(**{**self.model_dump(), **chosen})
 
     def _patch_dividing(self, context: int) -> int:

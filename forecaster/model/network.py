@@ -3,7 +3,8 @@
     context [B L]  --scale------>  values [B L] + Scale
                    --tokens----->  tokens [B N D]           patches, with covariates and a future if any
                    --encoder---->  encodings [B N D]
-                   --decoder---->  parameters [B H K]       what the head needs, in scaled space
+                   --decoder---->  outputs [B H K+G]        what the head needs, in scaled space, and gates of lags
+                   --lags------->  parameters [B H K]       plus gate x value of each cycle earlier, if there are any
                    --skip------->  parameters [B H K]       plus a simple forecast, if there is one
                    --head------->  quantiles [B H Q]        ascending
                    --unscale---->  quantiles [B H Q]        in the unit of the data
@@ -30,6 +31,7 @@ from forecaster.model.patching import left_pad
 from forecaster.model.scaling import ScaledContext, scale_context, scale_target
 from forecaster.model.skips import SKIPS
 from forecaster.model.tokens import TokenEmbedding
+from forecaster.model.undrawn import Undrawn
 from forecaster.types import CovariateBatch, Scale, WindowBatch
 
 
@@ -54,7 +56,9 @@ class Network(nn.Module):
         self.head = HEADS[config.head](config)
         self.tokens = TokenEmbedding(config, self.context_length, patch_length)
         self.encoder = Encoder(self.tokens.num_tokens, config)
-        self.decoder = DECODERS[config.decoder](config, self.tokens, self.head.num_parameters)
+        self.decoder = DECODERS[config.decoder](
+            config, self.tokens, self.head.num_parameters + len(config.resolved_lags)
+        )
         self.skip = None if config.skip == "none" else SKIPS[config.skip](config, self.context_length)
         self._draw_weights()
 
@@ -84,8 +88,8 @@ class Network(nn.Module):
     ) -> torch.Tensor:
         """Gives the head's parameters [B H K] for a context that is scaled already."""
         tokens = self.tokens(window, covariates)
-        parameters = self.decoder(self.encoder(tokens, groups), tokens.real).to(tokens.values.dtype)
-        return self._with_skip(parameters, window, covariates)
+        outputs = self.decoder(self.encoder(tokens, groups), tokens.real).to(tokens.values.dtype)
+        return self._with_skip(self._with_lags(outputs, tokens.lags), window, covariates)
 
     def scaled(self, context: torch.Tensor, observed: torch.Tensor) -> ScaledContext:
         """Gives the context [B L'] as the network sees it: left-padded to L and scaled."""
@@ -119,8 +123,37 @@ class Network(nn.Module):
     def shrink_correction(self, share: float) -> None:
         """Multiplies what the encoder adds to the location of the forecast by `share`."""
         with torch.no_grad():
+            num_outputs = self.head.num_parameters + len(self.config.resolved_lags)
             for numbers in (self.decoder.linear.weight, self.decoder.linear.bias):
-                numbers[self.head.loc_index :: self.head.num_parameters] *= share
+                for place in (self.head.loc_index, *range(self.head.num_parameters, num_outputs)):
+                    numbers[place::num_outputs] *= share
+
+    def reshaped(self, *, context_length: int, horizon: int, lags: tuple[int, ...]) -> Network:
+        """Gives a network of these very weights for other lengths and cycles; what trains the one trains the other.
+
+        ConfigError where the weights depend on the lengths, or the number of lags is another one.
+        """
+        if not self.config.is_length_free or len(lags) != len(self.config.resolved_lags):
+            raise ConfigError(
+                "a network is reshaped that has decoder 'queries', no skip, no learned positions, and as many lags: "
+                f"this one has {self.config.decoder!r}, skip {self.config.skip!r}, positions "
+                f"{self.config.positions!r} and {len(self.config.resolved_lags)} lags, not {len(lags)}"
+            )
+        shape = {"context_length": context_length, "horizon": horizon, "lags": lags}
+        config = ModelConfig(**{**self.config.model_dump(), **shape})
+        with Undrawn():
+            other = Network(config).to(next(self.parameters()).device)
+        for name, learned in self.state_dict(keep_vars=True).items():  # the weights, and what was fitted to statics
+            owner, _, place = name.rpartition(".")
+            setattr(other.get_submodule(owner), place, learned)
+        return other.train(self.training)
+
+    def _with_lags(self, outputs: torch.Tensor, lags: torch.Tensor | None) -> torch.Tensor:
+        """Gives parameters [B H K] of outputs [B H K+G]: to the location, gate x value of each lag [B H G] is added."""
+        if lags is None:
+            return outputs
+        num = self.head.num_parameters
+        return self._moved(outputs[..., :num], (outputs[..., num:] * lags).sum(dim=-1))
 
     def _with_skip(
         self, parameters: torch.Tensor, window: ScaledContext, covariates: CovariateBatch | None
@@ -128,10 +161,14 @@ class Network(nn.Module):
         """Adds the simple forecast to the location among the parameters [B H K]."""
         if self.skip is None:
             return parameters
+        located: torch.Tensor = self.skip(window.values, window.observed, covariates)
+        return self._moved(parameters, located)
+
+    def _moved(self, parameters: torch.Tensor, locations: torch.Tensor) -> torch.Tensor:
+        """Adds [B H] to the location among the parameters [B H K]."""
         location = torch.zeros(self.head.num_parameters, device=parameters.device)
         location[self.head.loc_index] = 1.0
-        located: torch.Tensor = self.skip(window.values, window.observed, covariates)
-        return parameters + located.unsqueeze(-1) * location
+        return parameters + locations.unsqueeze(-1) * location
 
     def _draw_weights(self) -> None:
         """Draws the weights so that signals keep their size and the first forecast is near the context's mean.
@@ -152,7 +189,7 @@ class Network(nn.Module):
                     module.outward.weight /= math.sqrt(2 * self.config.num_layers)
             last = self.decoder.linear
             last.weight.normal_(std=0.1 / math.sqrt(last.in_features))
-            start = torch.tensor(self.head.initial_parameters())
+            start = torch.tensor([*self.head.initial_parameters(), *[0.0] * len(self.config.resolved_lags)])
             last.bias.copy_(start.repeat(last.out_features // len(start)))
 
 
@@ -163,9 +200,9 @@ def scaled_for(config: ModelConfig, context: torch.Tensor, observed: torch.Tenso
 
 
 def _resolved_lengths(config: ModelConfig) -> tuple[int, int]:
-    if config.context_length is None or config.patch_length is None:
+    if config.context_length is None or config.patch_length is None or config.lags == "cycles":
         raise ConfigError(
-            f"context_length is {config.context_length} and patch_length is {config.patch_length}: "
-            "a network needs both; ModelConfig.resolved chooses them"
+            f"context_length is {config.context_length}, patch_length is {config.patch_length} and lags are "
+            f"{config.lags}: a network needs numbers; ModelConfig.resolved chooses them"
         )
     return config.context_length, config.patch_length

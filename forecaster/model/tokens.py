@@ -1,6 +1,6 @@
 """From steps to tokens: everything known of a patch of steps becomes one vector, in the past and in the future alike.
 
-    step     value observed | past covariates | known covariates | calendar      one row of C numbers
+    step     value observed | lags | past covariates | known covariates | calendar      one row of C numbers
     patch    P steps in a row                                                    P x C numbers -> token [D]
 
 A patch of the future is a patch whose value is not observed: it enters by the same map, marked by a vector of its
@@ -16,8 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from forecaster.config import CovariateConfig, ModelConfig
+from forecaster.config import ModelConfig
 from forecaster.errors import RequestError
+from forecaster.model.lags import lagged
 from forecaster.model.patching import cut_patches, patch_ages
 from forecaster.model.scaling import ScaledContext, scale_context, scale_covariate
 from forecaster.types import CovariateBatch, Masked
@@ -35,6 +36,7 @@ class Tokens:
     real: torch.Tensor  # [B N] bool, False where a past patch has no observed step
     # float32, patches between the end of the token and the cutoff, negative ahead: by steps [N], or by time [B N]
     ages: torch.Tensor
+    lags: torch.Tensor | None = None  # [B H G] scaled values a cycle or more before each step ahead, 0 where missing
 
 
 class TokenEmbedding(nn.Module):
@@ -47,7 +49,8 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         self.needs_covariates, self.reads_elapsed = not config.reads_context_alone, config.reads_elapsed
         self.context_length, self.patch_length, self.horizon = context_length, patch_length, config.horizon
-        num_numbers = _num_numbers(config.covariates)
+        self.lags = config.resolved_lags
+        num_numbers = _num_numbers(config)
         resolutions = [(config.coarse_patch_length, config.coarse_patch_length)] if config.coarse_patch_length else []
         resolutions.append((patch_length, config.patch_stride or patch_length))
         self.resolutions = [(length, stride) for length, stride in resolutions if length and stride]
@@ -79,7 +82,8 @@ class TokenEmbedding(nn.Module):
         """Gives the tokens of a window of context_length steps; RequestError where covariates are needed and absent."""
         if covariates is None and self.needs_covariates:
             raise RequestError("this model needs covariates and got none", code="missing-covariates")
-        steps = self._steps(window, covariates)
+        lags = [lagged(window.values, window.observed, lag, self.horizon) for lag in self.lags]
+        steps = self._steps(window, covariates, lags)
         length = self.context_length
         parts, real = [], []
         for embedding, (patch, stride) in zip(self.embeddings, self.resolutions, strict=True):
@@ -93,12 +97,15 @@ class TokenEmbedding(nn.Module):
         values = torch.cat(parts, dim=1)
         if self.static is not None and covariates is not None:
             values = values + self.static(covariates).unsqueeze(1)
-        return Tokens(values, torch.cat(real, dim=1), self._ages_of(covariates))
+        seen = torch.stack([numbers.values[:, length:] for numbers in lags], dim=-1) if lags else None
+        return Tokens(values, torch.cat(real, dim=1), self._ages_of(covariates), seen)
 
-    def _steps(self, window: ScaledContext, covariates: CovariateBatch | None) -> torch.Tensor:
+    def _steps(self, window: ScaledContext, covariates: CovariateBatch | None, lags: list[Masked]) -> torch.Tensor:
         """Gives what is known of each step [B L C], or [B L+H C] where the future has tokens."""
         ahead = self.horizon if self.num_future else 0
         columns = [*_columns(Masked(window.values, window.observed), ahead)]
+        for numbers in lags:
+            columns += _columns(numbers, 0)
         if covariates is not None:
             length = self.context_length + ahead
             columns += _columns(scale_covariate(covariates.past), ahead)
@@ -175,11 +182,13 @@ def _columns(numbers: Masked, ahead: int) -> list[torch.Tensor]:
     return [F.pad(part if part.ndim == 3 else part.unsqueeze(-1), (0, 0, 0, ahead)) for part in pair]
 
 
-def _num_numbers(covariates: CovariateConfig) -> int:
+def _num_numbers(config: ModelConfig) -> int:
     """Gives the numbers known of a step (C)."""
-    return 2 * (1 + len(covariates.past) + len(covariates.known)) + len(covariates.calendar)
+    covariates = config.covariates
+    return 2 * (1 + len(config.resolved_lags) + len(covariates.past) + len(covariates.known)) + len(covariates.calendar)
 
 
 def _looks_ahead(config: ModelConfig) -> bool:
     """Says whether there are tokens of the future: as queries, or because something of it is known."""
-    return config.decoder == "queries" or bool(config.covariates.known or config.covariates.calendar)
+    known = config.covariates.known or config.covariates.calendar or config.resolved_lags
+    return config.decoder == "queries" or bool(known)

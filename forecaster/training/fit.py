@@ -17,21 +17,21 @@ from forecaster.config import ForecasterConfig
 from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
-from forecaster.errors import ConfigError, SeriesError, TrainingError
+from forecaster.errors import ConfigError, SeriesError
 from forecaster.manifest import TrainingFacts
 from forecaster.model.heads import HEADS
 from forecaster.predictor import Predictor
 from forecaster.time.calendar import default_calendar
+from forecaster.time.cycles import cycles_of
 from forecaster.training.augmentation import check_augmentations
 from forecaster.training.calibrating import learn_calibration
 from forecaster.training.callbacks import process_settings, progress_bar, quiet_lightning
+from forecaster.training.checkpoints import claim
 from forecaster.training.cluster import ALONE, Place, launched
 from forecaster.training.member import Job, Member, member_data, train_member
 from forecaster.training.memory import refuse_too_large
 from forecaster.training.start import Start, scratch
 from forecaster.training.workers import workers
-
-_CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
     """
     frequency = panel.axis.frequency
     try:
-        model = config.model.resolved(frequency.season_length, int(panel.lengths.max()))
+        model = config.model.resolved(cycles_of(frequency), int(panel.lengths.max()))
     except ValidationError as error:
         reasons = "; ".join(found["msg"].removeprefix("Value error, ") for found in error.errors())
         raise ConfigError(f"model settings that were left out do not go with those given: {reasons}") from error
@@ -89,7 +89,7 @@ def fit(
     if HEADS[config.model.head](config.model).counts_only:
         _refuse_no_counts(panel)
     refuse_too_large(config, panel)
-    _claim(folder, _identity(panel, config, start))
+    claim(folder, _identity(panel, config, start))
     num_threads = _threads_per_process(config, place)
     job = Job(panel, config, folder, start.facts)
     with quiet_lightning(), process_settings(config.training.seed, num_threads):
@@ -153,18 +153,6 @@ def _identity(panel: Panel, config: ForecasterConfig, start: Start) -> str:
         "start": start.facts.model_dump(mode="json"),
     }
     return json.dumps(identity, indent=2)
-
-
-def _claim(folder: Path, claim: str) -> None:
-    """Marks `folder` as belonging to this fit, or refuses it when it belongs to another one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _CONFIG
-    if path.exists() and path.read_text() != claim:
-        raise TrainingError(
-            f"{folder} holds checkpoints of another config or of other data; take another folder or remove it",
-            code="checkpoint-mismatch",
-        )
-    path.write_text(claim)
 
 
 def _facts(job: Job, split: Split, members: list[Member]) -> TrainingFacts:

@@ -21,6 +21,7 @@ from forecaster.model.network import Network
 from forecaster.training import cluster
 from forecaster.training.averaging import MovingAverage
 from forecaster.training.callbacks import MovableCheckpoint, ResumableEarlyStopping
+from forecaster.training.checkpoints import LAST, loaded
 from forecaster.training.cluster import Place
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
@@ -28,8 +29,6 @@ from forecaster.training.precision import lightning_precision
 from forecaster.training.prefit import Prefit
 from forecaster.training.shrinking import best_share
 from forecaster.training.start import Start, freeze
-
-_LAST = "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def train_member(
     if loss is None or not math.isfinite(loss):
         rate = run.training.learning_rate
         raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
-    network, num_steps = _loaded(job.config, Path(best.best_model_path))
+    network, num_steps = loaded(job.config.model, Path(best.best_model_path))
     share = best_share(network, run.data)
     network.shrink_correction(share)
     refitted = _refit(run, num_steps, share) if run.training.refit else _with_skip_refitted(run, network)
@@ -111,7 +110,7 @@ def _refit(run: _Run, num_steps: int, share: float) -> Network:
     data = member_data(run.job.panel, run.job.config, training, run.place, with_validation=True)
     folder = run.folder / "refit"
     _train(again, folder, data, [])
-    network, _ = _loaded(run.job.config, folder / _LAST)
+    network, _ = loaded(run.job.config.model, folder / LAST)
     network.shrink_correction(share)
     return network
 
@@ -130,7 +129,7 @@ def _refit_skip(run: _Run, network: Network) -> None:
 
 def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Callback]) -> ModelCheckpoint:
     """Trains for the steps of the config; gives what kept the best weights."""
-    checkpoint = folder / _LAST if (folder / _LAST).exists() else None
+    checkpoint = folder / LAST if (folder / LAST).exists() else None
     torch.manual_seed(run.training.seed)
     network = Network(run.job.config.model)
     if run.start is not None and checkpoint is None:
@@ -204,12 +203,3 @@ def _checkpoints(folder: Path) -> ModelCheckpoint:
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-
-
-def _loaded(config: ForecasterConfig, path: Path) -> tuple[Network, int]:
-    """Gives the network of a checkpoint, on the CPU, and the optimiser steps behind it."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    network = Network(config.model)
-    prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items()})
-    return network.eval(), int(checkpoint["global_step"])

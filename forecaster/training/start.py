@@ -11,8 +11,9 @@ from forecaster.manifest import StartFacts
 from forecaster.model.network import Network
 from forecaster.training.prefit import Prefit
 
-# What may differ from the bundle's config, as no weight depends on it.
+# What may differ from the bundle's config, as no weight depends on it: always, and in a network that is length-free.
 _FREE_FIELDS = {"dropout"}
+_LENGTHS = {"context_length", "horizon", "season_length", "lags"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Start:
         if self.bundle is None:
             return
         ours, theirs = model.model_dump(), self.bundle.config.model.model_dump()
-        differing = [name for name in ours if ours[name] != theirs[name] and name not in _FREE_FIELDS]
+        free = _FREE_FIELDS | (_LENGTHS if model.is_length_free and len(ours["lags"]) == len(theirs["lags"]) else set())
+        differing = [name for name in ours if ours[name] != theirs[name] and name not in free]
         if differing:
             found = ", ".join(f"{name} {theirs[name]!r} (wanted: {ours[name]!r})" for name in differing)
             raise TrainingError(

@@ -29,6 +29,8 @@ COVARIATES = CovariateConfig(
     categories={"kind": ("a", "b", "c"), "place": ("d",)},
 )
 
+LAGS = (1, 3, 27, 0)  # shorter than the horizon, longer than the context, and none
+
 _BENT = {"scaling": "asinh", "skip": "ridge", "coarse_patch_length": 8, "covariates": COVARIATES}
 _MODERN = {"norm": "rms", "feed_forward": "swiglu", "positions": "alibi", "decoder": "queries", "channels": "group"}
 
@@ -47,6 +49,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "unscaled": {"scaling": "off"},
     "queries": {"decoder": "queries"},
     "group": {"channels": "group"},
+    "lags": {"lags": LAGS},
+    "lags and queries": {"lags": LAGS, "decoder": "queries", "skip": "none"},
     "coarse": {"coarse_patch_length": 8},
     "overlapping": {"patch_stride": 2},
     "linear skip": {"skip": "ridge"},

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecaster.config import ModelConfig
+from forecaster.config.cycles import Cycles
 from forecaster.errors import ConfigError, RequestError
 from forecaster.model.network import Network
 from forecaster.types import WindowBatch
@@ -53,7 +54,7 @@ def test_a_config_that_is_not_resolved_is_refused(missing: str) -> None:
 
 
 def test_a_resolved_default_config_makes_a_network() -> None:
-    network = Network(ModelConfig().resolved(season_length=24, longest=1000))
+    network = Network(ModelConfig().resolved(Cycles(24), longest=1000))
     assert (network.context_length, network.level_range) == (192, (0.1, 0.9))
     assert forecast(network.eval(), random_context(1, 192)).shape == (1, 24, 4)
 

@@ -29,6 +29,7 @@ _EXPORTED: dict[str, dict[str, Any]] = {
     "rotary and log": {"positions": "rotary", "scaling": "log", "causal": True},
     "no positions, unscaled": {"positions": "none", "scaling": "off", "channels": "group", "skip": "theta"}
     | {"season_length": 4},
+    "lags and queries": VARIANTS["lags and queries"],
     "student_t": VARIANTS["student_t"],
     "gaussian": VARIANTS["gaussian"] | {"decoder": "queries"},
 }

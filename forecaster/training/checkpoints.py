@@ -1,0 +1,36 @@
+"""The folder of a training: whose it is, and the weights that lie in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from forecaster.config import ModelConfig
+from forecaster.errors import TrainingError
+from forecaster.model.network import Network
+
+LAST = "last.ckpt"
+
+_CONFIG = "config.json"
+_PREFIX = "network."  # of the module that checkpoints are of
+
+
+def claim(folder: Path, identity: str) -> None:
+    """Marks `folder` as belonging to this training; TrainingError when it belongs to another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _CONFIG
+    if path.exists() and path.read_text() != identity:
+        raise TrainingError(
+            f"{folder} holds checkpoints of another config or of other data; take another folder or remove it",
+            code="checkpoint-mismatch",
+        )
+    path.write_text(identity)
+
+
+def loaded(config: ModelConfig, path: Path) -> tuple[Network, int]:
+    """Gives the network of a checkpoint, on the CPU, and the optimiser steps behind it."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    network = Network(config)
+    network.load_state_dict({name.removeprefix(_PREFIX): value for name, value in checkpoint["state_dict"].items()})
+    return network.eval(), int(checkpoint["global_step"])
