@@ -49,11 +49,7 @@ class ForecastModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Gives AdamW with weight decay on matrices only, and the schedule, stepped every batch."""
-        trained = [p for p in self.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": self.config.weight_decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(self, self.config.weight_decay)
         optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, fused=True)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, self.config))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -61,3 +57,12 @@ class ForecastModule(pl.LightningModule):
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
         """Clips the norm of the gradient, here because Lightning refuses to for a fused optimiser under bfloat16."""
         torch.nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip)
+
+
+def parameter_groups(module: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Gives the weights that are trained as an optimiser takes them: matrices decay, the others do not."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]

@@ -1,0 +1,122 @@
+"""The windows of pretraining, as a pure function of (seed, step): cut from synthetic series, none of them seen twice.
+
+block of steps -> orders (cycles, context, horizon) -> series -> windows -> each step a few of every order
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+
+from forecaster.config.cycles import Cycles
+from forecaster.config.pretraining import PretrainingConfig
+from forecaster.synthesis import CYCLE_WEIGHTS, Draws, Order, synthesize
+from forecaster.types import WindowBatch
+
+# Series of a season up to that of months seldom have a longer history.
+_SHORT_SEASON, _SHORT_CONTEXT = 12, 320
+_LARGEST_TARGET = 25.0  # spreads of the context: beyond it, the future has little to do with the past
+_SHORT_HISTORIES = 0.3  # share of windows that begin within the context
+_FEWEST_STEPS = 5  # of such a history
+
+# Seeds of blocks count upwards; those of validation lie where no training gets to.
+_VALIDATION_SEED = 2**62
+_NUM_VALIDATION = 128  # windows of each frequency, long and short
+
+
+@dataclass(frozen=True)
+class SyntheticPart:
+    """Windows of one order, and the cycles that a network is told of."""
+
+    batch: WindowBatch
+    cycles: Cycles
+
+    @property
+    def context_length(self) -> int:
+        """Steps of history (L)."""
+        return int(self.batch.context.shape[1])
+
+    @property
+    def horizon(self) -> int:
+        """Steps of the target (H)."""
+        return int(self.batch.target.shape[1])
+
+    def to(self, device: torch.device | str) -> SyntheticPart:
+        """Gives the same windows on another device."""
+        return replace(self, batch=self.batch.to(device))
+
+
+class SyntheticWindows:
+    """All windows that a pretraining of this config sees."""
+
+    def __init__(self, config: PretrainingConfig, device: torch.device | str = "cpu") -> None:
+        self.config, self.device = config, device
+        self._block = lru_cache(maxsize=1)(self._made_block)
+
+    def step(self, number: int) -> list[SyntheticPart]:
+        """Gives the windows of a step (from 0), one part for each order."""
+        config = self.config
+        block, place = divmod(number, config.steps_per_block)
+        rows = slice(place * config.windows_per_order, (place + 1) * config.windows_per_order)
+        return [SyntheticPart(part.batch.rows(rows), part.cycles) for part in self._block(block)]
+
+    def validation(self) -> list[SyntheticPart]:
+        """Gives windows that no step sees: of every frequency, with the longest and with a short context."""
+        draws, model = Draws.seeded(_VALIDATION_SEED, self.device), self.config.model
+        longest, patch = model.context_length or 0, model.patch_length or 1
+        lengths = (longest, max(self.config.min_context, longest // 8 // patch * patch))
+        return [
+            windows(draws, cycles, _NUM_VALIDATION, length, model.horizon)
+            for cycles in CYCLE_WEIGHTS
+            for length in lengths
+        ]
+
+    def _made_block(self, number: int) -> list[SyntheticPart]:
+        config = self.config
+        draws = Draws.seeded(config.seed * 2**31 + number, self.device)
+        num_series = config.windows_per_order * config.steps_per_block
+        parts = []
+        for _ in range(config.num_orders):
+            cycles = _drawn_cycles(draws)
+            parts.append(windows(draws, cycles, num_series, self._context(draws, cycles), self._horizon(draws)))
+        return parts
+
+    def _context(self, draws: Draws, cycles: Cycles) -> int:
+        """Draws a length in whole patches, two seasons or more, its logarithm evenly spread."""
+        longest, patch = self.config.model.context_length or 0, self.config.model.patch_length or 1
+        if cycles.season <= _SHORT_SEASON:
+            longest = max(self.config.min_context, min(longest, _SHORT_CONTEXT // patch * patch))
+        shortest = max(self.config.min_context, min(longest, 2 * cycles.season))
+        drawn = float(draws.log_uniform(shortest, longest, 1))
+        return min(longest, math.ceil(drawn / patch) * patch)
+
+    def _horizon(self, draws: Draws) -> int:
+        return round(float(draws.log_uniform(self.config.min_horizon, self.config.model.horizon, 1)))
+
+
+def windows(draws: Draws, cycles: Cycles, num_series: int, context_length: int, horizon: int) -> SyntheticPart:
+    """Makes series and cuts each at one cutoff; some begin within the context.
+
+    Targets of windows that leave the range of their context by far are not observed.
+    """
+    series = synthesize(draws, Order(num_series, context_length + horizon, cycles))
+    values, observed = series.values.to(torch.float64), series.observed
+    begins = draws.uniform(0, 1, num_series, 1) * (context_length - _FEWEST_STEPS)
+    begins = begins * draws.chance(_SHORT_HISTORIES, num_series, 1)
+    seen = observed[:, :context_length] & (torch.arange(context_length, device=values.device) >= begins)
+    context = torch.where(seen, values[:, :context_length], 0.0)
+    target, known = values[:, context_length:], observed[:, context_length:]
+    count = seen.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = context.sum(dim=1, keepdim=True) / count
+    spread = (torch.where(seen, context - mean, 0.0).square().sum(dim=1, keepdim=True) / count).sqrt()
+    within = ((target - mean).abs() <= _LARGEST_TARGET * spread).all(dim=1, keepdim=True)
+    batch = WindowBatch(context, seen, torch.where(known, target, 0.0), known & within)
+    return SyntheticPart(batch, cycles)
+
+
+def _drawn_cycles(draws: Draws) -> Cycles:
+    weights = torch.tensor(list(CYCLE_WEIGHTS.values()), device=draws.device)
+    return list(CYCLE_WEIGHTS)[int(torch.multinomial(weights, 1, generator=draws.generator))]
