@@ -68,7 +68,7 @@ def draw(path: Path) -> None:
             axis.plot(values.numpy(), linewidth=0.7, color="#1f5fa8")
             axis.set_xticks([])
             axis.set_yticks([])
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=70)
 
 
 if __name__ == "__main__":

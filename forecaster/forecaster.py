@@ -21,6 +21,7 @@ from forecaster.evaluation import Evaluation, evaluate
 from forecaster.leakage import unseen_folds
 from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
+from forecaster.pretrained import encoder_for, fine_tunable, pretrained_encoder
 
 
 class Forecaster:
@@ -39,7 +40,7 @@ class Forecaster:
         self.config = config or ForecasterConfig()
         if horizon is not None:
             try:
-                model = ModelConfig(**{**self.config.model.model_dump(), "horizon": horizon})
+                model = ModelConfig(**{**self.config.model.model_dump(exclude_unset=True), "horizon": horizon})
             except ValidationError as error:
                 reason = error.errors()[0]["msg"]
                 raise ConfigError(f"horizon {str(horizon)[:40]!r} cannot be forecast: {reason}") from error
@@ -55,17 +56,25 @@ class Forecaster:
         *,
         future: pd.DataFrame | None = None,
         static: pd.DataFrame | None = None,
+        from_pretrained: bool = False,
         show_progress: bool = False,
     ) -> Self:
         """Trains on the table. Needs the `train` extra; raises DataError where the table is not usable.
 
         `static` holds one row per series; `future` the known columns after its last rows, for a later `predict()`.
+        With `from_pretrained` the encoder that ships with the library is trained further, at a tenth of the rate and
+        in its own shape but for the settings that the config names; TrainingError where those do not fit its weights.
         """
         from forecaster.training.fit import fit  # the trainer is imported only by those who train
+        from forecaster.training.start import fine_tune
 
         panel = read_panel(frame, self.table, future=future, static=static).panel
+        config, start = self.config, None
+        if from_pretrained:
+            config = config.model_copy(update={"model": fine_tunable(config.model)})
+            start = fine_tune(pretrained_encoder())
         with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
-            result = fit(panel, self.config, Path(folder), show_progress=show_progress)
+            result = fit(panel, config, Path(folder), start=start, show_progress=show_progress)
         self._predictor = result.predictor
         self._facts = result.facts
         self._panel = panel
@@ -129,9 +138,27 @@ class Forecaster:
         model._predictor, model._facts = bundle.predictor, facts
         return model
 
+    @classmethod
+    def pretrained(cls, frame: pd.DataFrame, *, horizon: int | None = None, table: TableConfig | None = None) -> Self:
+        """Gives a model that forecasts this table, or others of its frequency, without any training.
+
+        It is the encoder that ships with the library, which has seen made-up series only. Its horizon is 64 steps
+        unless a shorter one is given; `predict` rolls it out on request. Covariates are not read. Raises DataError
+        where the table is not usable, and ConfigError for a longer horizon.
+        """
+        model = cls(horizon, table=table)
+        panel = read_panel(frame, model.table).panel
+        wanted = None if horizon is None else model.config.model.horizon
+        bundle = encoder_for(panel.axis.frequency, int(panel.lengths.max()), horizon=wanted)
+        model.config = ForecasterConfig(model=bundle.config.model, split=model.config.split)
+        model._predictor, model._facts, model._panel = bundle.predictor, bundle.facts, panel
+        return model
+
     def _fitted(self) -> Predictor:
         if self._predictor is None:
-            raise RequestError("this Forecaster has no weights yet: call fit() or load() first", code="not-fitted")
+            raise RequestError(
+                "this Forecaster has no weights yet: call fit(), load() or pretrained() first", code="not-fitted"
+            )
         return self._predictor
 
     def _read(

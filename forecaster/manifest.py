@@ -33,6 +33,7 @@ class TrainingFacts(Config):
     used_up: tuple[str, ...] = Field(description="Series too short for a test fold: seen to their end.")
     split: SplitConfig = Field(description="How validation and test folds were kept from training.")
     start: StartFacts = StartFacts()
+    is_synthetic: bool = Field(False, description="True: all series were made up, it has seen no value of any data.")
     num_steps: int = Field(description="Optimiser steps behind the weights; the most of any network of several.")
     validation_loss: float = Field(description="The lowest; the mean over networks of several.")
     correction_share: float = Field(1.0, description="Share of the encoder's correction that validation bears out.")
