@@ -8,9 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from forecaster.config import (
     Config,
@@ -23,6 +21,7 @@ from forecaster.config import (
 )
 from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
+from pipelines.config_file import sentences, settings_of, validated
 from pipelines.promotion.policy import PromotionPolicy
 from pipelines.promotion.roll_back_policy import RollBackPolicy
 from pipelines.retrain.settings import RetrainConfig
@@ -55,7 +54,9 @@ class StartConfig(Config):
     kind: Literal["scratch", "warm_start", "fine_tune"] = Field(
         "scratch", description="Random weights; those of a bundle; those of a bundle at a lower rate."
     )
-    reference: str | None = Field(None, description="The bundle: NAME, NAME@alias, NAME/7 or a folder.")
+    reference: str | None = Field(
+        None, description="The bundle: NAME, NAME@alias, NAME/7 or a folder; zero-shot: the pretrained encoder."
+    )
     learning_rate_factor: float = Field(0.1, gt=0, le=1, description="Of training.learning_rate, in fine_tune.")
     trained_blocks: int | None = Field(
         None, ge=0, description="Last blocks that fine_tune trains, with what follows them. Default: everything."
@@ -77,7 +78,7 @@ class StartConfig(Config):
         return self
 
 
-BaselineName = Literal["auto_ets", "auto_theta", "ridge"]
+BaselineName = Literal["auto_ets", "auto_theta", "auto_arima", "ridge"]
 
 
 class BacktestConfig(Config):
@@ -204,17 +205,12 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConf
     Without a name the model is named after the data file. Raises ConfigError
     naming each field that is unknown or out of range.
     """
-    tree = _read_yaml(path) if path is not None else {}
-    for dotted, value in overrides.items():
-        _set(tree, dotted, value)
+    tree = settings_of(path, overrides)
     source = tree.get("source")
     path_of_data = source.get("path") if isinstance(source, dict) else None
     if "name" not in tree and isinstance(path_of_data, str | Path):
         tree["name"] = Path(path_of_data).name.split(".")[0]
-    try:
-        return PipelineConfig.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError("; ".join(_sentences(error)) + (f" (in {path})" if path else "")) from error
+    return validated(PipelineConfig, tree, path)
 
 
 def with_values(config: PipelineConfig, values: Mapping[str, Any]) -> PipelineConfig:
@@ -222,63 +218,4 @@ def with_values(config: PipelineConfig, values: Mapping[str, Any]) -> PipelineCo
     try:
         return applied(config, values)
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentences(error))) from error
-
-
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """Gives name and value of a 'model.num_layers=2' flag; the value is read as YAML."""
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise ConfigError(f"--set wants NAME=VALUE, got {text!r}")
-    try:
-        return name.strip(), yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"the value of --set {name} is not valid YAML: {_reason(error)}") from error
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-01
-        raise ConfigError(f"config file {path} is not valid YAML: {_reason(error)}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"config file {path} must hold a mapping, it holds {type(tree).__name__}")
-    return tree
-
-
-def _reason(error: Exception) -> str:
-    """Says what the parser met and where, without the lines of the file."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{error.problem} in line {mark.line + 1}, column {mark.column + 1}"
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
-def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
-    *parents, last = dotted.split(".")
-    for parent in parents:
-        child = tree.setdefault(parent, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"{dotted}: {parent} is not a group of settings")
-        tree = child
-    tree[last] = value
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    return [_sentence(problem) for problem in error.errors(include_url=False)]
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    field = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown setting {field}"
-    if problem["type"] == "missing":
-        return f"{field} is missing"
-    if problem["type"] == "value_error":
-        return ": ".join(filter(None, [field, problem["msg"].removeprefix("Value error, ")]))
-    if problem["loc"][:1] == ("source",):  # it may be a URL with a password
-        return f"{field}: {problem['msg']}"
-    hint = " (name the model with --model)" if field == "name" else ""
-    return f"{field}: {problem['msg']}, got {str(problem['input'])[:60]!r}{hint}"
+        raise ConfigError("; ".join(sentences(error))) from error

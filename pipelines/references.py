@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forecaster.bundle import Bundle
+from forecaster.config.pretraining import ZERO_SHOT
+from forecaster.errors import ConfigError
 from pipelines import registry, tracking
 from pipelines.config import Environment
 
@@ -36,6 +38,8 @@ def fetch_reference(environment: Environment, reference: str, folder: Path) -> R
 
     The errors are those of `load_reference`.
     """
+    if reference == ZERO_SHOT:
+        raise ConfigError(f"{ZERO_SHOT} forecasts whole tables: leave out what asks for shards")
     shutil.rmtree(folder, ignore_errors=True)
     name = reference
     if _is_folder(reference):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from forecaster.bundle import Bundle
 from forecaster.config import ModelConfig
+from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
 from forecaster.errors import LeakageError
 from forecaster.leakage import unseen_folds
+from forecaster.pretrained import fine_tunable, pretrained_encoder
 from forecaster.training.start import Start, fine_tune, scratch, warm_start
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import table_for
@@ -33,7 +35,10 @@ def begin(environment: Environment, config: PipelineConfig) -> Beginning:
     chosen = config.start
     if chosen.reference is None:
         return Beginning(scratch(), config)
-    bundle = load_reference(environment, chosen.reference).bundle
+    if chosen.reference == ZERO_SHOT:
+        bundle = pretrained_encoder()
+    else:
+        bundle = load_reference(environment, chosen.reference).bundle
     if chosen.kind == "warm_start":
         return Beginning(warm_start(bundle), _continuing(config, bundle))
     return Beginning(fine_tune(bundle, chosen.learning_rate_factor, chosen.trained_blocks), _continuing(config, bundle))
@@ -44,7 +49,9 @@ def refuse_seen_folds(panel: Panel, config: PipelineConfig, start: Start) -> Non
 
     The facts of the new model tell only what its own training saw: nothing later would notice.
     """
-    if start.bundle is None or config.start.other_series or not config.split.num_test_folds:
+    if start.bundle is None or start.bundle.facts.is_synthetic:
+        return
+    if config.start.other_series or not config.split.num_test_folds:
         return
     folds = split_panel(panel, config.model.horizon, config.split).test
     facts = start.bundle.facts
@@ -60,6 +67,8 @@ def refuse_seen_folds(panel: Panel, config: PipelineConfig, start: Start) -> Non
 
 
 def _continuing(config: PipelineConfig, bundle: Bundle) -> PipelineConfig:
+    if bundle.facts.is_synthetic:
+        return config.model_copy(update={"model": fine_tunable(config.model)})
     named = config.model.model_dump(include=config.model.model_fields_set)
     model = ModelConfig(**{**bundle.config.model.model_dump(), **named})
     return config.model_copy(update={"model": model, "table": table_for([bundle], config.source, config.table)})

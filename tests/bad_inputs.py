@@ -45,7 +45,7 @@ def tables() -> dict[str, str]:
     commands = {
         "Settings": bad_settings.SETTINGS,
         "Sources": bad_settings.SOURCES,
-        "Models": bad_models.MODELS,
+        "Models": (*bad_models.MODELS, *bad_models.ZERO_SHOT),
         "Starts": bad_starts.STARTS,
         "Outputs": bad_models.OUTPUTS,
         "Surroundings": bad_surroundings.SURROUNDINGS,

@@ -1,4 +1,4 @@
-"""AutoETS and AutoTheta of statsforecast as baselines, fitted anew for each window of a backtest.
+"""AutoETS, AutoTheta and AutoARIMA of statsforecast as baselines, fitted anew for each window of a backtest.
 
 statsforecast refuses missing values, so what is missing is filled for it (`filled`), and it refuses very short series,
 which the seasonal naive forecasts in its place. Both are counted, as they are for a reader of the comparison to know.
@@ -17,7 +17,7 @@ from forecaster.baselines.seasonal_naive import SeasonalNaive
 from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError
 
-StatisticalName = Literal["auto_ets", "auto_theta"]
+StatisticalName = Literal["auto_ets", "auto_theta", "auto_arima"]
 
 # What they smooth is all but forgotten by then, and the time that AutoETS takes grows with every step.
 MOST_STEPS = 1_000
@@ -26,7 +26,7 @@ _POINT = 0.5
 
 @dataclass
 class Statistical:
-    """One of the two models; it counts what it could not take as it was.
+    """One of the three models; it counts what it could not take as it was.
 
     Each window is fitted on its visible steps, the last MOST_STEPS of them. Central intervals are statsforecast's own;
     the level 0.5 is its mean. Covariates are not looked at. ConfigError where statsforecast is not installed.
@@ -115,9 +115,9 @@ def _share(level: float) -> float:
 
 def _model(name: StatisticalName, season_length: int) -> Any:
     try:
-        from statsforecast.models import AutoETS, AutoTheta  # compiles for seconds
+        from statsforecast.models import AutoARIMA, AutoETS, AutoTheta  # compiles for seconds
     except ImportError as error:
         raise ConfigError(
             f"the baseline {name} is one of statsforecast, which is not installed: install forecaster[baselines]"
         ) from error
-    return {"auto_ets": AutoETS, "auto_theta": AutoTheta}[name](season_length=season_length)
+    return {"auto_ets": AutoETS, "auto_theta": AutoTheta, "auto_arima": AutoARIMA}[name](season_length=season_length)

@@ -30,7 +30,7 @@ from pipelines.batch.staging import data_digest, rows_of
 from pipelines.batch.working_folder import WorkingFolder, working_folder
 from pipelines.config import Environment, SourceConfig
 from pipelines.loading import table_for
-from pipelines.predict import Wanted
+from pipelines.prediction import Wanted
 from pipelines.references import fetch_reference
 from pipelines.sources import refuse_two
 

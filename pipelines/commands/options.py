@@ -10,7 +10,8 @@ import click
 
 from forecaster.config import TableConfig
 from forecaster.errors import ConfigError
-from pipelines.config import BaselineName, PipelineConfig, SourceConfig, load_config, parse_assignment
+from pipelines.config import BaselineName, PipelineConfig, SourceConfig, load_config
+from pipelines.config_file import parse_assignment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,7 +90,7 @@ _TRAINING = (
     click.option("--calendar/--no-calendar", default=None, help="Whether hour, weekday, month and the like are seen."),
     click.option("--holidays", metavar="CC", help="Country (such as DE) whose public holidays are seen."),
     click.option("--start", type=click.Choice(["warm", "fine-tune"]), help="Go on from the weights of --from."),
-    click.option("--from", "from_reference", help="NAME, NAME@alias, NAME/7 or a bundle folder, for --start."),
+    click.option("--from", "from_reference", help="NAME, NAME@alias, NAME/7, a folder or zero-shot, for --start."),
 )
 _BACKTEST = (
     click.option("--folds", type=int, help="Cutoffs of each series.  [default: split.num_test_folds]"),

@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecaster.config import TableConfig
+from forecaster.config.pretraining import ZERO_SHOT
+from forecaster.errors import ConfigError
 from pipelines.commands.options import as_json, source_and_table, source_options, table_options
 from pipelines.commands.output import echo
-from pipelines.commands.sharding import run_in_shards, shard_options, taken_sharding
+from pipelines.commands.sharding import ShardFlags, run_in_shards, shard_options, taken_shards
 from pipelines.config import Environment, SourceConfig
 
 if TYPE_CHECKING:
-    from pipelines.predict import Wanted
+    from pipelines.prediction import Prediction, Wanted
 
 
 @click.command()
+@click.argument("table_path", metavar="[DATA]", required=False, type=click.Path(path_type=Path))
 @source_options
-@click.option("--model", "reference", required=True, help="NAME, NAME@alias, NAME/7 or a bundle folder.")
+@click.option(
+    "--model",
+    "reference",
+    default=ZERO_SHOT,
+    show_default=True,
+    help="NAME, NAME@alias, NAME/7 or a bundle folder; zero-shot: the pretrained encoder, of any frequency.",
+)
 @click.option("--horizon", type=int, help="Steps to forecast.  [default: the model's longest]")
 @click.option("--quantiles", help="Comma-separated levels, such as 0.1,0.5,0.9.  [default: the model's]")
 @click.option("--roll-out", is_flag=True, help="Allow a longer --horizon: the model goes on from its own forecasts.")
@@ -30,19 +39,25 @@ if TYPE_CHECKING:
 )
 @shard_options
 def predict(
-    reference: str, horizon: int | None, quantiles: str | None, roll_out: bool, output: Path | None, **flags: Any
+    table_path: Path | None,
+    reference: str,
+    horizon: int | None,
+    quantiles: str | None,
+    roll_out: bool,
+    output: Path | None,
+    **flags: Any,
 ) -> None:
-    """Forecast every series of a table: file in, file out; large ones in shards, by several processes."""
-    from pipelines.batch.batch import Asked
-    from pipelines.batch.choice import takes_shards
-    from pipelines.predict import Wanted
+    """Forecast every series of the file DATA: file in, file out; large ones in shards, by several processes."""
+    from pipelines.prediction import Wanted
 
-    in_shards, sharding = taken_sharding(flags)
-    source, table = source_and_table(**flags)
+    shards = taken_shards(flags)
+    if table_path is not None and flags["data"] is not None:
+        raise click.UsageError(f"the table is named twice: {table_path} and --data {flags['data']}")
+    source, table = source_and_table(**flags | {"data": table_path or flags["data"]})
     wanted = Wanted(horizon, _levels(quantiles), roll_out)
-    if takes_shards(source, table, output, sharding, in_shards) and output is not None:
-        run_in_shards(Environment.read(), Asked(reference, source, table, wanted, output), sharding)
-    else:
+    if reference == ZERO_SHOT and shards.ask_for_shards:
+        raise ConfigError(f"{ZERO_SHOT} forecasts whole tables: leave out what asks for shards")
+    if reference == ZERO_SHOT or not _predicts_in_shards(reference, source, table, wanted, output, shards):
         _predict_whole(reference, source, table, wanted, output)
 
 
@@ -68,21 +83,44 @@ def explain(
     echo(result, [*explained.lines(), f"tables and picture in {folder}"], as_json=as_json)
 
 
+def _predicts_in_shards(
+    reference: str, source: SourceConfig, table: TableConfig, wanted: Wanted, output: Path | None, shards: ShardFlags
+) -> bool:
+    """Forecasts in shards where they are asked for or the table is large, and says whether that was so."""
+    from pipelines.batch.batch import Asked, Sharding
+    from pipelines.batch.choice import takes_shards
+
+    sharding = Sharding(**shards.settings)
+    if not takes_shards(source, table, output, sharding, shards.in_shards) or output is None:
+        return False
+    run_in_shards(Environment.read(), Asked(reference, source, table, wanted, output), sharding)
+    return True
+
+
 def _predict_whole(
     reference: str, source: SourceConfig, table: TableConfig, wanted: Wanted, output: Path | None
 ) -> None:
-    from pipelines.predict import predict as predict_table
     from pipelines.sources import check_output, write_table
 
     if output is not None:
         check_output(output, source.path)
-    prediction = predict_table(Environment.read(), reference, source, table, wanted)
+    prediction = _prediction(reference, source, table, wanted)
     if output is None:
         click.echo(prediction.table.to_csv(index=False), nl=False)
         return
     write_table(prediction.table, output)
     click.echo("\n".join(prediction.report), err=True)
     click.echo(f"{prediction.model} ({prediction.digest}): {len(prediction.table)} rows in {output}", err=True)
+
+
+def _prediction(reference: str, source: SourceConfig, table: TableConfig, wanted: Wanted) -> Prediction:
+    if reference == ZERO_SHOT:
+        from pipelines.zero_shot import predict_unseen
+
+        return predict_unseen(source, table, wanted)
+    from pipelines.predict import predict as predict_table
+
+    return predict_table(Environment.read(), reference, source, table, wanted)
 
 
 def _levels(text: str | None) -> list[float] | None:

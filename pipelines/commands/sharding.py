@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -45,13 +46,24 @@ def shard_options(command: Command) -> Command:
     return command
 
 
-def taken_sharding(flags: dict[str, Any]) -> tuple[bool | None, Sharding]:
-    """Takes those options out of the flags of a command; gives whether shards are wanted, and how."""
-    from pipelines.batch.batch import Sharding
+@dataclass(frozen=True)
+class ShardFlags:
+    """Whether shards are wanted (None: nobody says), and which settings of them were given."""
 
+    in_shards: bool | None
+    settings: dict[str, Any]
+
+    @property
+    def ask_for_shards(self) -> bool:
+        """True where the caller wants shards, or says how."""
+        return bool(self.in_shards or self.settings)
+
+
+def taken_shards(flags: dict[str, Any]) -> ShardFlags:
+    """Takes those options out of the flags of a command."""
     given = {name: flags.pop(name) for name in _NAMES}
     in_shards: bool | None = flags.pop("in_shards")
-    return in_shards, Sharding(**{name: value for name, value in given.items() if value is not None})
+    return ShardFlags(in_shards, {name: value for name, value in given.items() if value is not None})
 
 
 def run_in_shards(environment: Environment, asked: Asked, sharding: Sharding) -> None:

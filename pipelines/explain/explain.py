@@ -12,6 +12,7 @@ import pandas as pd
 
 from forecaster.arrays import FloatArray
 from forecaster.config import TableConfig
+from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError
 from forecaster.explain import ExplainConfig, Explanation, explain
@@ -22,6 +23,7 @@ from pipelines.errors import SourceError
 from pipelines.explain.figure import draw_explanation
 from pipelines.loading import load_for
 from pipelines.references import load_reference
+from pipelines.zero_shot import load_unseen
 
 PICTURE = "explanation.png"
 
@@ -84,12 +86,16 @@ def explain_series(
     """Explains the forecast of one series of a table by a registered version or a bundle folder."""
     if asked.step is not None and asked.step < 1:
         raise ConfigError(f"--step counts from 1, got {asked.step}")
-    model = load_reference(environment, reference)
-    panel = load_for([model.bundle], source, table).panel
-    predictor, position = model.bundle.predictor, panel.position(asked.series)
+    if reference == ZERO_SHOT:
+        unseen = load_unseen(source, table)
+        bundle, panel, name = unseen.bundle, unseen.loaded.panel, ZERO_SHOT
+    else:
+        model = load_reference(environment, reference)
+        bundle, panel, name = model.bundle, load_for([model.bundle], source, table).panel, model.name
+    predictor, position = bundle.predictor, panel.position(asked.series)
     return Explained(
-        model.name,
-        model.bundle.digest,
+        name,
+        bundle.digest,
         explain(predictor, panel, position, config=ExplainConfig(step=asked.step)),
         _forecast(predictor, panel, position),
         panel.target(position),

@@ -247,6 +247,54 @@ MODELS = (
 
 WAVES = ("--model", "waves", "--horizon", "2", "--output")
 IN_SHARDS = ("--model", "waves", "--shards", "--output")
+ZERO_SHOT = (
+    BadCommand(
+        "a table named twice",
+        USAGE,
+        "",
+        "the table is named twice: days.csv and --data hours.csv",
+        ("predict", "days.csv", "--data", "hours.csv"),
+    ),
+    predict(
+        "shards of the pretrained encoder",
+        USAGE,
+        "invalid-config",
+        "forecasts whole tables",
+        "--shards",
+        "--output",
+        "x",
+    ),
+    predict(
+        "a longer horizon than the pretrained encoder has",
+        USAGE,
+        "horizon-out-of-range",
+        "outside 1..64",
+        "--horizon",
+        "65",
+    ),
+    BadCommand(
+        "a pretraining into a folder that is there",
+        DATA,
+        "unreadable-source",
+        "output folder empty must be a new one",
+        ("pretrain", "--output", "empty"),
+    ),
+    BadCommand(
+        "a pretraining with a setting that is none",
+        USAGE,
+        "invalid-config",
+        "unknown setting steps",
+        ("pretrain", "--output", "new", "--set", "steps=3"),
+    ),
+    BadCommand(
+        "a pretraining of a network that has no quantiles",
+        USAGE,
+        "invalid-config",
+        "must have head 'quantile', got 'gaussian'",
+        ("pretrain", "--output", "new", "--set", "model.head=gaussian"),
+    ),
+)
+
 OUTPUTS = (
     predict(
         "an output of unknown ending", DATA, "unreadable-source", "must end in .csv or .parquet", *WAVES, "out.xlsx"

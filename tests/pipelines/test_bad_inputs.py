@@ -38,6 +38,7 @@ COMMANDS = (
     *bad_settings.SETTINGS,
     *bad_settings.SOURCES,
     *bad_models.MODELS,
+    *bad_models.ZERO_SHOT,
     *bad_models.OUTPUTS,
     *bad_starts.STARTS,
     *bad_surroundings.SURROUNDINGS,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from forecaster.errors import ConfigError
-from pipelines.config import Environment, load_config, parse_assignment
+from pipelines.config import Environment, load_config
+from pipelines.config_file import parse_assignment
 from service.settings import Settings
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

@@ -14,7 +14,8 @@ from forecaster.config import TableConfig
 from pipelines.batch.batch import Asked, Progress, Sharding, predict_in_shards
 from pipelines.batch.output import Manifest
 from pipelines.config import Environment, SourceConfig
-from pipelines.predict import Wanted, predict
+from pipelines.predict import predict
+from pipelines.prediction import Wanted
 from tests.explain.factories import predictor_of
 from tests.pipelines.factories import FACTS
 

@@ -18,7 +18,7 @@ from pipelines.batch.batch import Asked, Progress
 from pipelines.batch.output import Manifest
 from pipelines.config import SourceConfig
 from pipelines.errors import BatchError, SourceError
-from pipelines.predict import Wanted
+from pipelines.prediction import Wanted
 from tests.factories import sine_panel
 from tests.pipelines.batch.factories import asked, bundle_in, bytes_in, hours, sharded, whole
 

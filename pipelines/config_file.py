@@ -1,0 +1,92 @@
+"""Settings as people write them, in a YAML file and as flags, and how they are told what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from forecaster.config import Config
+from forecaster.errors import ConfigError
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def settings_of(path: Path | None, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the settings of a file, as a tree, and those by dotted name ('model.horizon') over them."""
+    tree = _read_yaml(path) if path is not None else {}
+    for dotted, value in overrides.items():
+        _set(tree, dotted, value)
+    return tree
+
+
+def validated(kind: type[ConfigT], tree: dict[str, Any], path: Path | None) -> ConfigT:
+    """Gives the config of a tree of settings; ConfigError naming each field that is unknown or out of range."""
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError("; ".join(sentences(error)) + (f" (in {path})" if path else "")) from error
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Gives name and value of a 'model.num_layers=2' flag; the value is read as YAML."""
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise ConfigError(f"--set wants NAME=VALUE, got {text!r}")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"the value of --set {name} is not valid YAML: {_reason(error)}") from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-01
+        raise ConfigError(f"config file {path} is not valid YAML: {_reason(error)}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"config file {path} must hold a mapping, it holds {type(tree).__name__}")
+    return tree
+
+
+def _reason(error: Exception) -> str:
+    """Says what the parser met and where, without the lines of the file."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem} in line {mark.line + 1}, column {mark.column + 1}"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        child = tree.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{dotted}: {parent} is not a group of settings")
+        tree = child
+    tree[last] = value
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """Says what is wrong, a sentence for each field."""
+    return [_sentence(problem) for problem in error.errors(include_url=False)]
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown setting {field}"
+    if problem["type"] == "missing":
+        return f"{field} is missing"
+    if problem["type"] == "value_error":
+        return ": ".join(filter(None, [field, problem["msg"].removeprefix("Value error, ")]))
+    if problem["loc"][:1] == ("source",):  # it may be a URL with a password
+        return f"{field}: {problem['msg']}"
+    hint = " (name the model with --model)" if field == "name" else ""
+    return f"{field}: {problem['msg']}, got {str(problem['input'])[:60]!r}{hint}"

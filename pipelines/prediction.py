@@ -1,0 +1,38 @@
+"""Batch forecasts as values: what is wanted, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from forecaster.bundle import Bundle
+from forecaster.config import TableConfig
+from pipelines.loading import LoadedPanel
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be forecast; None: as far as the model goes, at its own levels."""
+
+    horizon: int | None = None
+    levels: Sequence[float] | None = None
+    roll_out: bool = False  # the horizon may be longer than the model's
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Forecasts as a long table, and what they came from."""
+
+    table: pd.DataFrame
+    model: str
+    digest: str
+    report: tuple[str, ...]
+
+
+def predicted(model: str, bundle: Bundle, loaded: LoadedPanel, table: TableConfig, wanted: Wanted) -> Prediction:
+    """Gives the forecasts of a panel by a bundle, which is called `model`."""
+    forecast = bundle.predictor.predict(loaded.panel, wanted.horizon, wanted.levels, roll_out=wanted.roll_out)
+    frame = forecast.to_frame(table.id_column, table.time_column or "ds")
+    return Prediction(frame, model, bundle.digest, loaded.lines)
