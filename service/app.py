@@ -34,6 +34,7 @@ from service.models.finetuned import FinetunedModels
 from service.models.models import Models
 from service.models.registry import Registry
 from service.models.versions import Versions
+from service.models.zero_shot import ZeroShot
 from service.routes import (
     anomalies,
     backtest,
@@ -133,6 +134,7 @@ def _service(settings: Settings) -> Service:
         adaptions=Adaptions(settings.home / LEDGER / ADAPTION),
         desk=desk,
         finetuned=FinetunedModels(settings, registry, desk.tuned),
+        zero_shot=ZeroShot(settings),
     )
 
 
@@ -141,13 +143,14 @@ def _telemetry(settings: Settings) -> Telemetry:
 
 
 async def _follow(service: Service, settled: Callable[[], None]) -> None:
-    """Loads what served last from the disk, then follows the registry, whatever happens to it."""
+    """Loads what served last from the disk and the encoder in the box, then follows the registry, whatever happens."""
     models = service.models
     try:
         await asyncio.to_thread(models.restore)
     except Exception:
         log.exception("restore_failed")
-    service.telemetry.show_models(models.served)
+    await asyncio.to_thread(service.zero_shot.load)
+    service.telemetry.show_models(service.offered.served)
     await _refresh(service)
     settled()
     while True:

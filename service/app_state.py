@@ -20,6 +20,7 @@ from service.models.following import Refresh
 from service.models.models import Models
 from service.models.next_look import NextLook
 from service.models.versions import Versions
+from service.models.zero_shot import Offered, ZeroShot
 from service.settings import Settings
 from service.tables.tables import Tables
 from service.telemetry.telemetry import Telemetry
@@ -43,7 +44,13 @@ class Service:
     adaptions: Adaptions
     desk: Desk
     finetuned: FinetunedModels
+    zero_shot: ZeroShot
     next_look: NextLook = field(default_factory=NextLook)
+
+    @property
+    def offered(self) -> Offered:
+        """All models that are served to everybody."""
+        return Offered(self.models, self.zero_shot)
 
     async def refresh(self) -> Refresh:
         """Looks at the registry in a thread, and shows in the metrics what came of it and what serves."""
@@ -51,7 +58,7 @@ class Service:
             refresh = await asyncio.to_thread(self.models.refresh)
             self.telemetry.show_refresh(refresh, self.models.state())
         finally:
-            self.telemetry.show_models(self.models.served)
+            self.telemetry.show_models(self.offered.served)
         return refresh
 
 

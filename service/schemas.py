@@ -121,10 +121,10 @@ class ModelOptions(Schema):
     """Which model is asked, and how the times of the series are meant."""
 
     model: Name | None = Field(
-        None, description="NAME, NAME@alias or NAME/version. May be left out while one model is served."
+        None, description="NAME, NAME@alias, NAME/version or zero-shot. May be left out while one is served, or none."
     )
     frequency: Annotated[str, Field(min_length=1, max_length=20)] | None = Field(
-        None, description="Frequency of the series, such as h, D, W-SUN, MS. Default: the model's."
+        None, description="Of the series, such as h, D, W-SUN, MS. Default: the model's; what times say if that is any."
     )
     timezone: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         None, description="IANA zone: times without an offset are read in it, and replies are given in it."
@@ -254,7 +254,7 @@ class ModelDescription(Schema):
         description="Libraries that the service runs in another version than the bundle was made with."
     )
     contract_changes: dict[str, str] = Field(description="What differs from the version that served before.")
-    frequency: str
+    frequency: str = Field(description="`any`: that of each request.")
     horizon: int
     context_length: int
     levels: list[float]
@@ -266,7 +266,7 @@ class ModelDescription(Schema):
         description="What executes it, and the milliseconds that were measured by batch."
     )
     libraries: dict[str, str]
-    training: dict[str, str | int | float | None]
+    training: dict[str, str | int | float | bool | None]
 
 
 class WaitingModel(Schema):

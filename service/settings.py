@@ -9,11 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import ConfigError
 from forecaster.signature import parse_public_keys
 from service.models.specs import ALIAS, ModelSpec
 
 SHORTEST_SECRET = 32  # characters
+
+_DATABASE = "mlflow.db"
 
 Adapt = Literal["off", "asked", "always"]
 
@@ -40,6 +43,10 @@ class Settings(BaseSettings):
         (),
         description="Models, comma-separated, that clients of TimeGPT mean by its own names: the one of the frequency "
         "asked for. Default: all that serve, but no challenger.",
+    )
+    zero_shot: bool = Field(
+        True,
+        description=f"Serve the pretrained encoder in the box as `{ZERO_SHOT}`, and while there is no other model.",
     )
     alias: str = Field("champion", pattern=f"^{ALIAS}$", description="The alias that a bare name follows.")
     host: str = "127.0.0.1"
@@ -166,6 +173,16 @@ class Settings(BaseSettings):
             ModelSpec.parse(text, followed="")
         return value
 
+    @field_validator("zero_shot")
+    @classmethod
+    def _check_name_is_free(cls, value: bool, info: ValidationInfo) -> bool:
+        named = (ModelSpec.parse(text, followed="").name for text in info.data.get("models", ()))
+        if value and ZERO_SHOT in named:
+            raise ValueError(
+                f"cannot be on while `models` lists a registered {ZERO_SHOT}: it is the name of the encoder in the box"
+            )
+        return value
+
     def model_specs(self) -> tuple[ModelSpec, ...]:
         """Gives the specs that `models` allows, each once; none where every model with the alias is served."""
         return tuple(dict.fromkeys(ModelSpec.parse(text, self.alias) for text in self.models))
@@ -212,9 +229,14 @@ class Settings(BaseSettings):
         """How long a job is kept."""
         return min(self.job_days, self.ledger_days) * 86_400
 
+    @property
+    def registry_is_new(self) -> bool:
+        """True where the registry is the SQLite of the home, and nothing was ever written to it."""
+        return not self.registry_uri and not (self.home / _DATABASE).exists()
+
     def resolved_registry_uri(self) -> str:
         """Gives the registry to use."""
-        return self.registry_uri or f"sqlite:///{self.home.absolute() / 'mlflow.db'}"
+        return self.registry_uri or f"sqlite:///{self.home.absolute() / _DATABASE}"
 
 
 def read_settings(given: dict[str, Any]) -> Settings:

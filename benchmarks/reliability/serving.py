@@ -125,7 +125,7 @@ def serving(
         PYTHONPATH=str(ROOT),
         FORECASTER_HOME=str(home),
         FORECASTER_PORT=str(port),
-        **_variables({"authentication": False, **settings}),
+        **_variables({"authentication": False, "zero_shot": False, **settings}),
     )
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -20,6 +20,7 @@ from service.models.view import ServedModel
 from service.requests import translate
 from service.requests.asked import FindModel
 from service.requests.body import request_of
+from service.requests.frequency import frequency_for
 from service.requests.translate import Warnings
 from service.schemas import DataWarning
 from service.settings import Settings
@@ -97,9 +98,9 @@ def anomalies_of(request: A, model: ServedModel, settings: Settings) -> RollingA
 
 def _asked(request: R, model: ServedModel, plan: _Plan, settings: Settings) -> RollingAsked[R]:
     translate.checked_num_points(request, settings.max_points)
-    predictor = model.bundle.predictor
-    read = translate.to_panel(request, predictor.frequency, model.bundle.config.model)
-    question = predictor.rolling_question(
+    read = translate.to_panel(request, frequency_for(request, model), model.bundle.config.model)
+    model = model.for_series(read.panel.axis.frequency, read.longest)
+    question = model.bundle.predictor.rolling_question(
         read.panel, plan.origins, plan.horizon, plan.levels, min_context=request.min_context
     )
     _refuse_large(question, settings, plan.field)

@@ -84,7 +84,7 @@ async def rolling_asked(
     async def ask(find: FindModel) -> RollingAsked[R]:
         return await asyncio.to_thread(read, service, headers, body, find)
 
-    return await service.finetuned.asking(service.models, owner, expires, ask)
+    return await service.finetuned.asking(service.offered, owner, expires, ask)
 
 
 async def rolling_response(service: Service, asked: RollingAsked[R], encode: Encode[R], expires: float) -> Response:

@@ -20,6 +20,7 @@ from service.errors import InvalidFields, ModelNotFinite
 from service.explain.schemas import ExplainRequest
 from service.models.view import ServedModel
 from service.requests.body import request_of
+from service.requests.frequency import frequency_for
 from service.requests.translate import Warnings, checked_num_points, to_panel
 from service.settings import Settings
 
@@ -67,8 +68,9 @@ def understood(headers: Headers, body: bytes, settings: Settings, find: FindMode
     wanted = request.forecast_request()
     num_points = checked_num_points(wanted, settings.max_points)
     model = find(request.model)
+    read = to_panel(wanted, frequency_for(wanted, model), model.bundle.config.model)
+    model = model.for_series(read.panel.axis.frequency, read.longest)
     predictor = model.bundle.predictor
-    read = to_panel(wanted, predictor.frequency, model.bundle.config.model)
     _refuse_many_tokens(predictor, attention=request.attention)
     explaining(predictor, read.panel, 0, config=request.config())
     return Asked(request, model, read.panel, read.warnings, num_points)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 
 from forecaster.config import SplitConfig
+from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
 from forecaster.errors import SeriesError
@@ -36,6 +37,8 @@ class FinetuneAsked:
 def finetune_asked(body: bytes, settings: Settings, find: FindModel) -> FinetuneAsked:
     """Takes the body of a request apart; every problem of the caller's making is found here."""
     request = request_of(FinetuneRequest, _HEADERS, body, settings)
+    if request.model == ZERO_SHOT and settings.zero_shot:
+        raise InvalidFields.of("model", f"{ZERO_SHOT} cannot be trained further here: name a registered model")
     return finetune_of(request, find(request.model), settings)
 
 

@@ -51,7 +51,7 @@ def forecasting(read: ReadForecast, write: Write, *, is_kept: bool) -> Understan
         async def ask(find: FindModel) -> Asked:
             return await asyncio.to_thread(read, service, _HEADERS, body, expires, find)
 
-        asked = await service.finetuned.asking(service.models, owner, expires, ask)
+        asked = await service.finetuned.asking(service.offered, owner, expires, ask)
         if asked.request.samples is not None:
             asked.predictor.checked_templates()
 

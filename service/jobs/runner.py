@@ -56,7 +56,7 @@ class Runner:
         has_open = False
         while True:
             pause, news = _LOOK_SECONDS, self._desk.news()
-            if (has_open or news != seen) and self._service.models.is_ready:
+            if (has_open or news != seen) and self._service.offered.served:
                 try:
                     while await self._do_next():
                         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import to_thread
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -16,6 +17,7 @@ from service.ledger.adaptions import Adaption
 from service.models.registry import VersionRef
 from service.models.specs import ModelSpec
 from service.models.view import ServedModel
+from service.models.zero_shot import is_built_in
 from service.requests.asked import Asked, understood
 from service.requests.body import checked_media_type
 from service.requests.media import TABLES
@@ -59,6 +61,8 @@ def _adaption(kept: Kept) -> Adaption | None:
 async def _version(kept: Kept, service: Service, expires: float) -> ServedModel:
     """Gives the version as it served then, with the generation that it had."""
     reference, runtime = VersionRef(kept.model, kept.version, kept.digest), kept.execution["runtime"]
+    if is_built_in(reference):
+        return replace(service.zero_shot.again(reference), generation=kept.generation)
     serving = (one.bundle for one in service.models.served if one.reference == reference)
     bundle = next((one for one in serving if one.runtime.name == runtime), None)
     if bundle is None:

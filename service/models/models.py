@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from forecaster.bundle import Bundle
+from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import BundleError, IntegrityError
 from service.models.cache import BundleCache
 from service.models.following import Following, Pauses, Refresh, RegistryContact, Trouble
@@ -44,6 +45,8 @@ class Models:
     ) -> None:
         self._specs = settings.model_specs()
         self._followed = settings.alias
+        self._registry_is_new = settings.registry_is_new
+        self._reserved = ZERO_SHOT if settings.zero_shot else None
         self._num_threads = settings.num_threads
         self._registry = registry
         self._cache = BundleCache(settings.home)
@@ -55,6 +58,7 @@ class Models:
         self._view = View(self._followed, {spec: Following() for spec in self._specs})
         self._contact = RegistryContact()
         self._refill_at = float("-inf")
+        self._began_unused: bool | None = None  # not known before the registry is
         self._refreshing = threading.Lock()
 
     @property
@@ -66,6 +70,11 @@ class Models:
     def is_ready(self) -> bool:
         """Whether a verified model can forecast; what the registry does has no part in it."""
         return bool(self._view.served)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing serves, and neither settings, disk nor registry had a model when that first answered."""
+        return self._began_unused is True and not self._view.served
 
     def find(self, text: str | None) -> ServedModel:
         """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady."""
@@ -89,6 +98,8 @@ class Models:
     def restore(self) -> None:
         """Loads what served last from the disk: no network, no MLflow. Falls back on the version before that."""
         with self._refreshing:
+            if self._registry_is_new:
+                self._note_whether_unused()
             torch.set_num_threads(self._num_threads)
             last_served = self._cache.state().specs
             for spec in self._specs or self._followed_in(last_served):
@@ -107,11 +118,17 @@ class Models:
             return Refresh(self._contact.status)
         try:
             done = self._refresh()
+            if done.registry == "up":
+                self._note_whether_unused()
             if done.swapped or done.failed:
                 self._give_back()
             return done
         finally:
             self._refreshing.release()
+
+    def _note_whether_unused(self) -> None:
+        if self._began_unused is None:
+            self._began_unused = not self._view.followings and not self._followed_in(self._cache.state().specs)
 
     def _refresh(self) -> Refresh:
         torch.set_num_threads(self._num_threads)  # of this thread: loading must not take the cores of forecasts
@@ -186,6 +203,7 @@ class Models:
 
     def _swap_to(self, spec: ModelSpec, reference: VersionRef) -> None:
         """Loads, verifies and warms up a version, records it and swaps it in."""
+        self._refuse_reserved(spec)
         shared = next((one.bundle for one in self._view.served.values() if one.reference == reference), None)
         if shared is not None:
             self._swap(spec, reference, Loaded(shared, None))
@@ -212,6 +230,7 @@ class Models:
     def _restore_version(self, spec: ModelSpec, reference: VersionRef) -> bool:
         """Puts a version from the disk into service; says whether that worked."""
         try:
+            self._refuse_reserved(spec)
             bundle = self._loader.cached(reference)
         except BundleError as error:
             fields = {"model": str(spec), "version": reference.version, "code": error.code, "reason": str(error)}
@@ -220,6 +239,11 @@ class Models:
         if bundle is not None:
             self._swap(spec, reference, Loaded(bundle, None))
         return bundle is not None
+
+    def _refuse_reserved(self, spec: ModelSpec) -> None:
+        if spec.name == self._reserved:
+            message = f"{spec.name} is the encoder in the box: register it under another name, or switch that off"
+            raise BundleError(f"{message} (FORECASTER_ZERO_SHOT=false)", code="name-taken")
 
     def _keep_recorded(self, served: ServedModel) -> None:
         """Takes over a higher generation that another process recorded, and mends what the disk has lost."""

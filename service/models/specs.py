@@ -20,7 +20,7 @@ def is_name(text: str) -> bool:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model and either the alias to follow or the version it is pinned to, exactly one of the two."""
+    """A model and either the alias to follow or the version it is pinned to; neither of the encoder in the box."""
 
     name: str
     alias: str | None = None
@@ -37,7 +37,9 @@ class ModelSpec:
         return cls(found["name"], alias=found["alias"] or followed)
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.alias}" if self.version is None else f"{self.name}/{self.version}"
+        if self.version is not None:
+            return f"{self.name}/{self.version}"
+        return self.name if self.alias is None else f"{self.name}@{self.alias}"
 
     def short(self, followed: str) -> str:
         """Gives the shortest text that is read as this spec where `followed` is the alias of a bare name."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from forecaster.bundle import Bundle
+from forecaster.time.frequency import Frequency
 from service.errors import NotReady, UnknownModel
 from service.models.following import Following, RegistryContact
 from service.models.registry import VersionRef
 from service.models.specs import ModelSpec
 
 CHALLENGER = "challenger"
+
+Fit = Callable[[Frequency, int], Bundle]  # the bundle for series of a frequency, so many steps long at most
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,16 @@ class ServedModel:
     since: float = 0.0  # of the monotonic clock
     differing_libraries: Mapping[str, str] = field(default_factory=dict)
     contract_changes: Mapping[str, str] = field(default_factory=dict)
+    fit: Fit | None = None  # of a model of any frequency, whose bundle follows the series
+
+    @property
+    def own_frequency(self) -> Frequency | None:
+        """The frequency of all series that it forecasts; None where it forecasts those of any."""
+        return self.bundle.predictor.frequency if self.fit is None else None
+
+    def for_series(self, frequency: Frequency, longest: int) -> ServedModel:
+        """Gives the model as it forecasts series of a frequency, `longest` steps long at most: mostly as it is."""
+        return self if self.fit is None else replace(self, bundle=self.fit(frequency, longest))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from service.ledger.adaptions import Adaption
 from service.models.view import ServedModel
 from service.requests import reply, translate
 from service.requests.body import forecast_request
+from service.requests.frequency import frequency_for
 from service.requests.plain import plain_series_of
 from service.requests.reply import Answer
 from service.requests.translate import PanelIn, Warnings
@@ -90,10 +91,12 @@ def asked_of(request: ForecastRequest, expires: float, settings: Settings, find:
     """Gives what a request asks, however it was written; ForecasterError where it cannot be answered."""
     num_points = translate.checked_num_points(request, settings.max_points)
     model = find(request.model)
-    predictor, config = model.bundle.predictor, model.bundle.config.model
-    series = plain_series_of(request, predictor.frequency, config)
+    frequency, config = frequency_for(request, model), model.bundle.config.model
+    series = plain_series_of(request, frequency, config)
     if series is None:
-        return asking(request, model, translate.to_panel(request, predictor.frequency, config), num_points, expires)
+        return asking(request, model, translate.to_panel(request, frequency, config), num_points, expires)
+    model = model.for_series(frequency, max(len(target) for target in series.targets))
+    predictor = model.bundle.predictor
     levels = reply.levels_of(request, predictor.levels)
     question = predictor.plain_question(series, request.horizon, levels, roll_out=request.roll_out)
     return Asked(request, model, question, {}, expires, num_points)
@@ -101,6 +104,7 @@ def asked_of(request: ForecastRequest, expires: float, settings: Settings, find:
 
 def asking(request: ForecastOptions, model: ServedModel, read: PanelIn, num_points: int, expires: float) -> Asked:
     """Gives what a request with this panel asks of a model; ForecasterError where it cannot be answered."""
+    model = model.for_series(read.panel.axis.frequency, read.longest)
     predictor = model.bundle.predictor
     levels = reply.levels_of(request, predictor.levels)
     question = predictor.question(read.panel, request.horizon, levels, roll_out=request.roll_out)

@@ -57,6 +57,11 @@ class PanelIn:
     panel: Panel
     warnings: Warnings
 
+    @property
+    def longest(self) -> int:
+        """Steps of its longest series."""
+        return int(self.panel.lengths.max())
+
 
 class CountsPoints(Protocol):
     """A request that knows how many numbers it holds."""
@@ -106,7 +111,7 @@ def times_of(
     """Gives the axis of series whose ids differ, and the start [1] or the timestamps [n] of each as they are stored."""
     if len({one.id for one in series}) != len(series):
         raise InvalidFields.of("series", "the ids of the series must differ")
-    parsed = [_parse_times(one, position) for position, one in enumerate(series)]
+    parsed = [times_read(one, position) for position, one in enumerate(series)]
     axis = _axis(frequency, timezone, parsed)
     return axis, [_stored(times, axis) for times in parsed]
 
@@ -175,7 +180,7 @@ def warnings_of(findings: Iterable[Finding]) -> Warnings:
     return warnings
 
 
-def _parse_times(series: TimedValues, position: int) -> Times:
+def times_read(series: TimedValues, position: int) -> Times:
     """Gives the start [1] or the timestamps [n] of one series, read as tables are read."""
     given = [series.start] if series.timestamps is None else series.timestamps
     if isinstance(given[0], str):

@@ -39,7 +39,7 @@ async def explain(request: Request) -> Response:
     with service.admission.admitted(expires):
         body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
         async with while_connected(request.receive):
-            asked = await to_thread(understood, headers, body, service.settings, service.models.find)
+            asked = await to_thread(understood, headers, body, service.settings, service.offered.find)
             security.charge(request.state.principal, asked.cost_points, asked.horizon)
             predictor = await service.versions.eager(asked.model, expires)
             explanation = await explained(asked, predictor, service.batcher, expires)

@@ -25,10 +25,13 @@ async def livez(request: Request) -> dict[str, str]:
 @router.get("/readyz", responses=openapi.problems(503))
 async def readyz(request: Request) -> Response:
     """Answers 200 once a verified model can forecast, 503 before, and again when the process is about to end."""
-    models = checked_ready(request)
-    followed = service_of(request.scope).settings.alias
-    versions = {model.spec.short(followed): model.reference.version for model in models}
-    return JSONResponse({"status": "ready", "models": versions})
+    service = service_of(request.scope)
+    refuse_draining(request)
+    models = checked_ready(request) if service.offered.stand_in is None else []
+    versions = {model.spec.short(service.settings.alias): model.reference.version for model in models}
+    encoder = service.zero_shot.model
+    beside = {} if encoder is None else {"zero_shot": encoder.reference.version}
+    return JSONResponse({"status": "ready", "models": versions, **beside})
 
 
 @router.get(
@@ -50,10 +53,15 @@ def check_alive(request: Request) -> None:
         raise Stuck(f"one forward pass has run for {busy:.0f} s")
 
 
-def checked_ready(request: Request) -> list[ServedModel]:
-    """Gives the models that can forecast; Draining where the process is about to end, NotReady where there is none."""
+def refuse_draining(request: Request) -> None:
+    """Raises Draining where the process is about to end."""
     if request.app.state.draining:
         raise Draining("this process is about to end")
+
+
+def checked_ready(request: Request) -> list[ServedModel]:
+    """Gives the registered models that can forecast; Draining where the process is to end, NotReady without any."""
+    refuse_draining(request)
     models = service_of(request.scope).models
     served = models.served
     if not served:

@@ -32,6 +32,7 @@ from service.ledger.schemas import (
 )
 from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import arrival, read_body
+from service.requests.frequency import frequency_for
 from service.requests.translate import checked_num_points
 from service.schemas import ModelRef
 
@@ -111,8 +112,8 @@ async def actuals(request: Request) -> ActualsReply:
         asked = request_of(ActualsIn, request.headers, body, service.settings)
         num_values = checked_num_points(asked, service.settings.max_points)
         request.app.state.security.charge(request.state.principal, num_values, horizon=1)
-        served = service.models.find(asked.model)
-        frequency = served.bundle.predictor.frequency
+        served = service.offered.find(asked.model)
+        frequency = frequency_for(asked, served)
         values = observed_of(asked, served.reference.name, frequency, now_microseconds())
         service.recorder.record_observed(values)
         return ActualsReply(values=num_values)

@@ -14,6 +14,8 @@ from service.models.view import ModelsState, ServedModel
 from service.requests.covariates import covariate_names
 from service.schemas import ModelDescription, ModelList, Refreshed, Refusal, RegistryState, WaitingModel
 
+_ANY = "any"  # frequency
+
 router = APIRouter(
     prefix="/v1",
     tags=["models"],
@@ -29,18 +31,20 @@ admin = APIRouter(
 @router.get("/model", responses=openapi.problems(404, 422, 503))
 async def model(request: Request, name: str | None = None) -> ModelDescription:
     """Describes the model of that name (NAME, NAME@alias or NAME/7), or the only one in service."""
-    models = service_of(request.scope).models
-    served = models.find(name)
-    return _description(served, models.state())
+    service = service_of(request.scope)
+    served = service.offered.find(name)
+    return _description(served, service.models.state())
 
 
 @router.get("/models")
 async def models(request: Request) -> ModelList:
     """Describes all models in service, names those that are not yet, and says whether the registry answers."""
-    state = service_of(request.scope).models.state()
+    service = service_of(request.scope)
+    state, encoder = service.models.state(), service.zero_shot.model
+    served = [one.served for one in state.specs if one.served is not None]
     last = state.registry.last_success
     return ModelList(
-        models=[_description(one.served, state) for one in state.specs if one.served is not None],
+        models=[_description(one, state) for one in (*served, *(() if encoder is None else (encoder,)))],
         waiting=[
             WaitingModel(spec=str(one.spec), desired=_desired(one.following), refused=_refusal(one.following, state.at))
             for one in state.specs
@@ -76,6 +80,7 @@ def _description(served: ServedModel, state: ModelsState) -> ModelDescription:
         "differing_libraries": dict(served.differing_libraries),
         "contract_changes": dict(served.contract_changes),
         "covariates": covariate_names(served.bundle.config.model.covariates),
+        **({"frequency": _ANY} if served.own_frequency is None else {}),
     }
     return ModelDescription.model_validate({**describe(served.bundle), **facts})
 

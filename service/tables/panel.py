@@ -20,8 +20,8 @@ from service.schemas import ForecastOptions
 from service.tables.roles import GROUP, ID, TARGET, TIME
 
 
-def to_panel(frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency, model: ModelConfig) -> PanelIn:
-    """Gives the panel of a table for a model; `frequency`, the model's, is the default.
+def to_panel(frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency | None, model: ModelConfig) -> PanelIn:
+    """Gives the panel of a table for a model; `frequency`, the model's, is the default. None: what the times say.
 
     Every problem is a DataError or InvalidFields that names the column and the first row, counted from 1.
     """
@@ -30,7 +30,9 @@ def to_panel(frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency
     return PanelIn(reading.panel, warnings_of(reading.report.findings))
 
 
-def _config(frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency, model: ModelConfig) -> TableConfig:
+def _config(
+    frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency | None, model: ModelConfig
+) -> TableConfig:
     covariates = model.covariates
     asked = Frequency.parse(options.frequency).alias if options.frequency else None
     return TableConfig(
@@ -39,7 +41,7 @@ def _config(frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency,
         time_column=TIME,
         target_column=TARGET,
         frequency=asked,
-        expected_frequency=None if asked else frequency.alias,
+        expected_frequency=None if asked or frequency is None else frequency.alias,
         timezone=options.timezone,
         past_columns=covariates.past,
         known_columns=covariates.known,

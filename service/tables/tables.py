@@ -88,11 +88,11 @@ class Tables:
     ) -> Asked:
         settings = self._settings
         served = find(options.model)
-        predictor, model = served.bundle.predictor, served.bundle.config.model
+        model = served.bundle.config.model
         content, names = decoded(headers, body, settings), tuple[str, ...]()
         if media_type == PARQUET:
             found = parquet.converted(content, names_of(model), settings, expires, self._readers)
             content, names = found.stream, found.names
         table = table_of(content, model, settings, names)
-        read = to_panel(table.frame, options, predictor.frequency, model)
+        read = to_panel(table.frame, options, served.own_frequency, model)
         return replace(asking(options, served, read, table.num_points, expires), table=table.facts)

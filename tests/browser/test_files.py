@@ -113,7 +113,7 @@ def test_what_the_service_refuses_is_said_in_its_words(tab: Watched, url: str) -
     assert "comes after a later one" in tab.shown("#data .problem")
 
 
-def test_a_file_of_another_model_and_one_that_fits_none(tab: Watched, url: str) -> None:
+def test_a_file_of_another_model_and_one_that_fits_no_registered_one(tab: Watched, url: str) -> None:
     page = tab.page
     page.goto(url)
     page.locator("#examples button").first.wait_for()
@@ -128,6 +128,9 @@ def test_a_file_of_another_model_and_one_that_fits_none(tab: Watched, url: str) 
     assert "days" in page.inner_text("#model option:checked")
     tab.take("months.csv", "ds,y\n" + "".join(f"20{year}-01-01,{year}\n" for year in range(10, 24)))
     page.locator("#report:has-text('months.csv')").wait_for()
+    assert "zero-shot" in page.inner_text("#model option:checked")
+    assert "this model forecasts" not in page.inner_text("#model-hint")
+    page.select_option("#model", "days@champion")
     assert "this model forecasts" in page.inner_text("#model-hint")
     page.click("#forecast-button")
     assert "frequency" in tab.shown("#ask .problem")

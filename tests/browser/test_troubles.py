@@ -103,7 +103,7 @@ def test_who_has_spent_all_is_told_when_to_come_again(tab: Watched, locked: str,
 
 
 def test_without_a_model_the_page_says_so_and_looks_again(browser: Browser, tab: Watched, tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, registry_uri="http://127.0.0.1:1", authentication=False, port=0)
+    settings = Settings(home=tmp_path, registry_uri="http://127.0.0.1:1", authentication=False, zero_shot=False, port=0)
     with on_a_socket(create_app(settings), settings) as client:
         tab.page.goto(str(client.base_url))
         tab.page.locator("#service:has-text('No model is in service yet')").wait_for()

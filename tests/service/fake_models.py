@@ -38,6 +38,10 @@ class OneModel:
     def is_ready(self) -> bool:
         return True
 
+    @property
+    def is_unused(self) -> bool:
+        return False
+
     def find(self, name: str | None) -> ServedModel:
         return self._model
 

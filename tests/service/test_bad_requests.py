@@ -191,7 +191,7 @@ def test_bad_bytes_are_answered_as_documented(service: httpx.Client, case: BadBy
 
 
 def test_without_a_model_the_service_says_that_it_is_not_ready(tmp_path: Path) -> None:
-    app = create_app(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1", authentication=False))
+    app = create_app(Settings(home=tmp_path, registry_uri="http://127.0.0.1:1", authentication=False, zero_shot=False))
 
     async def ask() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from forecaster.pretrained import ZERO_SHOT
 from service.compute.work import Alone
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, asking
@@ -19,7 +20,9 @@ from tests.service.request_bodies import valid
 
 def test_health(service: httpx.Client) -> None:
     assert service.get("/livez").json() == {"status": "alive"}
-    assert service.get("/readyz").json() == {"status": "ready", "models": {"days": "1", "waves": "1"}}
+    encoder = service.get("/v1/model", params={"name": ZERO_SHOT}).json()["version"]
+    found = {"status": "ready", "models": {"days": "1", "waves": "1"}, "zero_shot": encoder}
+    assert service.get("/readyz").json() == found
 
 
 def test_a_stuck_inference_thread_makes_the_process_dead(tmp_path: Path) -> None:
@@ -47,7 +50,7 @@ def test_models_describe_what_they_can_do(service: httpx.Client) -> None:
     assert one["horizon"] == 12
     assert one["levels"][0] == 0.1
     assert one["training"]["data_fingerprint"].startswith("sha256:")
-    assert [model["name"] for model in service.get("/v1/models").json()["models"]] == ["days", "waves"]
+    assert [model["name"] for model in service.get("/v1/models").json()["models"]] == ["days", "waves", ZERO_SHOT]
 
 
 def test_metrics_count_requests_by_route_and_nothing_by_user_input(service: httpx.Client) -> None:

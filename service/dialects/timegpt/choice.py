@@ -33,6 +33,8 @@ def chosen(models: Models, settings: Settings, name: str, meant: tuple[Frequency
     """
     try:
         served = find(name)
+        if served.own_frequency is None:  # the encoder in the box, which has no part in this dialect
+            served = models.find(name)
     except UnknownModel:
         if not _THEIRS.fullmatch(name):
             raise

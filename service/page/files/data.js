@@ -6,7 +6,7 @@ import { announce, byId, complain, make } from "./dom.js";
 import { chooseModel } from "./question.js";
 import { showReport } from "./report.js";
 import { plainBody, seriesOf } from "./series.js";
-import { busy, reads, state } from "./state.js";
+import { busy, fits, reads, state } from "./state.js";
 
 const EXAMPLES = [
   { file: "weather.csv", frequency: "h", title: "Weather", about: "Hourly temperatures (°F) at New York’s three airports, last eight weeks of 2013. NOAA." },
@@ -15,7 +15,7 @@ const EXAMPLES = [
 
 /** Offers the examples that a model in service can forecast. */
 export function showExamples() {
-  const fitting = EXAMPLES.filter((example) => state.models.some((model) => model.frequency === example.frequency && !reads(model).length));
+  const fitting = EXAMPLES.filter((example) => state.models.some((model) => fits(model, example.frequency) && !reads(model).length));
   byId("examples").replaceChildren(...fitting.map(exampleButton));
 }
 
@@ -52,7 +52,8 @@ async function take(name, text) {
 /** Gives the report of series. Where they are too short to say their frequency, it is that of a model. */
 async function reported(series) {
   let problem;
-  for (const frequency of [null, ...new Set(state.models.map((one) => one.frequency))]) {
+  const own = state.models.map((one) => one.frequency).filter((one) => one !== "any");
+  for (const frequency of [null, ...new Set(own)]) {
     try {
       return await call("v1/report", { series, frequency });
     } catch (error) {

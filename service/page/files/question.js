@@ -4,7 +4,7 @@ import { showAnswer } from "./answers.js";
 import { call } from "./api.js";
 import { byId, make } from "./dom.js";
 import { bodyFor } from "./series.js";
-import { chosenModel, reads, state } from "./state.js";
+import { chosenModel, fits, reads, state } from "./state.js";
 
 const PERCENTS = [50, 80, 90, 95];
 const CHOSEN = [50, 80];
@@ -12,7 +12,7 @@ const CHOSEN = [50, 80];
 /** Chooses the model that fits the data best. */
 export function chooseModel() {
   const columns = new Set(state.data.beside);
-  const fitting = state.models.filter((one) => one.frequency === state.report.frequency);
+  const fitting = state.models.filter((one) => fits(one, state.report.frequency));
   const best = fitting.find((one) => reads(one).length && reads(one).every((name) => columns.has(name))) ?? fitting.find((one) => !reads(one).length) ?? fitting[0];
   if (best) byId("model").value = best.spec;
   showModel();
@@ -21,7 +21,7 @@ export function chooseModel() {
 /** Says what the chosen model is like, and offers what it can do. */
 export function showModel() {
   const model = chosenModel();
-  const misfit = model.frequency === state.report.frequency ? "" : `The data has the frequency ${state.report.frequency}, this model forecasts ${model.frequency}. `;
+  const misfit = fits(model, state.report.frequency) ? "" : `The data has the frequency ${state.report.frequency}, this model forecasts ${model.frequency}. `;
   const columns = reads(model).length ? `It reads the columns ${reads(model).join(", ")} beside the target. ` : "";
   byId("model-hint").textContent = `${misfit}${columns}It looks at the last ${model.context_length} steps of a series.`;
   byId("horizon").value = model.horizon;

@@ -7,6 +7,8 @@ import { byId, complain } from "./dom.js";
 // data: the table as series.js reads it; report: as the service does; asked, reply: the last forecast.
 export const state = { models: [], data: null, report: null, asked: null, reply: null };
 
+// What a model forecasts: series of one frequency, or of any.
+export const fits = (model, frequency) => [frequency, "any"].includes(model.frequency);
 export const reads = (model) => Object.values(model.covariates).flat();
 export const chosenModel = () => state.models.find((one) => one.spec === byId("model").value);
 

@@ -69,7 +69,11 @@ class Failing:
 def small_app(counts: Counts) -> FastAPI:
     app = FastAPI()
     app.state.service = SimpleNamespace(
-        telemetry=counts, settings=Settings(), models=SimpleNamespace(served=[served_as_waves(None)])
+        telemetry=counts,
+        settings=Settings(),
+        models=SimpleNamespace(served=[served_as_waves(None)]),
+        zero_shot=SimpleNamespace(model=None),
+        offered=SimpleNamespace(stand_in=None),
     )
     app.state.draining = False
     problems.install(app)

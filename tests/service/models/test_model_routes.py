@@ -15,6 +15,7 @@ from forecaster.bundle import WEIGHTS
 from service import problems
 from service.access.security import Security
 from service.models.models import Models
+from service.models.zero_shot import Offered, ZeroShot
 from service.routes import models as routes
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
@@ -32,7 +33,9 @@ class Site:
         )
         self.models = Models(settings, self.registry, clock=self.clock)
         self.app = FastAPI()
-        self.app.state.service = SimpleNamespace(models=self.models)
+        self.app.state.service = SimpleNamespace(
+            models=self.models, zero_shot=(encoder := ZeroShot(settings)), offered=Offered(self.models, encoder)
+        )
         self.app.state.security = Security.of(settings)
         self.app.include_router(routes.router)
         problems.install(self.app)
