@@ -1,0 +1,131 @@
+"""The pretrained encoder on data that it never saw, beside seasonal naive, AutoETS, AutoTheta, AutoARIMA and training.
+
+    python -m benchmarks.zero_shot [--save] [--most 60] [--encoder FOLDER] [--fast]
+
+For reporting only: nothing is chosen by it. `mase_gm` and `wql_gm` are geometric means over ten data sets of MASE and
+weighted quantile loss relative to the seasonal naive, whose intervals are Gaussian, on all windows. The statistical
+models take seconds to minutes a window: they forecast `--most` windows of each data set, evenly spread, and are
+compared with the encoder on those (AutoARIMA only where a season has up to 12 steps). A model with the settings of the
+library is trained on each data set, up to the windows that are scored. `--fast` leaves both out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.data import parser
+from benchmarks.record import machine_setup, record
+from benchmarks.zero_shot_tasks import Task, mase, tasks
+from benchmarks.zero_shot_training import trained_on
+from forecaster.baselines import SeasonalNaive
+from forecaster.baselines.statistical import Statistical, StatisticalName
+from forecaster.bundle import load_bundle
+from forecaster.evaluation import Evaluation, WindowForecaster
+from forecaster.predictor import Predictor
+from forecaster.pretrained import encoder_for
+
+_PEERS: tuple[StatisticalName, ...] = ("auto_ets", "auto_theta", "auto_arima")
+_LONGEST_ARIMA_SEASON = 12
+
+
+def main() -> None:
+    """Scores every data set and prints the record."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--most", type=int, default=60, help="windows of each data set for the statistical models")
+    arguments.add_argument("--encoder", type=Path, help="bundle folder of another encoder than that in the box")
+    arguments.add_argument("--fast", action="store_true", help="leave out the statistical models, and training")
+    given = arguments.parse_args()
+    torch.set_num_threads(1)
+    encoder = None if given.encoder is None else load_bundle(given.encoder)
+    figures: dict[str, float] = {}
+    for task in tasks(given.data):
+        predictor = encoder_for(task.panel.axis.frequency, int(task.panel.lengths.max()), encoder=encoder).predictor
+        found = _own(task, predictor)
+        if not given.fast:
+            found |= _peers(task.thinned(given.most), predictor) | _trained(task)
+        figures |= {f"{task.name}_{name}": value for name, value in found.items()}
+        print(task.name, {name: round(value, 4) for name, value in found.items()}, flush=True)
+    setup = machine_setup(["pytorch-lightning", "statsforecast"]) | {"windows_of_peers": given.most}
+    rounded = {name: round(value, 4) for name, value in (_summary(figures) | figures).items()}
+    record("zero_shot", rounded, setup, save=given.save)
+
+
+def _own(task: Task, predictor: Predictor) -> dict[str, float]:
+    """Scores the encoder on all windows, relative to the seasonal naive."""
+    began = time.perf_counter()
+    own = _scored(task, predictor)
+    seconds = time.perf_counter() - began
+    naive = _scored(task, SeasonalNaive(task.season_length))
+    return {
+        "mase": own["mase"],
+        "mase_over_naive": own["mase"] / naive["mase"],
+        "wql_over_naive": own["wql"] / naive["wql"],
+        "coverage_80": own["coverage_80"],
+        "windows": float(sum(len(fold.series) for fold in task.folds)),
+        "seconds": seconds,
+    }
+
+
+def _peers(task: Task, predictor: Predictor) -> dict[str, float]:
+    """Scores the encoder and the statistical models on the same few windows."""
+    found = {"mase_on_few": _scored(task, predictor)["mase"]}
+    for name in _PEERS:
+        if name == "auto_arima" and task.season_length > _LONGEST_ARIMA_SEASON:
+            continue
+        found[f"{name}_mase_on_few"] = _scored(task, Statistical(name, task.season_length))["mase"]
+    return found
+
+
+def _trained(task: Task) -> dict[str, float]:
+    found = _scored(task, trained_on(task))
+    return {"trained_mase": found["mase"]}
+
+
+def _scored(task: Task, forecaster: WindowForecaster) -> dict[str, float]:
+    """Gives MASE (mean over windows), weighted quantile loss (pooled) and coverage of the 80 % interval."""
+    evaluation = task.evaluated(forecaster)
+    return {"mase": mase(task, evaluation), "wql": _wql(evaluation), "coverage_80": _coverage(evaluation)}
+
+
+def _wql(evaluation: Evaluation) -> float:
+    """Gives twice the pinball loss, mean over levels, over the sum of what happened."""
+    levels = np.asarray(evaluation.levels)
+    error = evaluation.actual[..., None] - evaluation.quantiles
+    pinball = np.maximum(levels * error, (levels - 1) * error)
+    return float(2 * np.nansum(pinball) / len(levels) / np.nansum(np.abs(evaluation.actual)))
+
+
+def _coverage(evaluation: Evaluation) -> float:
+    low, high = evaluation.quantiles[..., 0], evaluation.quantiles[..., -1]
+    inside = (evaluation.actual >= low) & (evaluation.actual <= high)
+    return float(inside[np.isfinite(evaluation.actual)].mean())
+
+
+def _summary(figures: Mapping[str, float]) -> dict[str, float]:
+    """Gives the geometric means, and on how many data sets the encoder is below each statistical model."""
+    summary = {
+        "mase_gm": _geometric_mean(figures, "_mase_over_naive"),
+        "wql_gm": _geometric_mean(figures, "_wql_over_naive"),
+        "coverage_80": float(np.mean([value for name, value in figures.items() if name.endswith("_coverage_80")])),
+    }
+    for peer in _PEERS:
+        theirs = {name: value for name, value in figures.items() if name.endswith(f"_{peer}_mase_on_few")}
+        ours = {name: figures[name.replace(f"_{peer}", "")] for name in theirs}
+        if theirs:
+            summary[f"sets_below_{peer}"] = float(sum(ours[name] < theirs[name] for name in theirs))
+            ratios = [ours[name] / theirs[name] for name in theirs]
+            summary[f"mase_over_{peer}_gm"] = float(np.exp(np.mean(np.log(ratios))))
+    return summary
+
+
+def _geometric_mean(figures: Mapping[str, float], ending: str) -> float:
+    return float(np.exp(np.mean([np.log(value) for name, value in figures.items() if name.endswith(ending)])))
+
+
+if __name__ == "__main__":
+    main()
