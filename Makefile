@@ -32,7 +32,7 @@ demo: $(INSTALLED) ## The main job end to end on real data: train, track, promot
 
 test: check $(NIXTLA) ## `check`, then slow tests, those that start real servers, and random requests to the service
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(slow or stack) and not long" --ignore tests/reliability
-	$(BIN)/python -m pytest -m slow tests/reliability/test_requests.py
+	$(BIN)/python -m pytest -n 2 --dist load -m slow tests/reliability/test_requests.py
 
 long: $(INSTALLED) ## Tests that take half a minute or more each: kills in the middle of work, Ray, torchrun, compilers
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m long --ignore tests/reliability
