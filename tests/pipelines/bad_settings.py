@@ -143,7 +143,6 @@ SETTINGS = (
     usage("a layout that is none", "'tall' is not one of", "data", "check", "--data", "hours.csv", "--layout", "tall"),
     usage("a flag that is none", "No such option '--epochs'", "train", "--epochs", "3"),
     usage("a command that is none", "No such command 'trian'", "trian"),
-    usage("no model named", "Missing option '--model'", "predict", "--data", "hours.csv"),
     usage(
         "a schedule of files that are not there",
         "'none.yaml' does not exist",

@@ -17,8 +17,16 @@ from pipelines.pretrain import EXPERIMENT, pretrain
 from tests.factories import sine_panel
 
 SMALL = {
-    "model.d_model": 8, "model.num_heads": 2, "model.num_layers": 1, "model.d_ff": 8, "model.context_length": 64,
-    "max_steps": 4, "steps_per_validation": 2, "warmup_steps": 1, "num_orders": 2, "windows_per_order": 8,
+    "model.d_model": 8,
+    "model.num_heads": 2,
+    "model.num_layers": 1,
+    "model.d_ff": 8,
+    "model.context_length": 64,
+    "max_steps": 4,
+    "steps_per_validation": 2,
+    "warmup_steps": 1,
+    "num_orders": 2,
+    "windows_per_order": 8,
     "num_threads": 1,
 }
 
