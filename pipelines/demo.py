@@ -73,9 +73,8 @@ def _forecast_unseen(config: PipelineConfig) -> None:
     click.echo(
         f"   The encoder in the box forecasts {config.name} after {seconds:.1f} s, untrained; the first 6 steps:"
     )
-    click.echo(
-        "\n".join(f"   {line}" for line in prediction.table.head(6).round(2).to_string(index=False).splitlines())
-    )
+    shown = prediction.table.head(6).to_string(index=False, float_format="%.2f")
+    click.echo("\n".join(f"   {line}" for line in shown.splitlines()))
 
 
 def _train_and_promote(environment: Environment, client: Any, config: PipelineConfig) -> Panel:
