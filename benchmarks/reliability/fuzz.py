@@ -78,7 +78,7 @@ class Amount:
 
 
 FULL = Amount(20_000, 5_000, 2_500, 10_000)
-SHORT = Amount(1_000, 400, 30, 600)
+SHORT = Amount(600, 250, 20, 300)
 CONTROL = Amount(400, 0, 0, 0)
 
 

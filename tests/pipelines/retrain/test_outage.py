@@ -21,7 +21,7 @@ from pipelines.retrain.retrain import Asked, retrain_slot
 from pipelines.retrain.spool import Spool
 from tests.stack.servers import clean_environment, free_port, running
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @contextmanager

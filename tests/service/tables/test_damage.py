@@ -69,7 +69,7 @@ def outcome(body: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    "number", [400, pytest.param(6_000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])], ids=str
+    "number", [400, pytest.param(6_000, marks=[pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)])], ids=str
 )
 def test_a_damaged_stream_is_refused_or_read(number: int) -> None:
     draw, bodies = random.Random(number), list(streams())  # noqa: S311 - the same each time
@@ -80,7 +80,7 @@ def test_a_damaged_stream_is_refused_or_read(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [25, pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])], ids=str
+    "number", [25, pytest.param(600, marks=[pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1200)])], ids=str
 )
 def test_a_damaged_file_is_refused_or_answered(tmp_path: Path, number: int) -> None:
     draw, frame = random.Random(number), hours()  # noqa: S311 - the same each time
