@@ -9,20 +9,17 @@ validation loss. `sets_better` counts the data sets on which the fine-tuned mode
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from benchmarks.data import parser
 from benchmarks.record import machine_setup, record
-from benchmarks.zero_shot_tasks import Task, mase, tasks
-from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
+from benchmarks.zero_shot_tasks import Task, geometric_mean, mase, tasks
+from benchmarks.zero_shot_training import trained_on
+from forecaster.config import ModelConfig
 from forecaster.predictor import Predictor
 from forecaster.pretrained import encoder_for, fine_tunable, pretrained_encoder
-from forecaster.training.fit import fit
-from forecaster.training.start import Start, fine_tune, scratch
+from forecaster.training.start import fine_tune
 
 _SHARE_OF_STEPS = 10
 
@@ -40,7 +37,7 @@ def main() -> None:
         figures |= {f"{task.name}_{name}": value for name, value in found.items()}
         print(task.name, {name: round(value, 4) for name, value in found.items()}, flush=True)
     ratios = [figures[f"{name}_tuned"] / figures[f"{name}_scratch"] for name in _names(figures)]
-    summary = {"sets_better": float(sum(ratio < 1 for ratio in ratios)), "mase_ratio_gm": _geometric_mean(ratios)}
+    summary = {"sets_better": float(sum(ratio < 1 for ratio in ratios)), "mase_ratio_gm": geometric_mean(ratios)}
     rounded = {name: round(value, 4) for name, value in (summary | figures).items()}
     setup = machine_setup(["pytorch-lightning"]) | {"steps": given.steps, "seeds": given.seeds}
     record("fine_tune", rounded, setup, save=given.save)
@@ -51,19 +48,11 @@ def _compared(task: Task, num_steps: int, num_seeds: int) -> dict[str, float]:
     model = ModelConfig(horizon=task.folds[0].horizon)
     few = num_steps // _SHARE_OF_STEPS
     encoder = fine_tune(pretrained_encoder())
-    begun = [_mase(task, _trained(task, model, num_steps, scratch(), seed)) for seed in range(num_seeds)]
-    tuned = [_mase(task, _trained(task, fine_tunable(model), few, encoder, seed)) for seed in range(num_seeds)]
+    shape, seeds = fine_tunable(model), range(num_seeds)
+    begun = [_mase(task, trained_on(task, model, num_steps, seed=seed)) for seed in seeds]
+    tuned = [_mase(task, trained_on(task, shape, few, start=encoder, seed=seed)) for seed in seeds]
     untuned = encoder_for(task.panel.axis.frequency, int(task.panel.lengths.max())).predictor
     return {"scratch": float(np.mean(begun)), "tuned": float(np.mean(tuned)), "zero_shot": _mase(task, untuned)}
-
-
-def _trained(task: Task, model: ModelConfig, num_steps: int, start: Start, seed: int) -> Predictor:
-    split = SplitConfig(num_validation_folds=1, num_test_folds=len(task.folds))
-    validated_every = max(1, num_steps // _SHARE_OF_STEPS)
-    training = TrainingConfig(max_steps=num_steps, steps_per_validation=validated_every, seed=seed, num_threads=1)
-    config = ForecasterConfig(model=model, training=training, split=split)
-    with tempfile.TemporaryDirectory() as folder:
-        return fit(task.panel, config, Path(folder), start=start).predictor
 
 
 def _mase(task: Task, predictor: Predictor) -> float:
@@ -72,10 +61,6 @@ def _mase(task: Task, predictor: Predictor) -> float:
 
 def _names(figures: dict[str, float]) -> list[str]:
     return [name.removesuffix("_tuned") for name in figures if name.endswith("_tuned")]
-
-
-def _geometric_mean(values: list[float]) -> float:
-    return float(np.exp(np.mean(np.log(values))))
 
 
 if __name__ == "__main__":

@@ -20,14 +20,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 from safetensors.torch import load_file
 
 from benchmarks.data import parser
 from benchmarks.record import machine_setup, record
-from benchmarks.zero_shot_tasks import Task, mase, tasks
+from benchmarks.zero_shot_tasks import Task, geometric_mean, mase, tasks
 from forecaster.baselines import SeasonalNaive
 from forecaster.config.pretraining import PretrainingConfig
 from forecaster.model.network import Network
@@ -72,7 +71,7 @@ class _Curve:
             mase(task, task.evaluated(_fitted(network, task))) / naive
             for task, naive in zip(self._tasks, self._naive, strict=True)
         ]
-        self.figures[f"mase_gm_{step}"] = float(np.exp(np.mean(np.log(ratios))))
+        self.figures[f"mase_gm_{step}"] = geometric_mean(ratios)
         print(step, self.figures[f"mase_gm_{step}"], flush=True)
 
     def note(self, metrics: Mapping[str, float], step: int) -> None:

@@ -20,17 +20,19 @@ import torch
 
 from benchmarks.data import parser
 from benchmarks.record import machine_setup, record
-from benchmarks.zero_shot_tasks import Task, mase, tasks
+from benchmarks.zero_shot_tasks import Task, geometric_mean, mase, tasks
 from benchmarks.zero_shot_training import trained_on
 from forecaster.baselines import SeasonalNaive
 from forecaster.baselines.statistical import Statistical, StatisticalName
 from forecaster.bundle import load_bundle
+from forecaster.config import ModelConfig
 from forecaster.evaluation import Evaluation, WindowForecaster
 from forecaster.predictor import Predictor
 from forecaster.pretrained import encoder_for
 
 _PEERS: tuple[StatisticalName, ...] = ("auto_ets", "auto_theta", "auto_arima")
 _LONGEST_ARIMA_SEASON = 12
+_TRAINING_STEPS = 500
 
 
 def main() -> None:
@@ -82,8 +84,8 @@ def _peers(task: Task, predictor: Predictor) -> dict[str, float]:
 
 
 def _trained(task: Task) -> dict[str, float]:
-    found = _scored(task, trained_on(task))
-    return {"trained_mase": found["mase"]}
+    trained = trained_on(task, ModelConfig(horizon=task.folds[0].horizon), _TRAINING_STEPS)
+    return {"trained_mase": _scored(task, trained)["mase"]}
 
 
 def _scored(task: Task, forecaster: WindowForecaster) -> dict[str, float]:
@@ -118,13 +120,12 @@ def _summary(figures: Mapping[str, float]) -> dict[str, float]:
         ours = {name: figures[name.replace(f"_{peer}", "")] for name in theirs}
         if theirs:
             summary[f"sets_below_{peer}"] = float(sum(ours[name] < theirs[name] for name in theirs))
-            ratios = [ours[name] / theirs[name] for name in theirs]
-            summary[f"mase_over_{peer}_gm"] = float(np.exp(np.mean(np.log(ratios))))
+            summary[f"mase_over_{peer}_gm"] = geometric_mean(ours[name] / theirs[name] for name in theirs)
     return summary
 
 
 def _geometric_mean(figures: Mapping[str, float], ending: str) -> float:
-    return float(np.exp(np.mean([np.log(value) for name, value in figures.items() if name.endswith(ending)])))
+    return geometric_mean(value for name, value in figures.items() if name.endswith(ending))
 
 
 if __name__ == "__main__":

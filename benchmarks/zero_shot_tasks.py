@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,11 @@ def mase(task: Task, evaluation: Evaluation) -> float:
     known = np.isfinite(evaluation.actual).any(axis=1)
     errors = np.abs(evaluation.actual - evaluation.quantiles[..., evaluation.levels.index(0.5)])[known]
     return float(np.nanmean(np.nanmean(errors, axis=1) / scales[known]))
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """Gives the mean that ratios have: the exponential of the mean of their logarithms."""
+    return float(np.exp(np.mean([np.log(ratio) for ratio in ratios])))
 
 
 def tasks(folder: Path) -> Iterator[Task]:

@@ -1,4 +1,4 @@
-"""A model that is trained on each data set, as whoever does not want a pretrained one would have it."""
+"""A model that is trained on each data set, from scratch or from the pretrained encoder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from benchmarks.zero_shot_tasks import Task
 from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
 from forecaster.predictor import Predictor
 from forecaster.training.fit import fit
+from forecaster.training.start import Start
 
-_MAX_STEPS = 500
+_NUM_VALIDATIONS = 10
 
 
-def trained_on(task: Task) -> Predictor:
-    """Trains with the library's settings, but for 500 steps at most, on what lies before the windows of the task."""
+def trained_on(
+    task: Task, model: ModelConfig, num_steps: int, *, start: Start | None = None, seed: int = 0
+) -> Predictor:
+    """Trains with the library's settings, but for the steps, on what lies before the windows of the task."""
     split = SplitConfig(num_validation_folds=1, num_test_folds=len(task.folds))
-    training = TrainingConfig(max_steps=_MAX_STEPS, steps_per_validation=50, num_threads=1)
-    config = ForecasterConfig(model=ModelConfig(horizon=task.folds[0].horizon), training=training, split=split)
+    validated_every = max(1, num_steps // _NUM_VALIDATIONS)
+    training = TrainingConfig(max_steps=num_steps, steps_per_validation=validated_every, seed=seed, num_threads=1)
+    config = ForecasterConfig(model=model, training=training, split=split)
     with tempfile.TemporaryDirectory() as folder:
-        return fit(task.panel, config, Path(folder)).predictor
+        return fit(task.panel, config, Path(folder), start=start).predictor

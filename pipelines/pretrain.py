@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-from mlflow.exceptions import MlflowException
 
 from forecaster.config.pretraining import PretrainingConfig
 from forecaster.pretrained import save_encoder
@@ -18,9 +15,7 @@ from forecaster.training.precision import lightning_precision
 from forecaster.training.pretraining import pretrain as train_encoder
 from pipelines.config import Environment
 from pipelines.errors import SourceError
-from pipelines.tracking import connect, log_config, run
-
-log = logging.getLogger("pipelines.pretrain")
+from pipelines.tracking import connect, log_config, log_progress, run
 
 EXPERIMENT = "pretraining"
 
@@ -54,17 +49,9 @@ def pretrain(
         log_config(config)
         mlflow.log_param("resolved.precision", lightning_precision(config.precision))
         folder = environment.home / "pretraining" / identity
-        reporting = [ReportMetrics(_log_metrics)]
+        reporting = [ReportMetrics(log_progress)]
         made = train_encoder(config, folder, callbacks=reporting, show_progress=show_progress)
         digest = save_encoder(made.network, config, made.num_steps, made.validation_loss, output)
         mlflow.log_metric("num_parameters", sum(weight.numel() for weight in made.network.parameters()))
         mlflow.log_artifacts(str(output), "bundle")
     return Pretrained(run_id, output, digest, made.num_steps, made.validation_loss)
-
-
-def _log_metrics(metrics: Mapping[str, float], step: int) -> None:
-    """Logs metrics to the active run; an outage costs them, not the training."""
-    try:
-        mlflow.log_metrics(dict(metrics), step=step)
-    except (MlflowException, ConnectionError) as error:
-        log.warning("metrics_not_logged", extra={"fields": {"step": step, "reason": type(error).__name__}})

@@ -31,6 +31,8 @@ from pipelines.report.view import experiment_tags
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+log = logging.getLogger("pipelines.tracking")
+
 # The client's own default is seven retries with back-off: over four minutes on a dead server.
 _CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -185,6 +187,17 @@ def log_resolved(model: ModelConfig, precision: str) -> None:
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value)[:500] for name, value in settings.items()}
+
+
+def log_progress(metrics: Mapping[str, float], step: int) -> None:
+    """Logs metrics of a training to the active run; an outage costs them, not the training."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow.log_metrics(dict(metrics), step=step)
+    except (MlflowException, ConnectionError) as error:
+        log.warning("metrics_not_logged", extra={"fields": {"step": step, "reason": type(error).__name__}})
 
 
 def log_scores(run_id: str, metrics: Mapping[str, float], curves: Mapping[str, FloatArray]) -> None:

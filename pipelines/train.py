@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.calibration import Calibration
@@ -42,9 +40,7 @@ from pipelines.report.labels import OWN_ROLE, Labels, data_name, labels_of
 from pipelines.report.trend import SHOWN, log_trend
 from pipelines.signing import read_signing_key
 from pipelines.start import refuse_seen_folds
-from pipelines.tracking import log_config, log_dataset, log_resolved, run
-
-log = logging.getLogger("pipelines.train")
+from pipelines.tracking import log_config, log_dataset, log_progress, log_resolved, run
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ def fit_and_evaluate(
     _log_data(config, loaded)
     refuse_seen_folds(panel, config, start)
     _log_memory(config, panel)
-    reporting = [ReportMetrics(_log_metrics), ReportMetrics(lambda _, step: beside.heard(step))]
+    reporting = [ReportMetrics(log_progress), ReportMetrics(lambda _, step: beside.heard(step))]
     result = fit(
         panel,
         config.forecaster,
@@ -227,14 +223,6 @@ def _write_bundle(
     if opened.key is not None:
         write_signature(folder, opened.key.sign(digest))
     return load_bundle(folder)
-
-
-def _log_metrics(metrics: Mapping[str, float], step: int) -> None:
-    """Logs metrics to the active run; an outage costs them, not the training."""
-    try:
-        mlflow.log_metrics(dict(metrics), step=step)
-    except (MlflowException, ConnectionError) as error:
-        log.warning("metrics_not_logged", extra={"fields": {"step": step, "reason": type(error).__name__}})
 
 
 def _log_data(config: PipelineConfig, loaded: LoadedPanel) -> None:

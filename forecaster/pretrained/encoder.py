@@ -15,7 +15,7 @@ from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.config import ModelConfig, SplitConfig
 from forecaster.config.cycles import Cycles
 from forecaster.config.pretraining import PretrainingConfig
-from forecaster.errors import BundleError, ConfigError
+from forecaster.errors import ConfigError
 from forecaster.manifest import TrainingFacts
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
@@ -88,8 +88,6 @@ def save_encoder(network: Network, config: PretrainingConfig, num_steps: int, lo
 
     Gives its digest. BundleError where the folder exists already.
     """
-    if folder.exists():
-        raise BundleError(f"bundle folder {folder} exists already", code="bundle-exists")
     facts = TrainingFacts(
         data_fingerprint=f"synthetic:{config.seed}",
         num_series=num_steps * config.num_orders * config.windows_per_order,

@@ -13,6 +13,7 @@ import torch
 
 from forecaster.config.cycles import Cycles
 from forecaster.config.pretraining import PretrainingConfig
+from forecaster.model.scaling import mean_and_deviation
 from forecaster.synthesis import CYCLE_WEIGHTS, Draws, Order, synthesize
 from forecaster.types import WindowBatch
 
@@ -109,9 +110,7 @@ def windows(draws: Draws, cycles: Cycles, num_series: int, context_length: int, 
     seen = observed[:, :context_length] & (torch.arange(context_length, device=values.device) >= begins)
     context = torch.where(seen, values[:, :context_length], 0.0)
     target, known = values[:, context_length:], observed[:, context_length:]
-    count = seen.sum(dim=1, keepdim=True).clamp(min=1)
-    mean = context.sum(dim=1, keepdim=True) / count
-    spread = (torch.where(seen, context - mean, 0.0).square().sum(dim=1, keepdim=True) / count).sqrt()
+    mean, spread = mean_and_deviation(context, seen)
     within = ((target - mean).abs() <= _LARGEST_TARGET * spread).all(dim=1, keepdim=True)
     batch = WindowBatch(context, seen, torch.where(known, target, 0.0), known & within)
     return SyntheticPart(batch, cycles)
