@@ -3,16 +3,18 @@
     python -m benchmarks.zero_shot [--save] [--most 60] [--encoder FOLDER] [--fast]
 
 For reporting only: nothing is chosen by it. `mase_gm` and `wql_gm` are geometric means over ten data sets of MASE and
-weighted quantile loss relative to the seasonal naive, whose intervals are Gaussian, on all windows. The statistical
-models take seconds to minutes a window: they forecast `--most` windows of each data set, evenly spread, and are
-compared with the encoder on those (AutoARIMA only where a season has up to 12 steps). A model with the settings of the
-library is trained on each data set, up to the windows that are scored. `--fast` leaves both out.
+weighted quantile loss relative to the seasonal naive, whose intervals are Gaussian, on all windows. `calibrated_`
+figures are those of intervals that follow the errors within what each fold may see; `distance_from_80` is how far the
+coverage of a data set is from 80 %, on average. The statistical models take seconds to minutes a window: they forecast
+`--most` windows of each data set, evenly spread, and are compared with the encoder on those (AutoARIMA only where a
+season has up to 12 steps). A model with the settings of the library is trained on each data set, up to the windows that
+are scored. `--fast` leaves both out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +27,14 @@ from benchmarks.zero_shot_training import trained_on
 from forecaster.baselines import SeasonalNaive
 from forecaster.baselines.statistical import Statistical, StatisticalName
 from forecaster.bundle import load_bundle
-from forecaster.config import ModelConfig
-from forecaster.evaluation import Evaluation, WindowForecaster
+from forecaster.config import DEFAULT_LEVELS, ModelConfig
+from forecaster.evaluation import Evaluation, WindowForecaster, evaluate_refitted
 from forecaster.predictor import Predictor
-from forecaster.pretrained import encoder_for
+from forecaster.pretrained import CalibratedOnHistory, encoder_for
 
 _PEERS: tuple[StatisticalName, ...] = ("auto_ets", "auto_theta", "auto_arima")
 _LONGEST_ARIMA_SEASON = 12
+_OWN = ("mase_over_naive", "wql_over_naive", "coverage_80", "calibrated_wql_over_naive", "calibrated_coverage_80")
 _TRAINING_STEPS = 500
 
 
@@ -44,30 +47,34 @@ def main() -> None:
     given = arguments.parse_args()
     torch.set_num_threads(1)
     encoder = None if given.encoder is None else load_bundle(given.encoder)
-    figures: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {}
     for task in tasks(given.data):
-        predictor = encoder_for(task.panel.axis.frequency, int(task.panel.lengths.max()), encoder=encoder).predictor
-        found = _own(task, predictor)
+        frequency, longest, horizon = task.panel.axis.frequency, int(task.panel.lengths.max()), task.folds[0].horizon
+        predictor = encoder_for(frequency, longest, horizon=horizon, encoder=encoder).predictor
+        found[task.name] = _own(task, predictor)
         if not given.fast:
-            found |= _peers(task.thinned(given.most), predictor) | _trained(task)
-        figures |= {f"{task.name}_{name}": value for name, value in found.items()}
-        print(task.name, {name: round(value, 4) for name, value in found.items()}, flush=True)
+            found[task.name] |= _peers(task.thinned(given.most), predictor) | _trained(task)
+        print(task.name, {name: round(value, 4) for name, value in found[task.name].items()}, flush=True)
     setup = machine_setup(["pytorch-lightning", "statsforecast"]) | {"windows_of_peers": given.most}
-    rounded = {name: round(value, 4) for name, value in (_summary(figures) | figures).items()}
+    figures = {f"{name}_{figure}": value for name, figures in found.items() for figure, value in figures.items()}
+    rounded = {name: round(value, 4) for name, value in (_summary(found) | figures).items()}
     record("zero_shot", rounded, setup, save=given.save)
 
 
 def _own(task: Task, predictor: Predictor) -> dict[str, float]:
-    """Scores the encoder on all windows, relative to the seasonal naive."""
+    """Scores the encoder on all windows, relative to the seasonal naive, and calibrated on what came before them."""
     began = time.perf_counter()
     own = _scored(task, predictor)
     seconds = time.perf_counter() - began
     naive = _scored(task, SeasonalNaive(task.season_length))
+    calibrated = evaluate_refitted(CalibratedOnHistory(predictor), task.panel, task.folds, DEFAULT_LEVELS)
     return {
         "mase": own["mase"],
         "mase_over_naive": own["mase"] / naive["mase"],
         "wql_over_naive": own["wql"] / naive["wql"],
         "coverage_80": own["coverage_80"],
+        "calibrated_wql_over_naive": _wql(calibrated) / naive["wql"],
+        "calibrated_coverage_80": _coverage(calibrated),
         "windows": float(sum(len(fold.series) for fold in task.folds)),
         "seconds": seconds,
     }
@@ -108,24 +115,30 @@ def _coverage(evaluation: Evaluation) -> float:
     return float(inside[np.isfinite(evaluation.actual)].mean())
 
 
-def _summary(figures: Mapping[str, float]) -> dict[str, float]:
-    """Gives the geometric means, and on how many data sets the encoder is below each statistical model."""
+def _summary(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Gives means over the data sets, and on how many of them the encoder is below each statistical model."""
+    own = {name: [figures[name] for figures in found.values()] for name in _OWN}
     summary = {
-        "mase_gm": _geometric_mean(figures, "_mase_over_naive"),
-        "wql_gm": _geometric_mean(figures, "_wql_over_naive"),
-        "coverage_80": float(np.mean([value for name, value in figures.items() if name.endswith("_coverage_80")])),
+        "mase_gm": geometric_mean(own["mase_over_naive"]),
+        "wql_gm": geometric_mean(own["wql_over_naive"]),
+        "coverage_80": float(np.mean(own["coverage_80"])),
+        "distance_from_80": _distance(own["coverage_80"]),
+        "calibrated_wql_gm": geometric_mean(own["calibrated_wql_over_naive"]),
+        "calibrated_coverage_80": float(np.mean(own["calibrated_coverage_80"])),
+        "calibrated_distance_from_80": _distance(own["calibrated_coverage_80"]),
     }
     for peer in _PEERS:
-        theirs = {name: value for name, value in figures.items() if name.endswith(f"_{peer}_mase_on_few")}
-        ours = {name: figures[name.replace(f"_{peer}", "")] for name in theirs}
-        if theirs:
-            summary[f"sets_below_{peer}"] = float(sum(ours[name] < theirs[name] for name in theirs))
-            summary[f"mase_over_{peer}_gm"] = geometric_mean(ours[name] / theirs[name] for name in theirs)
+        theirs = f"{peer}_mase_on_few"
+        ratios = [figures["mase_on_few"] / figures[theirs] for figures in found.values() if theirs in figures]
+        if ratios:
+            summary[f"sets_below_{peer}"] = float(sum(ratio < 1 for ratio in ratios))
+            summary[f"mase_over_{peer}_gm"] = geometric_mean(ratios)
     return summary
 
 
-def _geometric_mean(figures: Mapping[str, float], ending: str) -> float:
-    return geometric_mean(value for name, value in figures.items() if name.endswith(ending))
+def _distance(coverages: Sequence[float]) -> float:
+    """Gives how far coverages are from 80 %, on average."""
+    return float(np.mean(np.abs(np.array(coverages) - 0.8)))
 
 
 if __name__ == "__main__":

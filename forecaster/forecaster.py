@@ -17,11 +17,11 @@ from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import rolling_origin
 from forecaster.errors import ConfigError, RequestError
-from forecaster.evaluation import Evaluation, evaluate
+from forecaster.evaluation import Evaluation, evaluate, evaluate_refitted
 from forecaster.leakage import unseen_folds
 from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
-from forecaster.pretrained import encoder_for, fine_tunable, pretrained_encoder
+from forecaster.pretrained import CalibratedOnHistory, calibrated, encoder_for, fine_tunable, pretrained_encoder
 
 
 class Forecaster:
@@ -97,8 +97,10 @@ class Forecaster:
         the model's range, and for a longer horizon than the model's unless `roll_out` lets it go on from its own
         forecasts.
         """
-        panel = self._read(frame, future, static)
-        forecast = self._fitted().predict(panel, horizon, levels, roll_out=roll_out)
+        panel, predictor = self._read(frame, future, static), self._fitted()
+        if self._learns_intervals:
+            predictor = calibrated(predictor, panel)
+        forecast = predictor.predict(panel, horizon, levels, roll_out=roll_out)
         time_column = self.table.time_column or "ds"
         return forecast.to_frame(self.table.id_column, time_column)
 
@@ -118,8 +120,12 @@ class Forecaster:
             raise ConfigError(f"a backtest needs 1 fold or more, got {wanted}")
         folds = unseen_folds(panel, rolling_origin(panel, predictor.horizon, wanted, split.step), self._facts)
         naive = SeasonalNaive(panel.axis.frequency.season_length)
+        if self._learns_intervals:
+            own = evaluate_refitted(CalibratedOnHistory(predictor), panel, folds, predictor.levels)
+        else:
+            own = evaluate(predictor, panel, folds, predictor.levels)
         return {
-            "model": evaluate(predictor, panel, folds, predictor.levels),
+            "model": own,
             "seasonal_naive": evaluate(naive, panel, folds, predictor.levels),
         }
 
@@ -143,8 +149,9 @@ class Forecaster:
         """Gives a model that forecasts this table, or others of its frequency, without any training.
 
         It is the encoder that ships with the library, which has seen made-up series only. Its horizon is 64 steps
-        unless a shorter one is given; `predict` rolls it out on request. Covariates are not read. Raises DataError
-        where the table is not usable, and ConfigError for a longer horizon.
+        unless a shorter one is given; `predict` rolls it out on request. Its intervals are made wider or narrower by
+        its errors in the past of the series that it forecasts, where these are long enough. Covariates are not read.
+        Raises DataError where the table is not usable, and ConfigError for a longer horizon.
         """
         model = cls(horizon, table=table)
         panel = read_panel(frame, model.table).panel
@@ -160,6 +167,11 @@ class Forecaster:
                 "this Forecaster has no weights yet: call fit(), load() or pretrained() first", code="not-fitted"
             )
         return self._predictor
+
+    @property
+    def _learns_intervals(self) -> bool:
+        """Whether their width is told by the history of what is forecast: of such series training has seen none."""
+        return self._facts is not None and self._facts.is_synthetic
 
     def _read(
         self, frame: pd.DataFrame | None, future: pd.DataFrame | None = None, static: pd.DataFrame | None = None

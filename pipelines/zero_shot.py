@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forecaster.bundle import Bundle
 from forecaster.config import TableConfig
-from forecaster.pretrained import ZERO_SHOT, encoder_for
+from forecaster.pretrained import ZERO_SHOT, calibrated, encoder_for, pretrained_encoder
 from pipelines.config import SourceConfig
 from pipelines.loading import LoadedPanel, load
 from pipelines.prediction import Prediction, Wanted, predicted
@@ -21,12 +21,17 @@ class Unseen:
 
 
 def predict_unseen(source: SourceConfig, table: TableConfig, wanted: Wanted) -> Prediction:
-    """Forecasts each series of the source, of any frequency, without any training. Covariates are not read."""
-    unseen = load_unseen(source, table)
-    return predicted(ZERO_SHOT, unseen.bundle, unseen.loaded, table, wanted)
+    """Forecasts each series of the source, of any frequency, without any training. Covariates are not read.
+
+    Intervals are as wide as its errors in the past of the series want them, where they are long enough.
+    """
+    unseen = load_unseen(source, table, wanted.horizon)
+    predictor = calibrated(unseen.bundle.predictor, unseen.loaded.panel)
+    return predicted(ZERO_SHOT, replace(unseen.bundle, predictor=predictor), unseen.loaded, table, wanted)
 
 
-def load_unseen(source: SourceConfig, table: TableConfig) -> Unseen:
-    """Reads a table, and fits the encoder to its frequency."""
+def load_unseen(source: SourceConfig, table: TableConfig, horizon: int | None = None) -> Unseen:
+    """Reads a table, and fits the encoder to its frequency, and to a horizon within its own."""
     loaded = load(source, table)
-    return Unseen(loaded, encoder_for(loaded.panel.axis.frequency, int(loaded.panel.lengths.max())))
+    within = None if horizon is None else min(max(horizon, 1), pretrained_encoder().config.model.horizon)
+    return Unseen(loaded, encoder_for(loaded.panel.axis.frequency, int(loaded.panel.lengths.max()), horizon=within))

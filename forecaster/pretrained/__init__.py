@@ -14,5 +14,16 @@ from forecaster.pretrained.encoder import (
     pretrained_encoder,
     save_encoder,
 )
+from forecaster.pretrained.own_history import CalibratedOnHistory, calibrated
 
-__all__ = ["TRAINING", "ZERO_SHOT", "context_for", "encoder_for", "fine_tunable", "pretrained_encoder", "save_encoder"]
+__all__ = [
+    "TRAINING",
+    "ZERO_SHOT",
+    "CalibratedOnHistory",
+    "calibrated",
+    "context_for",
+    "encoder_for",
+    "fine_tunable",
+    "pretrained_encoder",
+    "save_encoder",
+]

@@ -13,7 +13,7 @@ import pytest
 from forecaster.config import TableConfig
 from forecaster.data.panel import Panel
 from forecaster.errors import TrainingError
-from forecaster.pretrained import ZERO_SHOT, encoder_for, pretrained_encoder
+from forecaster.pretrained import ZERO_SHOT, calibrated, encoder_for, pretrained_encoder
 from forecaster.training.fit import fit
 from pipelines.config import Environment, PipelineConfig, SourceConfig, load_config
 from pipelines.explain.explain import Asked, explain_series
@@ -47,8 +47,8 @@ def begun(**settings: object) -> Beginning:
 def test_a_table_is_forecast_as_the_library_does(months: Path) -> None:
     prediction = predict_unseen(SourceConfig(path=months), TableConfig(), Wanted(6, [0.1, 0.5, 0.9]))
     panel = panel_of(months)
-    encoder = encoder_for(panel.axis.frequency, NUM_MONTHS)
-    expected = encoder.predictor.predict(panel, 6, [0.1, 0.5, 0.9]).to_frame()
+    encoder = encoder_for(panel.axis.frequency, NUM_MONTHS, horizon=6)
+    expected = calibrated(encoder.predictor, panel).predict(panel, 6, [0.1, 0.5, 0.9]).to_frame()
     pd.testing.assert_frame_equal(prediction.table, expected)
     assert (prediction.model, prediction.digest) == (ZERO_SHOT, encoder.digest)
 
