@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from forecaster.errors import ForecasterError
+from forecaster.ledger.upgrade import revisions
 from forecaster.training.precision import lightning_precision
 from pipelines import registry, tracking
 from pipelines.config import Environment
@@ -37,6 +38,7 @@ def examine(environment: Environment) -> list[Check]:
         Check("compute", True, _compute()),
         _home(environment),
         _registry(environment),
+        _ledger(environment),
     ]
 
 
@@ -72,3 +74,17 @@ def _registry(environment: Environment) -> Check:
         f"{model.name} {model.aliases[registry.CHAMPION]}" for model in models if registry.CHAMPION in model.aliases
     ]
     return Check("registry", True, f"{len(models)} models; champions: {', '.join(champions) or 'none'}")
+
+
+def _ledger(environment: Environment) -> Check:
+    """Looks whether the ledger can be used, and by this code: tables of a newer one are not understood."""
+    try:
+        found = revisions(environment.ledger_url)
+    except ForecasterError as error:
+        return Check("ledger", False, str(error))
+    if found.tables is None:
+        return Check("ledger", True, "no tables yet: whoever uses it first makes them")
+    if found.tables > found.newest:
+        return Check("ledger", False, f"tables of revision {found.tables}, but this code knows {found.newest} at most")
+    behind = "" if found.tables == found.newest else f"; whoever uses it next brings them to {found.newest}"
+    return Check("ledger", True, f"tables of revision {found.tables}{behind}")

@@ -1,15 +1,19 @@
-"""Brings the tables of a ledger to the newest revision, by Alembic."""
+"""Brings the tables of a ledger to the newest revision, by Alembic, and says which one they are of."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger.failures import told
 from forecaster.ledger.ledger import Ledger
 
 _LOCK = 7_221_431_015  # of Postgres, any number: two services may begin at once
@@ -17,8 +21,7 @@ _LOCK = 7_221_431_015  # of Postgres, any number: two services may begin at once
 
 def upgrade(ledger: Ledger, revision: str = "head") -> None:
     """Makes and changes tables as the revisions up to this one say; LedgerUnavailableError where that cannot be."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config = _config()
     try:
         with ledger.engine.begin() as connection:
             if connection.dialect.name == "postgresql":
@@ -29,3 +32,33 @@ def upgrade(ledger: Ledger, revision: str = "head") -> None:
             command.upgrade(config, revision)
     except SQLAlchemyError as error:
         raise LedgerUnavailableError(f"the tables of the ledger cannot be made: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """Of what revision the tables of a ledger are (None: there are none yet), and which is the newest."""
+
+    tables: str | None
+    newest: str
+
+
+def revisions(url: str) -> Revisions:
+    """Looks into the ledger at a URL, and makes nothing there; LedgerUnavailableError where it cannot be reached."""
+    newest = str(ScriptDirectory.from_config(_config()).get_current_head())
+    with told():
+        place = make_url(url)
+        file = place.database if place.get_backend_name() == "sqlite" else None
+        if file is not None and not Path(file).exists():
+            return Revisions(None, newest)
+        ledger = Ledger(url)
+        try:
+            with ledger.reading() as connection:
+                return Revisions(MigrationContext.configure(connection).get_current_revision(), newest)
+        finally:
+            ledger.close()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -370,4 +370,6 @@ def test_doctor_finds_this_installation_well(shell: Shell) -> None:
     code, result = shell("doctor")
     assert code == 0
     assert all(check["ok"] for check in result["checks"])
-    assert "champions: days 1, waves 1" in result["checks"][-1]["found"]
+    found = {check["name"]: check["found"] for check in result["checks"]}
+    assert "champions: days 1, waves 1" in found["registry"]
+    assert found["ledger"] == "tables of revision 0007"
