@@ -1,5 +1,5 @@
-# Train, backtest, promote, predict, schedule and work: the trainer and MLflow's client, not the service. Build as
-# service.Dockerfile says. psycopg2 is there for tables (source.url) and a ledger in Postgres.
+# Train, backtest (beside statistical models, too), promote, predict, schedule and work: the trainer and MLflow's client,
+# not the service. Build as service.Dockerfile says. psycopg2 is there for tables (source.url) and a ledger in Postgres.
 FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS build
 ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -8,7 +8,7 @@ RUN python -m venv --without-pip /opt/venv
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN pip --python /opt/venv/bin/python install -c constraints.txt \
-    "$(grep '^torch==' constraints.txt)+cpu" "$(grep '^psycopg2-binary==' constraints.txt)" ".[pipelines]"
+    "$(grep '^torch==' constraints.txt)+cpu" "$(grep '^psycopg2-binary==' constraints.txt)" ".[pipelines,baselines]"
 COPY forecaster forecaster
 COPY pipelines pipelines
 RUN pip --python /opt/venv/bin/python install --no-deps --force-reinstall .
