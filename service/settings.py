@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     timegpt_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Models, comma-separated, that clients of TimeGPT mean by its own names: the one of the frequency "
-        "asked for. Default: all that serve, but no challenger.",
+        "asked for. Default: all that serve, but no challenger, and zero-shot for all other frequencies.",
     )
     zero_shot: bool = Field(
         True,

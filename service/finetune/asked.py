@@ -37,13 +37,13 @@ class FinetuneAsked:
 def finetune_asked(body: bytes, settings: Settings, find: FindModel) -> FinetuneAsked:
     """Takes the body of a request apart; every problem of the caller's making is found here."""
     request = request_of(FinetuneRequest, _HEADERS, body, settings)
-    if request.model == ZERO_SHOT and settings.zero_shot:
-        raise InvalidFields.of("model", f"{ZERO_SHOT} cannot be trained further here: name a registered model")
     return finetune_of(request, find(request.model), settings)
 
 
 def finetune_of(request: FinetuneRequest, model: ServedModel, settings: Settings) -> FinetuneAsked:
     """Gives what a request orders, however it was written; ForecasterError where it cannot be trained."""
+    if model.own_frequency is None:
+        raise InvalidFields.of("model", f"{ZERO_SHOT} cannot be trained further here: name a registered model")
     num_points = translate.checked_num_points(request, settings.max_points)
     if request.max_steps > settings.max_finetune_steps:
         raise InvalidFields.of("max_steps", f"{request.max_steps}, at most {settings.max_finetune_steps} are allowed")

@@ -61,7 +61,7 @@ async def understood(request: Request, read: Callable[[FindModel], FinetuneAsked
     async def ask(find: FindModel) -> FinetuneAsked:
         return await to_thread(read, find)
 
-    return await service.finetuned.asking(service.models, owner_of(request), expires, ask)
+    return await service.finetuned.asking(service.offered, owner_of(request), expires, ask)
 
 
 async def ordered(request: Request, asked: FinetuneAsked, content: bytes, key: str | None, expires: float) -> Job:

@@ -11,9 +11,11 @@ import numpy as np
 from forecaster.bundle import Bundle
 from forecaster.predictor import Predictor
 from forecaster.types import WindowBatch
+from service.errors import UnknownModel
+from service.models.following import Following, RegistryContact
 from service.models.registry import VersionRef
 from service.models.specs import ModelSpec
-from service.models.view import ServedModel
+from service.models.view import ModelsState, ServedModel, SpecState
 
 POISON, CRASH = -13.0, -17.0
 
@@ -25,7 +27,7 @@ def served_as_waves(bundle: Any) -> ServedModel:
 
 
 class OneModel:
-    """Serves one bundle as version 1 of 'waves', whatever is asked for."""
+    """Serves one bundle as version 1 of 'waves', whatever is asked for but TimeGPT, which no registry has."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._model = served_as_waves(bundle)
@@ -43,7 +45,12 @@ class OneModel:
         return False
 
     def find(self, name: str | None) -> ServedModel:
+        if name is not None and name.startswith("timegpt"):
+            raise UnknownModel(f"no model of the name {name} is served")
         return self._model
+
+    def state(self) -> ModelsState:
+        return ModelsState((SpecState(self._model.spec, Following(), self._model),), RegistryContact(), 0.0)
 
     def refresh(self) -> None:
         pass

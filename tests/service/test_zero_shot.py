@@ -22,10 +22,10 @@ from service.compute.work import Alone
 from service.requests.media import ARROW, PARQUET
 from service.settings import Settings
 from tests.factories import panel_of, sine_panel
-from tests.service.dialects.test_answering import BODIES, GETS, code_of
+from tests.service.dialects.test_answering import BODIES, GETS, TIMEGPT, code_of
 from tests.service.factories import app_of, asking, on_a_socket
 from tests.service.fakes import FakeRegistry
-from tests.service.fresh import fresh_app, fresh_client, of_library, posted, request_of, stamped, values, waves
+from tests.service.fresh import LEVELS, fresh_app, fresh_client, of_library, posted, request_of, stamped, values, waves
 from tests.service.tables.factories import parquet_of
 from tests.test_bundle import small_predictor
 
@@ -181,17 +181,36 @@ def test_joint_scenarios_and_fine_tuning_are_refused(client: httpx.Client) -> No
     assert "cannot be trained further" in ordered.json()["detail"]
 
 
-def test_dialects_have_no_part_in_it(client: httpx.Client) -> None:
-    for path in GETS:
-        reply = client.get(path)
-        if reply.status_code != 200:
+def test_of_the_dialects_that_of_timegpt_alone_has_a_part_in_it(client: httpx.Client) -> None:
+    for path in (*GETS, *BODIES):
+        reply = client.post(path, json=BODIES[path]) if path in BODIES else client.get(path)
+        if path in TIMEGPT:
+            assert reply.status_code == 200, reply.text
+        elif reply.status_code != 200:
             assert (reply.status_code, code_of(path, reply)) == (503, "not-ready")
-    assert ZERO_SHOT not in client.get("/v2/models").text
-    for path, body in BODIES.items():
-        reply = client.post(path, json=body)
-        assert (reply.status_code, code_of(path, reply)) == (503, "not-ready")
-    named = client.post("/v2/forecast", json={**BODIES["/v2/forecast"], "model": ZERO_SHOT})
-    assert (named.status_code, named.json()["code"]) == (503, "not-ready")
+    sizes = client.get("/model_params", params={"model": "timegpt-1", "freq": "W"}).json()
+    assert sizes == {"detail": {"input_size": 1024, "horizon": 64}}
+    assert client.get("/v2/models").json() == {"models": [{"name": "timegpt-1"}, {"name": ZERO_SHOT}]}
+
+
+@pytest.mark.parametrize("name", ["timegpt-1", "azureai", ZERO_SHOT])
+def test_clients_of_timegpt_get_the_numbers_of_v1_for_any_frequency(client: httpx.Client, name: str) -> None:
+    for freq, start in (("D", "2024-01-01"), ("QS", "2001-01-01")):
+        target = [float(10 + step % 7 + step / 10) for step in range(90)]
+        sent = {"series": {"y": target, "sizes": [90], "start_datetime": [start]}, "freq": freq, "h": 70, "level": [80]}
+        found = client.post("/v2/forecast", json={**sent, "model": name}).json()
+        series = [{"id": "0", "start": start, "target": target}]
+        asked = {"series": series, "frequency": freq, "horizon": 70, "quantiles": LEVELS, "roll_out": True}
+        wanted = posted(client, asked)["forecasts"][0]["quantiles"]
+        assert found["mean"] == wanted["0.5"]
+        assert found["intervals"] == {"lo-80": wanted["0.1"], "hi-80": wanted["0.9"]}
+        assert found["model"]["name"] == ZERO_SHOT
+
+
+def test_clients_of_timegpt_cannot_train_it_further(client: httpx.Client) -> None:
+    sent = {"series": {"y": [1.0, 2.0] * 50, "sizes": [100], "start_datetime": ["2024-01-01"]}, "freq": "D"}
+    reply = client.post("/v2/finetune", json={**sent, "model": "timegpt-1", "finetune_steps": 5, "finetune_depth": 5})
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, "model")
 
 
 # What is told of it.

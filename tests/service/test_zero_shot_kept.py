@@ -154,7 +154,11 @@ def test_the_first_promotion_takes_requests_over_that_name_no_model_and_no_other
         assert (ready["models"], ready["zero_shot"]) == ({"waves": "1"}, before["model"]["version"])
         assert [one["name"] for one in client.get("/v1/models").json()["models"]] == ["waves", ZERO_SHOT]
         elsewhere = client.post("/v2/forecast", json={**BODIES["/v2/forecast"], "model": ZERO_SHOT})
-        assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "unknown-model")
+        assert elsewhere.json()["model"]["name"] == ZERO_SHOT
+        meant = {
+            freq: client.post("/v2/forecast", json={**BODIES["/v2/forecast"], "freq": freq}) for freq in ("h", "D")
+        }
+        assert {freq: reply.json()["model"]["name"] for freq, reply in meant.items()} == {"h": "waves", "D": ZERO_SHOT}
 
 
 @pytest.fixture

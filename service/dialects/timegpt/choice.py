@@ -1,12 +1,19 @@
-"""Which served model a request means: one by its name, or by a name of TimeGPT's that of the frequency it asks for."""
+"""Which served model a request means, by its name or by one of TimeGPT's.
+
+sales, zero-shot ───────> what has that name
+timegpt-1, azureai ... ─> the registered model of the frequency asked for, and where there is none the encoder in
+                          the box, which forecasts any without training
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from forecaster.errors import FrequencyError
 from forecaster.time.aliases import STEP
 from forecaster.time.frequency import Frequency
+from service.app_state import Service
 from service.errors import NotReady, UnknownModel
 from service.models.models import Models
 from service.models.view import CHALLENGER, ServedModel
@@ -25,51 +32,79 @@ def frequencies_of(freq: str, *, has_starts: bool) -> tuple[Frequency, ...]:
     return (named, Frequency(STEP)) if freq == _OF_INTEGERS and not has_starts else (named,)
 
 
-def chosen(models: Models, settings: Settings, name: str, meant: tuple[Frequency, ...], find: FindModel) -> ServedModel:
-    """Gives the model of a name, which `find` may know, whose frequency is one of those `meant`.
+@dataclass(frozen=True)
+class Choices:
+    """What is served to this dialect: registered models, and the encoder in the box, where that serves."""
 
-    UnknownModel where there is none, or more than one that a name of TimeGPT's could stand for, FrequencyError where
-    it has another frequency, NotReady where it is to come.
-    """
-    try:
-        served = find(name)
-        if served.own_frequency is None:  # the encoder in the box, which has no part in this dialect
-            served = models.find(name)
-    except UnknownModel:
-        if not _THEIRS.fullmatch(name):
-            raise
-        return _only_one(models, settings, name, meant)
-    own = served.bundle.predictor.frequency
-    if own not in meant:
-        raise FrequencyError(
-            f"the data has frequency {meant[0].alias!r}, the model was trained on {own.alias!r}",
-            code="frequency-mismatch",
-        )
-    return served
+    models: Models
+    settings: Settings
+    encoder: ServedModel | None
 
+    @classmethod
+    def of(cls, service: Service) -> Choices:
+        """Gives those of a service."""
+        return cls(service.models, service.settings, service.zero_shot.model)
 
-def _only_one(models: Models, settings: Settings, name: str, meant: tuple[Frequency, ...]) -> ServedModel:
-    candidates = _candidates(models, settings)
-    for frequency in meant:
-        found = [one for one in candidates if one.bundle.predictor.frequency == frequency]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = sorted(str(one.spec) for one in found)
-            raise UnknownModel(
-                f"{name} could be any of {names}, which all have frequency {frequency.alias!r}: name one of them as "
-                "model, or have FORECASTER_TIMEGPT_MODELS say which",
-                code="model-missing",
+    @property
+    def names(self) -> list[str]:
+        """What clients may name, TimeGPT's own name first; nothing where nothing is served."""
+        served = [*self.models.served, *([] if self.encoder is None else [self.encoder])]
+        names = [one.spec.short(self.settings.alias) for one in served]
+        return [TIMEGPT, *names] if names else []
+
+    def meant(self, name: str, frequencies: tuple[Frequency, ...], find: FindModel) -> tuple[ServedModel, Frequency]:
+        """Gives the model of a name, which `find` may know, and which of the `frequencies` it forecasts the data by.
+
+        UnknownModel where there is none, or more than one that a name of TimeGPT's could stand for, FrequencyError
+        where it has another frequency, NotReady where it is to come.
+        """
+        try:
+            served = find(name)
+        except (UnknownModel, NotReady):
+            if not _THEIRS.fullmatch(name):
+                raise
+            served = self._standing_for(name, frequencies)
+        own = served.own_frequency or frequencies[0]
+        if own not in frequencies:
+            raise FrequencyError(
+                f"the data has frequency {frequencies[0].alias!r}, the model was trained on {own.alias!r}",
+                code="frequency-mismatch",
             )
-    if any(one.served is None for one in models.state().specs):
-        raise NotReady("no verified version is loaded yet of some models")
-    known = sorted({one.bundle.predictor.frequency.alias for one in candidates})
-    raise UnknownModel(f"{name} stands for the model of frequency {meant[0].alias!r}, and there are those of {known}")
+        return served, own
 
+    def _standing_for(self, name: str, frequencies: tuple[Frequency, ...]) -> ServedModel:
+        """Gives the only registered model of a frequency; where there is none, the encoder, as TimeGPT is one."""
+        for frequency in frequencies:
+            found = [one for one in self._registered if one.own_frequency == frequency]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                names = sorted(str(one.spec) for one in found)
+                raise UnknownModel(
+                    f"{name} could be any of {names}, which all have frequency {frequency.alias!r}: name one of them "
+                    "as model, or have FORECASTER_TIMEGPT_MODELS say which",
+                    code="model-missing",
+                )
+        is_awaited = not (self.models.served or self.models.is_unused)
+        if is_awaited or any(one.served is None for one in self.models.state().specs):
+            raise NotReady("no verified version is loaded yet of some models")
+        if self.encoder is not None and self._may_stand_in(self.encoder):
+            return self.encoder
+        known = sorted({one.bundle.predictor.frequency.alias for one in self._registered})
+        raise UnknownModel(
+            f"{name} stands for the model of frequency {frequencies[0].alias!r}, and there are those of {known}"
+        )
 
-def _candidates(models: Models, settings: Settings) -> list[ServedModel]:
-    """Gives what a name of TimeGPT's may stand for."""
-    wanted = settings.timegpt_models
-    if wanted:
-        return [one for one in models.served if {str(one.spec), one.spec.short(settings.alias)} & set(wanted)]
-    return [one for one in models.served if one.spec.alias != CHALLENGER]
+    @property
+    def _registered(self) -> list[ServedModel]:
+        """Registered models that a name of TimeGPT's may stand for."""
+        if self.settings.timegpt_models:
+            return [one for one in self.models.served if self._is_named(one)]
+        return [one for one in self.models.served if one.spec.alias != CHALLENGER]
+
+    def _may_stand_in(self, encoder: ServedModel) -> bool:
+        return not self.settings.timegpt_models or self._is_named(encoder)
+
+    def _is_named(self, served: ServedModel) -> bool:
+        texts = {str(served.spec), served.spec.short(self.settings.alias)}
+        return bool(texts & set(self.settings.timegpt_models))

@@ -16,7 +16,7 @@ from service.answers.endpoint import rolling_answer
 from service.app_state import service_of
 from service.dialects.answering import answer_in
 from service.dialects.timegpt import replies, translation
-from service.dialects.timegpt.choice import TIMEGPT, chosen, frequencies_of
+from service.dialects.timegpt.choice import Choices, frequencies_of
 from service.dialects.timegpt.operations import ANOMALIES, CROSS_VALIDATION, FORECAST, ONLINE_ANOMALIES
 from service.dialects.timegpt.schemas import KeyIsGood, ModelNames, ModelSizes, Spending, Usage, WindowSizes
 from service.requests.asked import Asked, FindModel
@@ -45,9 +45,7 @@ async def usage(request: Request) -> Usage:
 @router.get("/v2/models")
 async def models(request: Request) -> ModelNames:
     """Names the models in service, and the name that stands for the one of a frequency."""
-    service = service_of(request.scope)
-    served = [one.spec.short(service.settings.alias) for one in service.models.served]
-    return ModelNames.of([*([TIMEGPT] if served else []), *served])
+    return ModelNames.of(Choices.of(service_of(request.scope)).names)
 
 
 @router.get("/model_params", responses=openapi.problems(404, 422, 503))
@@ -58,9 +56,7 @@ async def model_params(
 ) -> ModelSizes:
     """Gives how many steps a model looks at, and how many it forecasts at once."""
     service = service_of(request.scope)
-    served = chosen(
-        service.models, service.settings, model, frequencies_of(freq, has_starts=False), service.models.find
-    )
+    served, _ = Choices.of(service).meant(model, frequencies_of(freq, has_starts=False), service.offered.find)
     network = served.bundle.config.model
     return ModelSizes(detail=WindowSizes(input_size=network.context_length or 0, horizon=network.horizon))
 
@@ -106,7 +102,7 @@ class _Forecast:
         async def ask(find: FindModel) -> Asked:
             return await to_thread(translation.forecast_asked, self._service, self._headers, body, expires, find)
 
-        return await self._service.finetuned.asking(self._service.models, self._owner, expires, ask)
+        return await self._service.finetuned.asking(self._service.offered, self._owner, expires, ask)
 
     def encoded(self, asked: Asked, answer: Answer) -> bytes:
         """Gives the whole reply as JSON."""

@@ -21,7 +21,7 @@ from service.dialects.timegpt.bodies import (
     RollingSent,
     Sent,
 )
-from service.dialects.timegpt.choice import chosen, frequencies_of
+from service.dialects.timegpt.choice import Choices, frequencies_of
 from service.dialects.timegpt.exogenous import Rows, columns_of
 from service.dialects.timegpt.series import refuse_misfit, series_of
 from service.dialects.timegpt.starts import starts_of
@@ -129,9 +129,9 @@ def read_series(
     if not ahead and series.X_future:
         raise InvalidFields.of("series.X_future", "has no meaning here: features of the past are those of X")
     refuse_misfit(series, ahead, settings)
-    meant = frequencies_of(sent.freq, has_starts=series.start_datetime is not None)
-    served = chosen(service.models, settings, sent.named, meant, find)
-    model, frequency = served.bundle.config.model, served.bundle.predictor.frequency
+    frequencies = frequencies_of(sent.freq, has_starts=series.start_datetime is not None)
+    served, frequency = Choices.of(service).meant(sent.named, frequencies, find)
+    model = served.bundle.config.model
     if sent.multivariate and model.channels != "group":
         raise InvalidFields.of("multivariate", "must be false: this model forecasts each series alone")
     columns = columns_of(rows, model.covariates, sent.model_parameters)

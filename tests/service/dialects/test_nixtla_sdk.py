@@ -47,6 +47,13 @@ def table(num_series: int = 3, length: int = LENGTH, begin: int = 0) -> pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
+def months() -> pd.DataFrame:
+    """Gives monthly series, of which no registered model knows anything."""
+    times = pd.date_range("2015-01-01", periods=60, freq="MS")
+    own = [pd.DataFrame({"ds": times, "y": [value(number, 2 * step) for step in range(60)]}) for number in range(2)]
+    return pd.concat([one.assign(unique_id=f"m{number}") for number, one in enumerate(own)], ignore_index=True)
+
+
 @dataclass(frozen=True)
 class Sdk:
     """The SDK, and a client of the same service, with the same key."""
@@ -91,6 +98,7 @@ def serving(predictor: Predictor, folder: Path) -> Iterator[Sdk]:
     table().drop(columns=["price", "wind"]).to_csv(folder / "history.csv", index=False)
     table().to_csv(folder / "exogenous.csv", index=False)
     table(length=AHEAD, begin=LENGTH)[["unique_id", "ds", "price"]].to_csv(folder / "future.csv", index=False)
+    months().to_csv(folder / "months.csv", index=False)
     table(220, 900).drop(columns=["price", "wind"]).to_csv(folder / "large.csv", index=False)
     with on_a_socket(app, settings) as client:
         client.headers["Authorization"] = f"Bearer {key}"
@@ -140,6 +148,10 @@ CALLS = {
     "multivariate": call("forecast", h=AHEAD, multivariate=True),
     "level": call("forecast", h=AHEAD, level=[99]),
     "frequency": call("forecast", h=AHEAD, freq="h", model="waves", model_parameters={"season": 3}),
+    "months": call("forecast", "months", h=6, level=[80]),
+    "months by name": call("forecast", "months", h=6, level=[80], model="zero-shot"),
+    "windows of months": call("cross_validation", "months", h=6, n_windows=2, level=[80]),
+    "anomalies in months": call("detect_anomalies_online", "months", h=6, detection_size=12, level=80),
     "usage": call("usage", None),
 }  # fmt: skip
 
@@ -166,7 +178,19 @@ def joined(parts: Any) -> list[Any]:
 
 def test_a_key_and_the_models_are_told(answers: dict[str, Any]) -> None:
     assert answers["key"] == {"value": True}
-    assert answers["models"] == {"value": ["timegpt-1", "waves"]}
+    assert answers["models"] == {"value": ["timegpt-1", "waves", "zero-shot"]}
+
+
+def test_a_frequency_without_a_model_is_forecast_by_the_encoder_in_the_box(sdk: Sdk, answers: dict[str, Any]) -> None:
+    wanted = sdk.v1("forecast", months(), horizon=6, quantiles=[0.1, 0.5, 0.9], model="zero-shot", frequency="MS")
+    by_level = {level: joined(one["quantiles"][level] for one in wanted) for level in wanted[0]["quantiles"]}
+    for name in ("months", "months by name"):
+        found = columns(answers, name)
+        assert found["ds"] == [f"2020-{month:02}-01 00:00:00" for month in range(1, 7)] * 2
+        for column, level in (("TimeGPT", "0.5"), ("TimeGPT-lo-80", "0.1"), ("TimeGPT-hi-80", "0.9")):
+            assert_same(found[column], by_level[level])
+    assert len(columns(answers, "windows of months")["TimeGPT"]) == 2 * 2 * 6
+    assert len(columns(answers, "anomalies in months")["anomaly"]) == 2 * 12
 
 
 def test_forecasts_have_the_numbers_of_v1(sdk: Sdk, answers: dict[str, Any]) -> None:

@@ -9,9 +9,11 @@ import httpx
 import pytest
 
 from forecaster.errors import FrequencyError
-from service.dialects.timegpt.choice import chosen, frequencies_of
+from service.dialects.timegpt.choice import Choices, frequencies_of
 from service.errors import NotReady, UnknownModel
 from service.models.models import Models
+from service.models.view import ServedModel
+from service.models.zero_shot import ZeroShot
 from service.settings import Settings
 from tests.service.fakes import FakeClock, FakeRegistry
 from tests.service.timegpt_bodies import FORECAST, forecast
@@ -30,7 +32,65 @@ def models_of(tmp_path: Path, served: Mapping[str, str], **settings: str) -> tup
 
 
 def name_of(models: Models, settings: Settings, name: str, freq: str) -> str:
-    return str(chosen(models, settings, name, frequencies_of(freq, has_starts=True), models.find).spec)
+    served, frequency = choices(models, settings).meant(name, frequencies_of(freq, has_starts=True), models.find)
+    assert frequency == served.bundle.predictor.frequency
+    return str(served.spec)
+
+
+def choices(models: Models, settings: Settings, encoder: ServedModel | None = None) -> Choices:
+    return Choices(models, settings, encoder)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> ServedModel:
+    zero_shot = ZeroShot(Settings(home=tmp_path_factory.mktemp("home"), registry_uri="http://127.0.0.1:1"))
+    zero_shot.load()
+    return zero_shot.found()
+
+
+def test_where_no_model_has_the_frequency_the_encoder_in_the_box_stands_in(
+    tmp_path: Path, encoder: ServedModel
+) -> None:
+    models, settings = models_of(tmp_path, {"hours": "h"})
+    offered = choices(models, settings, encoder)
+    for freq, expected in (("h", "hours@champion"), ("D", "zero-shot"), ("MS", "zero-shot")):
+        served, frequency = offered.meant("timegpt-1", frequencies_of(freq, has_starts=True), models.find)
+        assert (str(served.spec), frequency.alias) == (expected, freq)
+    with pytest.raises(UnknownModel, match="no model of that name"):
+        offered.meant("gpt-1", frequencies_of("D", has_starts=True), models.find)
+
+
+def test_the_encoder_answers_where_nothing_was_ever_registered(tmp_path: Path, encoder: ServedModel) -> None:
+    models, settings = models_of(tmp_path, {})
+    offered = choices(models, settings, encoder)
+    found, frequency = offered.meant("timegpt-1", frequencies_of("MS", has_starts=False), models.find)
+    assert (found, frequency.alias) == (encoder, "MS")
+    assert offered.names == ["timegpt-1", "zero-shot"]
+    assert choices(models, settings).names == []
+
+
+def test_the_encoder_does_not_stand_in_for_one_of_several_nor_for_one_that_is_awaited(
+    tmp_path: Path, encoder: ServedModel
+) -> None:
+    several = models_of(tmp_path / "several", {"hours": "h", "others": "h"})
+    with pytest.raises(UnknownModel, match="could be any of"):
+        choices(*several, encoder).meant("timegpt-1", frequencies_of("h", has_starts=True), several[0].find)
+    awaited = models_of(tmp_path / "awaited", {"hours": "h"}, models="hours,days")
+    with pytest.raises(NotReady):
+        choices(*awaited, encoder).meant("timegpt-1", frequencies_of("D", has_starts=True), awaited[0].find)
+
+
+@pytest.mark.parametrize(("named", "expected"), [("hours", None), ("hours,zero-shot", "zero-shot")])
+def test_a_setting_leaves_the_encoder_out_unless_it_names_it(
+    tmp_path: Path, encoder: ServedModel, named: str, expected: str | None
+) -> None:
+    models, settings = models_of(tmp_path, {"hours": "h", "days": "D"}, timegpt_models=named)
+    offered, daily = choices(models, settings, encoder), frequencies_of("D", has_starts=True)
+    if expected is None:
+        with pytest.raises(UnknownModel, match=r"there are those of \['h'\]"):
+            offered.meant("timegpt-1", daily, models.find)
+    else:
+        assert str(offered.meant("timegpt-1", daily, models.find)[0].spec) == expected
 
 
 @pytest.mark.parametrize("name", ["timegpt-1", "timegpt-1-long-horizon", "timegpt-2.1", "azureai"])
@@ -86,7 +146,9 @@ def test_months_without_times_may_be_integers() -> None:
 
 
 def test_models_are_listed_and_described(service: httpx.Client) -> None:
-    assert service.get("/v2/models").json() == {"models": [{"name": n} for n in ("timegpt-1", "days", "waves")]}
+    assert service.get("/v2/models").json() == {
+        "models": [{"name": name} for name in ("timegpt-1", "days", "waves", "zero-shot")]
+    }
     for model, freq in (("waves", "h"), ("timegpt-1", "D")):
         reply = service.get("/model_params", params={"model": model, "freq": freq})
         assert reply.json() == {"detail": {"input_size": 48, "horizon": 12}}
