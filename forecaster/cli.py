@@ -25,6 +25,7 @@ from forecaster.errors import (
     RequestError,
     TrainingError,
 )
+from forecaster.freed_memory import keep_freed_memory
 
 _GROUP = "forecaster.commands"
 _LONGEST_MESSAGE = 2000
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that spin while they wait make a training step up to 25 times slower on shared cores
     # (docs/experiments.md). OpenMP reads this when torch is imported, which is later than here.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed_memory()
     signal.signal(signal.SIGTERM, _leave)
     try:
         sys.exit(root.main(args=arguments, prog_name="forecaster", standalone_mode=True))

@@ -17,12 +17,12 @@ import torch
 
 from forecaster.bundle import Bundle
 from forecaster.errors import BundleError
+from forecaster.freed_memory import give_back_memory
 from forecaster.predictor import Predictor
 from forecaster.runtime.choose import Runtime
 from service.errors import DeadlineExceeded, VersionUnavailable
 from service.models.cache import BundleCache
 from service.models.loading import Loader
-from service.models.memory import give_back_memory
 from service.models.registry import ReadsRegistry, RegistryUnavailable, VersionRef
 from service.models.verified import Execution
 from service.models.view import ServedModel
