@@ -26,8 +26,7 @@ from safetensors.torch import load_file
 
 from benchmarks.data import parser
 from benchmarks.record import machine_setup, record
-from benchmarks.zero_shot_tasks import Task, geometric_mean, mase, tasks
-from forecaster.baselines import SeasonalNaive
+from benchmarks.zero_shot_tasks import RelativeScore, Task, tasks
 from forecaster.config.pretraining import PretrainingConfig
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
@@ -63,15 +62,10 @@ class _Curve:
 
     def __init__(self, data: list[Task]) -> None:
         self.figures: dict[str, float] = {}
-        self._tasks = data
-        self._naive = [mase(task, task.evaluated(SeasonalNaive(task.season_length))) for task in data]
+        self._score = RelativeScore(data)
 
     def score(self, network: Network, step: int) -> None:
-        ratios = [
-            mase(task, task.evaluated(_fitted(network, task))) / naive
-            for task, naive in zip(self._tasks, self._naive, strict=True)
-        ]
-        self.figures[f"mase_gm_{step}"] = geometric_mean(ratios)
+        self.figures[f"mase_gm_{step}"] = self._score.of(lambda task: _fitted(network, task))
         print(step, self.figures[f"mase_gm_{step}"], flush=True)
 
     def note(self, metrics: Mapping[str, float], step: int) -> None:
@@ -81,8 +75,8 @@ class _Curve:
 def _fitted(network: Network, task: Task) -> Predictor:
     """Fits a network in training to a data set, as `encoder_for` does one in a bundle."""
     frequency, context = task.panel.axis.frequency, context_for(int(task.panel.lengths.max()))
-    shape = {"context_length": context, "horizon": task.folds[0].horizon, "lags": cycles_of(frequency).lags}
-    return Predictor(network.reshaped(**shape), frequency)
+    shaped = network.reshaped(context_length=context, horizon=task.folds[0].horizon, lags=cycles_of(frequency).lags)
+    return Predictor(shaped, frequency)
 
 
 def _differing_after_a_kill() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import data
+from forecaster.baselines import SeasonalNaive
 from forecaster.config import DEFAULT_LEVELS, TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
@@ -54,6 +55,21 @@ def mase(task: Task, evaluation: Evaluation) -> float:
 def geometric_mean(ratios: Iterable[float]) -> float:
     """Gives the mean that ratios have: the exponential of the mean of their logarithms."""
     return float(np.exp(np.mean([np.log(ratio) for ratio in ratios])))
+
+
+class RelativeScore:
+    """MASE relative to the seasonal naive, as the geometric mean over data sets."""
+
+    def __init__(self, data: Iterable[Task]) -> None:
+        self._tasks = list(data)
+        self._naive = [mase(task, task.evaluated(SeasonalNaive(task.season_length))) for task in self._tasks]
+
+    def of(self, forecaster_for: Callable[[Task], WindowForecaster]) -> float:
+        """Gives the score of what is fitted to each data set by `forecaster_for`."""
+        return geometric_mean(
+            mase(task, task.evaluated(forecaster_for(task))) / naive
+            for task, naive in zip(self._tasks, self._naive, strict=True)
+        )
 
 
 def tasks(folder: Path) -> Iterator[Task]:
