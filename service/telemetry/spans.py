@@ -26,7 +26,7 @@ from service.compute.engine import Given
 from service.models.view import ServedModel
 from service.request_id import request_id_of
 from service.requests.connection import arrival
-from service.telemetry.telemetry import METHODS
+from service.telemetry.labels import METHODS
 
 log = logging.getLogger("service.telemetry.spans")
 

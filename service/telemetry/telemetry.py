@@ -17,12 +17,10 @@ from service.models.view import ModelsState, ServedModel
 from service.request_id import HEADER, assign_request_id
 from service.telemetry.following_metrics import FollowingMetrics
 from service.telemetry.forecast_metrics import ForecastMetrics
+from service.telemetry.labels import METHODS
 
 if TYPE_CHECKING:
     from service.telemetry.spans import Spans
-
-# Labels come from here and from the routes, never from a request: a scanner must not make new series.
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 # True where prometheus_client found PROMETHEUS_MULTIPROC_DIR at its import: each process keeps its metrics in files,
 # and what is exposed is made of all of them. Gauges then need a `multiprocess_mode`, and labels cannot be taken away.
