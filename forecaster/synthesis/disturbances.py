@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from forecaster.synthesis.draws import Draws
@@ -10,12 +12,13 @@ from forecaster.synthesis.parts import standardised
 
 def disturbed(draws: Draws, values: torch.Tensor) -> torch.Tensor:
     """Gives series [S T] around 0 of size 1, some of them turned, warped, shifted, spiked, cut off or rounded."""
-    num_series = len(values)
     paths = standardised(values)
-    for share, change in ((0.1, _warped), (0.08, _shifted), (0.1, _spiked), (0.08, _cut), (0.08, _rounded)):
-        paths = torch.where(draws.chance(share, num_series, 1), change(draws, paths), paths)
-    turned = torch.where(draws.chance(0.1, num_series, 1), -paths, paths)
-    return standardised(turned).nan_to_num(0.0).clamp(-1e4, 1e4)
+    for share, change in _CHANGES:
+        rows = draws.rows(share, len(paths))
+        paths = paths.index_copy(0, rows, change(draws, paths[rows]))
+    turned = draws.rows(0.1, len(paths))
+    paths = paths.index_copy(0, turned, -paths[turned])
+    return standardised(paths).nan_to_num(0.0).clamp(-1e4, 1e4)
 
 
 def missing(draws: Draws, num_series: int, num_steps: int) -> torch.Tensor:
@@ -65,3 +68,13 @@ def _rounded(draws: Draws, paths: torch.Tensor) -> torch.Tensor:
     """Keeps a few digits only."""
     step = draws.log_uniform(0.02, 1.0, len(paths), 1)
     return (paths / step).round() * step
+
+
+# Which share of the series is changed how, in this order.
+_CHANGES: tuple[tuple[float, Callable[[Draws, torch.Tensor], torch.Tensor]], ...] = (
+    (0.1, _warped),
+    (0.08, _shifted),
+    (0.1, _spiked),
+    (0.08, _cut),
+    (0.08, _rounded),
+)

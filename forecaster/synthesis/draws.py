@@ -43,6 +43,10 @@ class Draws:
         """Gives bools, True with this probability."""
         return torch.rand(shape, generator=self.generator, device=self.device) < share
 
+    def rows(self, share: float, num_rows: int) -> torch.Tensor:
+        """Gives the numbers [R] of rows that are chosen, each with this probability."""
+        return self.chance(share, num_rows).nonzero().squeeze(1)
+
     def integers(self, low: int, high: int, *shape: int) -> torch.Tensor:
         """Gives whole numbers from low to high, both included."""
         return torch.randint(low, high + 1, shape, generator=self.generator, device=self.device)

@@ -8,7 +8,7 @@ import torch
 
 from forecaster.synthesis.draws import Draws
 from forecaster.synthesis.order import Order
-from forecaster.synthesis.parts import clock, periodic, recursion, seasons, slow_path, standardised, trend
+from forecaster.synthesis.parts import clock, longer_cycle, periodic, recursion, seasons, slow_path, standardised, trend
 
 _DAYS = 7  # of a week
 _BURN_IN = 64  # steps of a recursion that are thrown away
@@ -26,17 +26,16 @@ def structural(draws: Draws, order: Order) -> torch.Tensor:
 def calendar(draws: Draws, order: Order) -> torch.Tensor:
     """Gives strong cycles with little around them: load, traffic, visits. Every third row is one of logarithms.
 
-    Where seven seasons make the longer cycle, two days of each week have a shape of their own.
+    Where seven seasons make the longer cycle, two days of each week have a shape of their own in half of the rows.
     """
     num_series, num_steps, cycles = order.num_series, order.num_steps, order.cycles
     usual = periodic(draws, num_series, num_steps, cycles.season)
-    longer = periodic(draws, num_series, num_steps, cycles.longer) * draws.uniform(0.0, 1.0, num_series, 1)
+    longer = longer_cycle(draws, order) * draws.uniform(0.0, 1.0, num_series, 1)
     if cycles.longer == _DAYS * cycles.season:
         quiet = periodic(draws, num_series, num_steps, cycles.season) * draws.uniform(0.0, 1.0, num_series, 1)
         quiet = quiet + draws.normal(num_series, 1)
         day = (clock(draws, num_steps) + draws.integers(0, cycles.longer, num_series, 1)) // cycles.season % _DAYS
-        free = (day >= _DAYS - 2) & draws.chance(0.7, num_series, 1)
-        usual, longer = torch.where(free, quiet, usual), longer * draws.chance(0.3, num_series, 1)
+        usual = torch.where((day >= _DAYS - 2) & draws.chance(0.5, num_series, 1), quiet, usual)
     size = (draws.uniform(0.0, 0.5, num_series, 1) * slow_path(draws, num_series, num_steps)).exp()
     level = draws.log_uniform(0.05, 2.0, num_series, 1) * slow_path(draws, num_series, num_steps)
     noise = _noise(draws, num_series, num_steps) * draws.log_uniform(0.005, 0.7, num_series, 1)

@@ -63,8 +63,9 @@ def synthesize(draws: Draws, order: Order) -> Synthetic:
 
 def _crossed(draws: Draws, values: torch.Tensor) -> torch.Tensor:
     """Mixes some series with their neighbour: a weighted sum, a product, or what it causes some steps later."""
-    num_series, num_steps = values.shape
-    own, other = standardised(values), standardised(values.roll(1, dims=0))
+    rows = draws.rows(_CROSSED, len(values))
+    own, other = standardised(values[rows]), standardised(values[rows - 1])
+    num_series, num_steps = own.shape
     share = draws.uniform(0.2, 0.8, num_series, 1)
     summed = share * own + (1 - share) * other
     product = own * other
@@ -73,4 +74,4 @@ def _crossed(draws: Draws, values: torch.Tensor) -> torch.Tensor:
     caused = share * own + (1 - share) * (padded * fading.flip(1).unsqueeze(1)).sum(dim=2)
     kind = draws.integers(0, 3, num_series, 1)
     mixed = torch.where(kind <= 1, summed, torch.where(kind == 2, product, caused))
-    return torch.where(draws.chance(_CROSSED, num_series, 1), mixed, values)
+    return values.index_copy(0, rows, mixed)

@@ -10,6 +10,7 @@ from forecaster.synthesis.draws import Draws
 from forecaster.synthesis.order import Order
 
 _MAX_HARMONICS = 8
+_HAVE_LONGER = 0.3  # share of the series that know a year of days, or a week of hours
 
 
 def clock(draws: Draws, num_steps: int) -> torch.Tensor:
@@ -45,6 +46,21 @@ def periodic(draws: Draws, num_series: int, num_steps: int, period: int) -> torc
     return standardised(profile).gather(1, places)
 
 
+def longer_cycle(draws: Draws, order: Order) -> torch.Tensor:
+    """Gives the longer cycle of the order to three rows in ten, with deviation about 1; the others have none: 0.
+
+    No year or week is quite like the one before: the cycle grows and shrinks, and in half of the rows its shape
+    becomes another one.
+    """
+    num_series, num_steps, period = order.num_series, order.num_steps, order.cycles.longer
+    rows = draws.rows(_HAVE_LONGER, num_series)
+    first, second = (periodic(draws, len(rows), num_steps, period) for _ in range(2))
+    share = torch.sigmoid(2 * slow_path(draws, len(rows), num_steps)) * draws.chance(0.5, len(rows), 1)
+    size = (draws.uniform(0.0, 1.0, len(rows), 1) * slow_path(draws, len(rows), num_steps)).exp()
+    none = torch.zeros(num_series, num_steps, device=draws.device)
+    return none.index_copy(0, rows, size * ((1 - share) * first + share * second))
+
+
 def waves(draws: Draws, num_series: int, num_steps: int, num_waves: int = 3) -> torch.Tensor:
     """Gives sums of sine waves of any period from 4 steps to twice the length."""
     time = clock(draws, num_steps)
@@ -54,16 +70,13 @@ def waves(draws: Draws, num_series: int, num_steps: int, num_waves: int = 3) -> 
 
 
 def seasons(draws: Draws, order: Order) -> torch.Tensor:
-    """Gives the cycles of the order, one or both, whose size may drift; some rows follow any waves instead."""
+    """Gives the cycles of the order, in some rows both, whose size may drift; some rows follow any waves instead."""
     num_series, num_steps, cycles = order.num_series, order.num_steps, order.cycles
     short = periodic(draws, num_series, num_steps, cycles.season) * draws.log_uniform(0.1, 2.0, num_series, 1)
     both = short
     if cycles.longer:
-        longer = periodic(draws, num_series, num_steps, cycles.longer) * draws.log_uniform(0.1, 2.0, num_series, 1)
-        woven = short * (1 + 0.5 * longer)
-        added = short + longer
-        kind = draws.uniform(0, 1, num_series, 1)
-        both = torch.where(kind < 0.3, short, torch.where(kind < 0.8, added, woven))
+        longer = longer_cycle(draws, order) * draws.log_uniform(0.1, 2.0, num_series, 1)
+        both = torch.where(draws.chance(0.7, num_series, 1), short + longer, short * (1 + 0.5 * longer))
     drift = (draws.uniform(0, 1, num_series, 1) ** 3 * 2 * slow_path(draws, num_series, num_steps)).exp()
     free = waves(draws, num_series, num_steps)
     return torch.where(draws.chance(0.1 if cycles.season > 1 else 0.4, num_series, 1), free, both * drift)

@@ -62,7 +62,6 @@ FORECASTS = (
     refused("a frequency that there is not", "unknown-frequency", forecast(freq="15m")),
     fields("a frequency of 21 letters", forecast(freq="h" * 21), "freq"),
     BadRequest("a model that is not served", 404, "unknown-model", encoded(forecast(model="prices"))),
-    BadRequest("a frequency that no model has", 404, "unknown-model", encoded(forecast(freq="W-MON"))),
     fields("no model", forecast(model=...), "model"),
     fields("finetune_steps `1`", forecast(finetune_steps=1), "finetune_steps"),
     fields("finetune_steps `-1`", forecast(finetune_steps=-1), "finetune_steps"),

@@ -41,6 +41,14 @@ def test_chances_come_true_in_their_share(draws: Draws) -> None:
     assert draws.chance(1.0, NUM).all()
 
 
+def test_rows_are_chosen_in_their_share_each_once_and_in_order(draws: Draws) -> None:
+    rows = draws.rows(0.25, 4000)
+    assert len(rows) / 4000 == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(rows, rows.unique())
+    assert rows.max() < 4000
+    assert not len(draws.rows(0.25, 0))
+
+
 def test_a_larger_tail_makes_outliers_more_common(draws: Draws) -> None:
     def kurtosis(tail: float) -> float:
         numbers = draws.heavy(torch.full((1,), tail), NUM).double()

@@ -7,7 +7,7 @@ import torch
 
 from forecaster.config.cycles import Cycles
 from forecaster.synthesis import Draws, Order
-from forecaster.synthesis.parts import periodic, recursion, seasons, slow_path, standardised, trend, waves
+from forecaster.synthesis.parts import longer_cycle, periodic, recursion, seasons, slow_path, standardised, trend, waves
 from tests.synthesis.factories import EACH_CYCLES
 
 
@@ -53,6 +53,22 @@ def test_seasons_are_finite_even_where_a_cycle_is_longer_than_the_series(cycles:
     series = seasons(Draws.seeded(0), Order(50, 20, cycles))
     assert series.shape == (50, 20)
     assert series.isfinite().all()
+
+
+def test_three_series_in_ten_have_a_longer_cycle_and_the_others_none() -> None:
+    series = longer_cycle(Draws.seeded(0), Order(1000, 400, Cycles(7, 100)))
+    assert (series.abs().amax(dim=1) > 0).float().mean().item() == pytest.approx(0.3, abs=0.04)
+    assert not longer_cycle(Draws.seeded(0), Order(20, 50, Cycles(12))).any()
+
+
+def test_no_longer_cycle_is_quite_like_the_one_before_and_half_become_another() -> None:
+    series = longer_cycle(Draws.seeded(0), Order(2000, 500, Cycles(7, 100)))
+    first, last = (standardised(part) for part in (series[:, :100], series[:, -100:]))
+    had = series.abs().amax(dim=1) > 0
+    alike = (first[had] * last[had]).mean(dim=1)
+    assert (series[had, :100] - series[had, -100:]).abs().amax(dim=1).min() > 1e-4
+    assert 0.4 < (alike > 0.9).float().mean() < 0.85  # the same shape, of another size, or not yet another one
+    assert (alike < 0.5).float().mean() > 0.05
 
 
 def test_without_a_cycle_some_series_follow_waves_and_the_others_nothing() -> None:

@@ -142,12 +142,12 @@ def test_a_loss_that_does_not_stay_finite_is_an_error_each_time(tmp_path: Path) 
 
 def test_the_loss_falls(tmp_path: Path) -> None:
     losses = Losses()
-    schedule = {"max_steps": 45, "steps_per_validation": 15, "learning_rate": 0.02, "ema_decay": 0.8}
+    schedule = {"max_steps": 45, "steps_per_validation": 15, "learning_rate": 0.01, "ema_decay": 0.8}
     config = small_config({"context_length": 32, "horizon": 8}, num_orders=4, windows_per_order=32, **schedule)
     pretrain(config, tmp_path, callbacks=[losses])
     first, second, third = losses.by_step.values()
     assert third < second < first
-    assert third < 0.98 * first  # the first steps alone halve what can be gained by so small a network
+    assert third < 0.985 * first
 
 
 def test_a_pretraining_leaves_the_process_as_it_was(tmp_path: Path) -> None:
