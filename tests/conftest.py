@@ -38,9 +38,12 @@ def noisy_waves(frequency: str = "h", timezone: str | None = None) -> pd.DataFra
     return panel.to_frame()
 
 
+REGISTERED = {"waves": "h", "days": "D"}  # models, and the frequencies of their series
+
+
 @dataclass(frozen=True)
 class Registry:
-    """A home folder with an MLflow store that holds the models 'waves' (hourly) and 'days' (daily)."""
+    """A home folder with an MLflow store in SQLite that holds the models of `REGISTERED`."""
 
     home: Path
 
@@ -51,21 +54,26 @@ class Registry:
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    found = Registry(tmp_path_factory.mktemp("home"))
+    train_registered(found.home, found.uri)
+    return found
+
+
+def train_registered(home: Path, uri: str) -> None:
+    """Trains and promotes the models of `REGISTERED` in an MLflow store."""
     from pipelines import tracking
     from pipelines.config import Environment, PipelineConfig
     from pipelines.loading import LoadedPanel
     from pipelines.promotion.promote import promote
     from pipelines.train import train
 
-    found = Registry(tmp_path_factory.mktemp("home"))
-    environment = Environment(home=found.home, tracking_uri=found.uri)
+    environment = Environment(home=home, tracking_uri=uri)
     client = tracking.connect(environment)
-    for name, frequency in (("waves", "h"), ("days", "D")):
+    for name, frequency in REGISTERED.items():
         config = PipelineConfig(name=name, **TINY)
         reading = read_panel(noisy_waves(frequency))
         train(environment, client, config, LoadedPanel(reading.panel, (), {}))
         assert promote(environment, client, config, reading.panel).decision.promote
-    return found
 
 
 @pytest.fixture(scope="session")

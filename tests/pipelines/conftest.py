@@ -15,6 +15,7 @@ from pipelines import registry, tracking
 from pipelines.config import Environment
 from pipelines.promotion.champions import Champions, history
 from pipelines.registry import Version
+from tests.pipelines.stores import PostgresRegistry
 from tests.stack.servers import postgres
 
 _numbers = count(1)
@@ -72,6 +73,13 @@ class Model:
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with postgres(tmp_path_factory.mktemp("postgres")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_registry(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[PostgresRegistry]:
+    found = PostgresRegistry.filled(tmp_path_factory.mktemp("postgres-home"), postgres_url)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="module")

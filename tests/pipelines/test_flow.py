@@ -27,6 +27,7 @@ from pipelines.config import Environment
 from pipelines.promotion.policy import Decision
 from tests.conftest import TINY, Registry, noisy_waves
 from tests.pipelines.factories import make_champion
+from tests.pipelines.stores import PostgresRegistry
 
 FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2")
 TINY_FLAGS = [
@@ -40,9 +41,8 @@ TINY_FLAGS = [
 class Shell:
     """Runs `forecaster` in this process on a copy of the registry; gives exit code and JSON."""
 
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys, self.home = capsys, home
-        uri = f"sqlite:///{home / 'mlflow.db'}"
+    def __init__(self, home: Path, uri: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys, self.home, self.uri = capsys, home, uri
         self.client = MlflowClient(uri, uri)
         self.data = home / "waves.csv"
         noisy_waves().to_csv(self.data, index=False)
@@ -68,15 +68,25 @@ class Shell:
         return {name: int(number) for name, number in self.client.get_registered_model("waves").aliases.items()}
 
 
-@pytest.fixture
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.stack)])
 def shell(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Shell:
+    """A shell whose MLflow store is in SQLite, as by default, or in Postgres."""
     home = tmp_path / "home"
-    shutil.copytree(registry.home, home, ignore=shutil.ignore_patterns("work", "cache"))
+    is_default = request.param == "sqlite"
+    origin: Registry | PostgresRegistry = request.getfixturevalue("registry" if is_default else "postgres_registry")
+    shutil.copytree(origin.home, home, ignore=shutil.ignore_patterns("work", "cache"))
     monkeypatch.setenv("FORECASTER_HOME", str(home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return Shell(home, capsys)
+    if isinstance(origin, Registry):
+        return Shell(home, f"sqlite:///{home / 'mlflow.db'}", capsys)
+    uri = origin.copied()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    return Shell(home, uri, capsys)
 
 
 @pytest.mark.slow
@@ -338,8 +348,9 @@ def test_on_newer_data_only_folds_after_the_training_are_allowed(shell: Shell, t
     assert (code, result["error"]) == (3, "leakage")
 
 
-def test_any_mlflow_client_gets_the_same_numbers(shell: Shell, registry: Registry) -> None:
-    mlflow.set_tracking_uri(f"sqlite:///{registry.home / 'mlflow.db'}")
+def test_any_mlflow_client_gets_the_same_numbers(shell: Shell) -> None:
+    mlflow.set_tracking_uri(shell.uri)
+    mlflow.set_registry_uri(shell.uri)
     model = mlflow.pyfunc.load_model("models:/waves@champion")
     frame = noisy_waves()
     by_mlflow = model.predict(frame, params={"horizon": 5, "quantiles": [0.25, 0.5]})

@@ -1,0 +1,59 @@
+"""MLflow's own database in Postgres: one that is filled once, and copies of it that tests may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import sqlalchemy as sa
+from mlflow import MlflowClient
+
+from tests.conftest import REGISTERED, train_registered
+
+_ORIGIN = "mlflow_origin"
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class PostgresRegistry:
+    """What `tests.conftest.Registry` is, with the store in a Postgres server."""
+
+    home: Path
+    server: str  # URL of a database of that server, for SQLAlchemy
+
+    @classmethod
+    def filled(cls, home: Path, server: str) -> PostgresRegistry:
+        """Trains the registered models in a new database; their files lie in `home`."""
+        found = cls(home, server)
+        found._create(_ORIGIN)
+        uri = found._url(_ORIGIN)
+        client = MlflowClient(uri, uri)
+        for name in REGISTERED:  # a store that is not local keeps files where its server says, and here is none
+            client.create_experiment(name, artifact_location=(home / "artifacts").as_uri())
+        train_registered(home, uri)
+        return found
+
+    def copied(self) -> str:
+        """Gives the URI of a new store that is like the first one."""
+        name = f"mlflow_{next(_numbers)}"
+        self.close()
+        self._run(f"CREATE DATABASE {name} TEMPLATE {_ORIGIN}")
+        return self._url(name)
+
+    def close(self) -> None:
+        """Ends what connections MLflow keeps to its stores, with which no database is copied and no server ends."""
+        self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'mlflow%%'")
+
+    def _create(self, name: str) -> None:
+        self._run(f"CREATE DATABASE {name}")
+
+    def _run(self, *statements: str) -> None:
+        engine = sa.create_engine(self.server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        engine.dispose()
+
+    def _url(self, name: str) -> str:
+        return sa.make_url(self.server).set(database=name).render_as_string(hide_password=False)
