@@ -47,6 +47,7 @@ CONFIG_FILE, PARENT_TAG = "config.yaml", "mlflow.parentRunId"
 _CLIENT_LIMITS = ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES")
 _PROBE_SECONDS = (1.0, 3.0)  # to connect, and to answer
 _marks: ContextVar[Mapping[str, str]] = ContextVar("marks", default=MappingProxyType({}))
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")  # begin the URI of a store that is used without a server
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 
@@ -79,7 +80,7 @@ def connect(environment: Environment) -> MlflowClient:
 
 def _refuse_silent_database(uri: str) -> None:
     """Raises RegistryError where a database server does not answer: MLflow itself would go on trying for minutes."""
-    if not uri.startswith(("postgresql", "mysql", "mssql")):
+    if not uri.startswith(_DATABASES) or uri.startswith("sqlite"):
         return
     import sqlalchemy
 
@@ -257,7 +258,7 @@ def log_tables(run_id: str, folder: Path) -> None:
 
 
 def experiment_id(environment: Environment, name: str) -> str:
-    """Gives the id of the experiment, created with an artifact folder of ours when the store is local."""
+    """Gives the id of the experiment, created with an artifact folder of ours where no server says where files go."""
     import mlflow
 
     client = mlflow.MlflowClient()
@@ -265,8 +266,8 @@ def experiment_id(environment: Environment, name: str) -> str:
     if found is not None:
         _complete(client, str(found.experiment_id), found.tags)
         return str(found.experiment_id)
-    local = environment.tracking_uri.startswith("sqlite:")
-    location = (environment.home.absolute() / "artifacts").as_uri() if local else None
+    has_server = not environment.tracking_uri.startswith(_DATABASES)
+    location = None if has_server else (environment.home.absolute() / "artifacts").as_uri()
     return str(client.create_experiment(name, artifact_location=location, tags=experiment_tags()))
 
 
