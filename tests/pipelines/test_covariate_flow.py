@@ -71,9 +71,10 @@ FILES = {"path": "history", "static": "static"}
 def shell(prices: Prices, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.setenv("FORECASTER_HOME", str(prices.home))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    mlflow.set_tracking_uri(f"sqlite:///{prices.home / 'mlflow.db'}")
-    mlflow.set_registry_uri(f"sqlite:///{prices.home / 'mlflow.db'}")
-    return Shell(prices.home, capsys)
+    uri = f"sqlite:///{prices.home / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return Shell(prices.home, uri, capsys)
 
 
 def test_a_run_records_what_the_data_has_settled(prices: Prices) -> None:
