@@ -25,11 +25,10 @@ import yaml
 
 from benchmarks.data import parser
 from benchmarks.record import machine_setup, record
-from benchmarks.zero_shot_tasks import RelativeScore, Task, tasks
+from benchmarks.zero_shot_tasks import RelativeScore, fitted, tasks
 from forecaster.bundle import Bundle, load_bundle
 from forecaster.config.pretraining import PretrainingConfig
-from forecaster.predictor import Predictor
-from forecaster.pretrained import TRAINING, encoder_for, pretrained_encoder, save_encoder
+from forecaster.pretrained import TRAINING, pretrained_encoder, save_encoder
 from forecaster.training.pretraining import pretrain
 
 # Width and blocks of the networks, with four times the width inside a block, and their steps.
@@ -75,17 +74,12 @@ def _measured(encoder: Bundle, score: RelativeScore) -> _Point:
     network, training = encoder.predictor.network, encoder.facts
     scores = {
         "validation_loss": training.validation_loss or math.nan,
-        "mase_gm": score.of(lambda task: _fitted(encoder, task)),
+        "mase_gm": score.of(lambda task: fitted(task, encoder)),
     }
     name = f"d{network.config.d_model}x{network.config.num_layers}_{training.num_steps}"
     num_weights = sum(weight.numel() for weight in network.parameters())
     print(name, f"{num_weights:,} weights, {training.num_series:,} windows", scores, flush=True)
     return _Point(name, num_weights, training.num_series, scores)
-
-
-def _fitted(encoder: Bundle, task: Task) -> Predictor:
-    frequency, longest = task.panel.axis.frequency, int(task.panel.lengths.max())
-    return encoder_for(frequency, longest, horizon=task.folds[0].horizon, encoder=encoder).predictor
 
 
 def _law(points: Sequence[_Point], box: _Point, name: str) -> dict[str, float]:

@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.data import parser
 from benchmarks.record import machine_setup, record
-from benchmarks.zero_shot_tasks import Task, geometric_mean, mase, tasks
+from benchmarks.zero_shot_tasks import Task, fitted, geometric_mean, mase, tasks
 from benchmarks.zero_shot_training import trained_on
 from forecaster.baselines import SeasonalNaive
 from forecaster.baselines.statistical import Statistical, StatisticalName
@@ -30,7 +30,7 @@ from forecaster.bundle import load_bundle
 from forecaster.config import DEFAULT_LEVELS, ModelConfig
 from forecaster.evaluation import Evaluation, WindowForecaster, evaluate_refitted
 from forecaster.predictor import Predictor
-from forecaster.pretrained import CalibratedOnHistory, encoder_for
+from forecaster.pretrained import CalibratedOnHistory
 
 _PEERS: tuple[StatisticalName, ...] = ("auto_ets", "auto_theta", "auto_arima")
 _LONGEST_ARIMA_SEASON = 12
@@ -49,8 +49,7 @@ def main() -> None:
     encoder = None if given.encoder is None else load_bundle(given.encoder)
     found: dict[str, dict[str, float]] = {}
     for task in tasks(given.data):
-        frequency, longest, horizon = task.panel.axis.frequency, int(task.panel.lengths.max()), task.folds[0].horizon
-        predictor = encoder_for(frequency, longest, horizon=horizon, encoder=encoder).predictor
+        predictor = fitted(task, encoder)
         found[task.name] = _own(task, predictor)
         if not given.fast:
             found[task.name] |= _peers(task.thinned(given.most), predictor) | _trained(task)

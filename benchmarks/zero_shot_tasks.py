@@ -11,11 +11,14 @@ import pandas as pd
 
 from benchmarks import data
 from forecaster.baselines import SeasonalNaive
+from forecaster.bundle import Bundle
 from forecaster.config import DEFAULT_LEVELS, TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import Fold, rolling_origin
 from forecaster.evaluation import Evaluation, WindowForecaster, evaluate, window_scales
+from forecaster.predictor import Predictor
+from forecaster.pretrained import encoder_for
 
 _M3 = {"yearly": ("YS", 6), "quarterly": ("QS", 8), "monthly": ("MS", 18), "other": ("step", 8)}
 _FIRST = "1980-01-01"
@@ -55,6 +58,12 @@ def mase(task: Task, evaluation: Evaluation) -> float:
 def geometric_mean(ratios: Iterable[float]) -> float:
     """Gives the mean that ratios have: the exponential of the mean of their logarithms."""
     return float(np.exp(np.mean([np.log(ratio) for ratio in ratios])))
+
+
+def fitted(task: Task, encoder: Bundle | None = None) -> Predictor:
+    """Gives a pretrained encoder, by default the one in the box, as it suits a data set and its horizon."""
+    frequency, longest = task.panel.axis.frequency, int(task.panel.lengths.max())
+    return encoder_for(frequency, longest, horizon=task.folds[0].horizon, encoder=encoder).predictor
 
 
 class RelativeScore:
