@@ -57,6 +57,7 @@ class PretrainingConfig(Config):
     )
     seed: int = Field(0, ge=0, lt=2**31)
     num_threads: int | None = Field(None, ge=1, description="Threads of torch. Default: those that there are.")
+    num_workers: int = Field(0, ge=0, description="Processes that make windows, for a GPU. 0: the one that trains.")
 
     @field_validator("model", mode="before")
     @classmethod

@@ -166,9 +166,8 @@ class Network(nn.Module):
 
     def _moved(self, parameters: torch.Tensor, locations: torch.Tensor) -> torch.Tensor:
         """Adds [B H] to the location among the parameters [B H K]."""
-        location = torch.zeros(self.head.num_parameters, device=parameters.device)
-        location[self.head.loc_index] = 1.0
-        return parameters + locations.unsqueeze(-1) * location
+        is_location = torch.arange(self.head.num_parameters, device=parameters.device) == self.head.loc_index
+        return parameters + locations.unsqueeze(-1) * is_location
 
     def _draw_weights(self) -> None:
         """Draws the weights so that signals keep their size and the first forecast is near the context's mean.

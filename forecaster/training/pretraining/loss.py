@@ -6,6 +6,7 @@ In units of the spread, a series of clear cycles would count for next to nothing
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from forecaster.model.heads.quantile import QuantileHead
 from forecaster.model.network import Network
@@ -15,18 +16,29 @@ from forecaster.types import WindowBatch
 _LEAST_ERROR = 0.1  # of the seasonal naive, in spreads: below it, windows count no more
 
 
-def relative_loss(network: Network, batch: WindowBatch, season_length: int) -> torch.Tensor:
-    """Gives the mean of twice the pinball loss over observed targets, each window weighted by 1 / its naive error."""
-    assert isinstance(network.head, QuantileHead), "checked by PretrainingConfig"
-    window = network.scaled(batch.context, batch.observed)
-    quantiles = network.head.trained_quantiles(network.answer(window))
-    target = scale_target(batch.target, window.scale)
-    observed = batch.target_observed & (window.scale.spread > 0)
-    levels = quantiles.new_tensor(network.head.levels)
-    error = torch.where(observed, target, 0.0).unsqueeze(-1) - quantiles
-    pinball = 2 * torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)
-    weights = observed / naive_error(window, season_length).clamp(min=_LEAST_ERROR).unsqueeze(1)
-    return (pinball * weights).sum() / weights.sum().clamp(min=1e-6)
+class RelativeLoss(nn.Module):
+    """The mean of twice the pinball loss over observed targets, each window weighted by 1 / its naive error."""
+
+    def __init__(self, network: Network, season_length: int) -> None:
+        super().__init__()
+        assert isinstance(network.head, QuantileHead), "checked by PretrainingConfig"
+        self.network, self.season_length = network, season_length
+        levels = torch.tensor(network.head.levels, device=next(network.parameters()).device)
+        self.register_buffer("levels", levels, persistent=False)
+        self.levels: torch.Tensor
+
+    def forward(self, batch: WindowBatch) -> torch.Tensor:
+        """Gives the loss of windows of the lengths of the network."""
+        network = self.network
+        assert isinstance(network.head, QuantileHead)
+        window = network.scaled(batch.context, batch.observed)
+        quantiles = network.head.trained_quantiles(network.answer(window))
+        target = scale_target(batch.target, window.scale)
+        observed = batch.target_observed & (window.scale.spread > 0)
+        error = torch.where(observed, target, 0.0).unsqueeze(-1) - quantiles
+        pinball = 2 * torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=-1)
+        weights = observed / naive_error(window, self.season_length).clamp(min=_LEAST_ERROR).unsqueeze(1)
+        return (pinball * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def naive_error(window: ScaledContext, season_length: int) -> torch.Tensor:

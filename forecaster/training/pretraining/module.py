@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from forecaster.config.cycles import Cycles
 from forecaster.config.pretraining import PretrainingConfig
 from forecaster.model.network import Network
 from forecaster.training.module import TRAINING_LOSS, VALIDATION_LOSS, parameter_groups
-from forecaster.training.pretraining.loss import relative_loss
 from forecaster.training.pretraining.schedule import rate_factor
+from forecaster.training.pretraining.step_loss import LossOfSteps, relative_loss
 from forecaster.training.pretraining.windows import SyntheticPart, SyntheticWindows
 
 
@@ -28,7 +30,7 @@ class PretrainingModule(pl.LightningModule):
         super().__init__()
         self.network = network
         self.config = config
-        self._shapes: dict[tuple[int, int, Cycles], Network] = {}
+        self._loss = LossOfSteps(network)
 
     def on_train_batch_start(self, batch: list[SyntheticPart], batch_idx: int) -> None:
         """Seeds dropout from (seed, step), so that a resumed run draws what an unbroken one would have."""
@@ -36,13 +38,14 @@ class PretrainingModule(pl.LightningModule):
 
     def training_step(self, batch: list[SyntheticPart], batch_idx: int) -> torch.Tensor:
         """Gives the loss of a step, the mean over its parts."""
-        loss = torch.stack([self._loss(part) for part in batch]).mean()
+        loss = self._loss(batch)
         self.log(TRAINING_LOSS, loss.detach(), on_step=False, on_epoch=True, batch_size=1)
         return loss
 
     def validation_step(self, batch: SyntheticPart, batch_idx: int) -> None:
         """Logs the loss of the windows of one frequency."""
-        self.log(VALIDATION_LOSS, self._loss(batch), prog_bar=True, batch_size=1)
+        loss = relative_loss(self.network, batch)(batch.batch)
+        self.log(VALIDATION_LOSS, loss, prog_bar=True, batch_size=1)
 
     def configure_optimizers(self) -> Any:
         """Gives AdamW with weight decay on matrices only, and the schedule, stepped every batch."""
@@ -59,43 +62,59 @@ class PretrainingModule(pl.LightningModule):
         """Keeps the last validation loss beside the weights: a run that is over has no other."""
         checkpoint[VALIDATION_LOSS] = float(self.trainer.callback_metrics[VALIDATION_LOSS])
 
-    def _loss(self, part: SyntheticPart) -> torch.Tensor:
-        return relative_loss(self._network_for(part), part.batch, part.cycles.season)
-
-    def _network_for(self, part: SyntheticPart) -> Network:
-        """Gives the network in the shape of a part; those of a block of steps are kept, as they return in each step."""
-        shape = (part.context_length, part.horizon, part.cycles)
-        if shape not in self._shapes:
-            if len(self._shapes) >= self.config.num_orders:
-                self._shapes.clear()
-            self._shapes[shape] = self.network.reshaped(
-                context_length=part.context_length, horizon=part.horizon, lags=part.cycles.lags
-            )
-        return self._shapes[shape].train(self.training)
-
 
 class SyntheticDataModule(pl.LightningDataModule):
-    """The steps of an epoch, from the trainer's current one on, and the windows to validate on."""
+    """The steps from the trainer's current one on, and the windows to validate on."""
 
     def __init__(self, config: PretrainingConfig, device: torch.device | str) -> None:
         super().__init__()
-        self.config, self.windows = config, SyntheticWindows(config, device)
+        self.config, self.device, self.windows = config, device, SyntheticWindows(config)
+        self._steps: Iterator[list[SyntheticPart]] | None = None
 
     def train_dataloader(self) -> DataLoader[list[SyntheticPart]]:
-        """Gives the steps of one epoch."""
-        return DataLoader(_Steps(self), batch_size=None)
+        """Gives the steps of each epoch."""
+        return DataLoader(_Epoch(self), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[SyntheticPart]:
         """Gives the windows to validate on, the same at every epoch."""
         return DataLoader(self.windows.validation(), batch_size=None)  # type: ignore[arg-type]
 
+    def next_steps(self, num_steps: int) -> Iterator[list[SyntheticPart]]:
+        """Gives the windows of the next steps, which workers go on making while an epoch ends and another begins."""
+        if self._steps is None:
+            self._steps = self._steps_from(self.trainer.global_step if self.trainer is not None else 0)
+        return islice(self._steps, num_steps)
 
-class _Steps(IterableDataset[list[SyntheticPart]]):
+    def teardown(self, stage: str) -> None:
+        """Ends the workers."""
+        self._steps = None
+
+    def _steps_from(self, first: int) -> Iterator[list[SyntheticPart]]:
+        config = self.config
+        block, done = divmod(first, config.steps_per_block)
+        blocks = range(block, math.ceil(config.max_steps / config.steps_per_block))
+        made = DataLoader(
+            _Blocks(self.windows),
+            batch_size=None,
+            sampler=blocks,
+            num_workers=config.num_workers,
+            multiprocessing_context="spawn" if config.num_workers else None,  # a fork would share a GPU's state
+        )
+        steps = chain.from_iterable(self.windows.steps_of([part.to(self.device) for part in parts]) for parts in made)
+        return islice(steps, done, done + config.max_steps - first)
+
+
+class _Epoch(IterableDataset[list[SyntheticPart]]):
     def __init__(self, source: SyntheticDataModule) -> None:
         self.source = source
 
     def __iter__(self) -> Iterator[list[SyntheticPart]]:
-        trainer, config = self.source.trainer, self.source.config
-        first = trainer.global_step if trainer is not None else 0
-        for step in range(first, min(first + config.steps_per_validation, config.max_steps)):
-            yield self.source.windows.step(step)
+        return self.source.next_steps(self.source.config.steps_per_validation)
+
+
+@dataclass(frozen=True)
+class _Blocks(Dataset[list[SyntheticPart]]):
+    windows: SyntheticWindows
+
+    def __getitem__(self, number: int) -> list[SyntheticPart]:
+        return self.windows.block(number)

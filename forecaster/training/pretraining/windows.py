@@ -1,4 +1,6 @@
-"""The windows of pretraining, as a pure function of (seed, step): cut from synthetic series, none of them seen twice.
+"""The windows of pretraining, as a pure function of (seed, block): cut from synthetic series, none of them seen twice.
+
+They are made on the CPU, whatever trains on them, so that they are the same everywhere.
 
 block of steps -> orders (cycles, context, horizon) -> series -> windows -> each step a few of every order
 """
@@ -6,8 +8,8 @@ block of steps -> orders (cycles, context, horizon) -> series -> windows -> each
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import torch
 
@@ -22,6 +24,7 @@ _SHORT_SEASON, _SHORT_CONTEXT = 12, 320
 _LARGEST_TARGET = 25.0  # spreads of the context: beyond it, the future has little to do with the past
 _SHORT_HISTORIES = 0.3  # share of windows that begin within the context
 _FEWEST_STEPS = 5  # of such a history
+_AT_ONCE = 4_096  # series
 
 # Seeds of blocks count upwards; those of validation lie where no training gets to.
 _VALIDATION_SEED = 2**62
@@ -53,20 +56,31 @@ class SyntheticPart:
 class SyntheticWindows:
     """All windows that a pretraining of this config sees."""
 
-    def __init__(self, config: PretrainingConfig, device: torch.device | str = "cpu") -> None:
-        self.config, self.device = config, device
-        self._block = lru_cache(maxsize=1)(self._made_block)
+    def __init__(self, config: PretrainingConfig) -> None:
+        self.config = config
 
-    def step(self, number: int) -> list[SyntheticPart]:
-        """Gives the windows of a step (from 0), one part for each order."""
+    def block(self, number: int) -> list[SyntheticPart]:
+        """Gives the windows of `steps_per_block` steps, one part for each order; `steps_of` takes them apart."""
         config = self.config
-        block, place = divmod(number, config.steps_per_block)
-        rows = slice(place * config.windows_per_order, (place + 1) * config.windows_per_order)
-        return [SyntheticPart(part.batch.rows(rows), part.cycles) for part in self._block(block)]
+        draws = Draws.seeded(config.seed * 2**31 + number)
+        num_series = config.windows_per_order * config.steps_per_block
+        parts = []
+        for _ in range(config.num_orders):
+            cycles = _drawn_cycles(draws)
+            lengths = self._context(draws, cycles), self._horizon(draws)
+            made = [windows(draws, cycles, size, *lengths).batch for size in _portions(num_series)]
+            parts.append(SyntheticPart(_joined(made), cycles))
+        return parts
+
+    def steps_of(self, block: Sequence[SyntheticPart]) -> Iterator[list[SyntheticPart]]:
+        """Gives the windows of each step of a block, in order."""
+        size = self.config.windows_per_order
+        for start in range(0, size * self.config.steps_per_block, size):
+            yield [SyntheticPart(part.batch.rows(slice(start, start + size)), part.cycles) for part in block]
 
     def validation(self) -> list[SyntheticPart]:
         """Gives windows that no step sees: of every frequency, with the longest and with a short context."""
-        draws, model = Draws.seeded(_VALIDATION_SEED, self.device), self.config.model
+        draws, model = Draws.seeded(_VALIDATION_SEED), self.config.model
         longest, patch = model.context_length or 0, model.patch_length or 1
         lengths = (longest, max(self.config.min_context, longest // 8 // patch * patch))
         return [
@@ -74,16 +88,6 @@ class SyntheticWindows:
             for cycles in CYCLE_WEIGHTS
             for length in lengths
         ]
-
-    def _made_block(self, number: int) -> list[SyntheticPart]:
-        config = self.config
-        draws = Draws.seeded(config.seed * 2**31 + number, self.device)
-        num_series = config.windows_per_order * config.steps_per_block
-        parts = []
-        for _ in range(config.num_orders):
-            cycles = _drawn_cycles(draws)
-            parts.append(windows(draws, cycles, num_series, self._context(draws, cycles), self._horizon(draws)))
-        return parts
 
     def _context(self, draws: Draws, cycles: Cycles) -> int:
         """Draws a length in whole patches, two seasons or more, its logarithm evenly spread."""
@@ -114,6 +118,23 @@ def windows(draws: Draws, cycles: Cycles, num_series: int, context_length: int, 
     within = ((target - mean).abs() <= _LARGEST_TARGET * spread).all(dim=1, keepdim=True)
     batch = WindowBatch(context, seen, torch.where(known, target, 0.0), known & within)
     return SyntheticPart(batch, cycles)
+
+
+def _portions(num_series: int) -> list[int]:
+    """Gives how many series are made at once, as memory of more is slower."""
+    whole, rest = divmod(num_series, _AT_ONCE)
+    return [_AT_ONCE] * whole + [rest] * (rest > 0)
+
+
+def _joined(batches: Sequence[WindowBatch]) -> WindowBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return WindowBatch(
+        torch.cat([batch.context for batch in batches]),
+        torch.cat([batch.observed for batch in batches]),
+        torch.cat([batch.target for batch in batches]),
+        torch.cat([batch.target_observed for batch in batches]),
+    )
 
 
 def _drawn_cycles(draws: Draws) -> Cycles:

@@ -10,7 +10,7 @@ import torch
 
 from forecaster.model.network import Network
 from forecaster.model.scaling import scale_target
-from forecaster.training.pretraining.loss import naive_error, relative_loss
+from forecaster.training.pretraining.loss import RelativeLoss, naive_error
 from forecaster.types import WindowBatch
 from tests.model.factories import awake_network, random_batch, random_context, random_observed, rows_of, soiled
 
@@ -57,12 +57,12 @@ def slow_loss(network: Network, batch: WindowBatch, season: int) -> float:
 @pytest.mark.parametrize("season", [1, 4])
 def test_the_loss_is_that_of_a_slow_loop(season: int) -> None:
     network, batch = awake_network(**FREE), random_batch(6)
-    assert relative_loss(network, batch, season).item() == pytest.approx(slow_loss(network, batch, season), rel=1e-4)
+    assert RelativeLoss(network, season)(batch).item() == pytest.approx(slow_loss(network, batch, season), rel=1e-4)
 
 
 def loss_and_gradients(batch: WindowBatch) -> list[torch.Tensor]:
     network = awake_network(**FREE)
-    loss = relative_loss(network, batch, 4)
+    loss = RelativeLoss(network, 4)(batch)
     return [loss, *torch.autograd.grad(loss, list(network.parameters()))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -64,6 +65,12 @@ def test_a_resumed_run_ends_in_the_weights_of_an_unbroken_one(changes: dict[str,
     assert list(curve.by_step) == [6, 7][: config.max_steps - 5]
     assert same_weights(unbroken.network, resumed.network)
     assert (unbroken.num_steps, unbroken.validation_loss) == (resumed.num_steps, resumed.validation_loss)
+
+
+def test_workers_that_make_the_windows_change_no_bit(tmp_path: Path) -> None:
+    alone, helped = (pretrain(small_config(num_workers=workers), tmp_path / str(workers)) for workers in (0, 2))
+    assert same_weights(alone.network, helped.network)
+    assert not multiprocessing.active_children()
 
 
 KILLED = """

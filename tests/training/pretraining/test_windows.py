@@ -1,4 +1,4 @@
-"""The windows of pretraining: a pure function of seed and step, whose targets have to do with their contexts."""
+"""The windows of pretraining: a pure function of seed and block, whose targets have to do with their contexts."""
 
 from __future__ import annotations
 
@@ -19,33 +19,39 @@ def rows_of(parts: list[SyntheticPart]) -> set[tuple[float, ...]]:
     return {tuple(row) for row in rows if len(set(row)) > 2}
 
 
-def test_windows_depend_on_seed_and_step_alone() -> None:
+def steps_of(made: SyntheticWindows, num_blocks: int) -> list[list[SyntheticPart]]:
+    """Gives the windows of the steps of the first blocks."""
+    return [parts for number in range(num_blocks) for parts in made.steps_of(made.block(number))]
+
+
+def test_windows_depend_on_seed_and_block_alone() -> None:
     one, other = SyntheticWindows(small_config()), SyntheticWindows(small_config())
-    forwards = [one.step(number) for number in range(7)]
-    backwards = [other.step(number) for number in reversed(range(7))][::-1]
+    forwards = [one.block(number) for number in range(3)]
+    backwards = [other.block(number) for number in reversed(range(3))][::-1]
     assert all(map(same_parts, forwards, backwards))
 
 
 def test_settings_that_do_not_concern_windows_do_not_change_them() -> None:
     one = SyntheticWindows(small_config())
     other = SyntheticWindows(small_config({"d_model": 16}, max_steps=900, learning_rate=0.1, steps_per_validation=5))
-    assert same_parts(one.step(4), other.step(4))
+    assert same_parts(one.block(1), other.block(1))
 
 
 def test_another_seed_gives_other_windows() -> None:
-    one, other = (SyntheticWindows(small_config(seed=seed)).step(0) for seed in (0, 1))
+    one, other = (SyntheticWindows(small_config(seed=seed)).block(0) for seed in (0, 1))
     assert not rows_of(one) & rows_of(other)
 
 
 def test_no_window_is_seen_twice() -> None:
     made = SyntheticWindows(small_config())
-    seen = [rows_of(made.step(number)) for number in range(7)]
-    assert len(set().union(*seen)) == sum(map(len, seen)) > 80
+    seen = [rows_of(parts) for parts in steps_of(made, 3)]
+    assert len(set().union(*seen)) == sum(map(len, seen)) > 100
 
 
 def test_the_steps_of_a_block_have_the_same_shapes_and_each_has_its_number_of_windows() -> None:
     made = SyntheticWindows(small_config())
-    shapes = [[(*part.batch.context.shape, part.horizon) for part in made.step(number)] for number in range(3)]
+    shapes = [[(*part.batch.context.shape, part.horizon) for part in parts] for parts in steps_of(made, 1)]
+    assert len(shapes) == 3
     assert shapes[0] == shapes[1] == shapes[2]
     assert [rows for rows, _, _ in shapes[0]] == [8, 8]
 
@@ -55,8 +61,8 @@ def test_windows_to_validate_on_are_the_same_for_every_seed_and_seen_by_no_step(
     kept = made.validation()
     assert same_parts(kept, made.validation())
     assert same_parts(kept, other.validation())
-    for number in range(3):
-        assert not rows_of(kept) & rows_of(made.step(number))
+    for parts in steps_of(made, 2):
+        assert not rows_of(kept) & rows_of(parts)
 
 
 @pytest.mark.parametrize(("longest", "short"), [(256, 32), (80, 16), (304, 32)])
@@ -67,11 +73,20 @@ def test_windows_to_validate_on_are_long_and_short_of_every_frequency(longest: i
     assert {part.horizon for part in kept} == {16}
 
 
+def test_many_series_are_made_in_portions_and_none_of_them_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_AT_ONCE", 10)
+    made = SyntheticWindows(small_config())
+    parts = made.block(0)
+    assert [len(part.batch.context) for part in parts] == [24, 24]
+    assert sum(len(rows_of([part])) for part in parts) == len(rows_of(parts)) > 40
+    assert all(len({len(tensor) for tensor in tensors_of(part)}) == 1 for part in parts)
+
+
 def parts_of(model: dict[str, int], num_steps: int, **changes: int) -> list[SyntheticPart]:
     """Gives the parts of some steps, each of which has twelve orders of its own."""
     shape = {"num_orders": 12, "windows_per_order": 8, "steps_per_block": 1}
     made = SyntheticWindows(small_config(model, **shape | changes))
-    return [part for number in range(num_steps) for part in made.step(number)]
+    return [part for parts in steps_of(made, num_steps) for part in parts]
 
 
 @pytest.mark.parametrize(("patch", "num_patches"), [(16, 20), (128, 4)])
