@@ -18,6 +18,7 @@ class StartFacts(Config):
     trained_blocks: int | None = Field(
         None, ge=0, description="Last blocks that were trained, with what follows them. None: everything was."
     )
+    tuned_share: float = Field(1.0, gt=0, le=1, description="Of what training changed in the weights: what was kept.")
 
 
 class TrainingFacts(Config):

@@ -61,6 +61,7 @@ class StartConfig(Config):
     trained_blocks: int | None = Field(
         None, ge=0, description="Last blocks that fine_tune trains, with what follows them. Default: everything."
     )
+    tuned_share: float = Field(0.5, gt=0, le=1, description="Of what fine_tune changes in the weights: what is kept.")
     other_series: bool = Field(
         False,
         description="True: the bundle was trained on other series than these, so that it has seen none of their test "
@@ -72,7 +73,7 @@ class StartConfig(Config):
         if (self.kind == "scratch") != (self.reference is None):
             problem = "is missing" if self.reference is None else "is for warm_start and fine_tune"
             raise ValueError(f"kind is {self.kind!r}: reference (--from) {problem}")
-        given = {"learning_rate_factor", "trained_blocks"} & self.model_fields_set
+        given = {"learning_rate_factor", "trained_blocks", "tuned_share"} & self.model_fields_set
         if given and self.kind != "fine_tune":
             raise ValueError(f"{min(given)} is for fine_tune, kind is {self.kind!r}")
         return self

@@ -41,7 +41,8 @@ def begin(environment: Environment, config: PipelineConfig) -> Beginning:
         bundle = load_reference(environment, chosen.reference).bundle
     if chosen.kind == "warm_start":
         return Beginning(warm_start(bundle), _continuing(config, bundle))
-    return Beginning(fine_tune(bundle, chosen.learning_rate_factor, chosen.trained_blocks), _continuing(config, bundle))
+    start = fine_tune(bundle, chosen.learning_rate_factor, chosen.trained_blocks, tuned_share=chosen.tuned_share)
+    return Beginning(start, _continuing(config, bundle))
 
 
 def refuse_seen_folds(panel: Panel, config: PipelineConfig, start: Start) -> None:

@@ -53,7 +53,7 @@ class Member:
     network: Network  # the weights with the lowest validation loss, on the CPU
     refitted: Network  # those trained on the validation folds too, where the config says so; else its skip alone is
     num_steps: int  # optimiser steps behind them
-    validation_loss: float
+    validation_loss: float  # the lowest that training has met
     correction_share: float  # of what the encoder adds to its skip; 1 without one
 
 
@@ -72,6 +72,7 @@ def train_member(
         rate = run.training.learning_rate
         raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
     network, num_steps = loaded(job.config.model, Path(best.best_model_path))
+    _keep_share(run, network)
     share = best_share(network, run.data)
     network.shrink_correction(share)
     refitted = _refit(run, num_steps, share) if run.training.refit else _with_skip_refitted(run, network)
@@ -111,6 +112,7 @@ def _refit(run: _Run, num_steps: int, share: float) -> Network:
     folder = run.folder / "refit"
     _train(again, folder, data, [])
     network, _ = loaded(run.job.config.model, folder / LAST)
+    _keep_share(run, network)
     network.shrink_correction(share)
     return network
 
@@ -120,6 +122,11 @@ def _with_skip_refitted(run: _Run, network: Network) -> Network:
     refitted = copy.deepcopy(network)
     _refit_skip(run, refitted)
     return refitted
+
+
+def _keep_share(run: _Run, network: Network) -> None:
+    if run.start is not None:  # else another process has it, and gives what has come of it all
+        run.start.keep_share(network, run.number)
 
 
 def _refit_skip(run: _Run, network: Network) -> None:

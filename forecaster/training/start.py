@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from forecaster.bundle import Bundle
 from forecaster.config import ModelConfig
 from forecaster.errors import TrainingError
@@ -11,9 +13,14 @@ from forecaster.manifest import StartFacts
 from forecaster.model.network import Network
 from forecaster.training.prefit import Prefit
 
-# What may differ from the bundle's config, as no weight depends on it: always, and in a network that is length-free.
+# What may differ from the bundle's config, as no weight depends on it: always, in a fine-tuning, which may have been
+# begun on other data, and in a network that is length-free.
 _FREE_FIELDS = {"dropout"}
+_TUNED_FIELDS = {"scaling"}
 _LENGTHS = {"context_length", "horizon", "season_length", "lags"}
+
+# What a fine-tuning keeps of the way that the weights have gone, where nobody says otherwise (docs/experiments.md).
+TUNED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Start:
         if self.bundle is None:
             return
         ours, theirs = model.model_dump(), self.bundle.config.model.model_dump()
-        free = _FREE_FIELDS | (_LENGTHS if model.is_length_free and len(ours["lags"]) == len(theirs["lags"]) else set())
+        free = _FREE_FIELDS | (_TUNED_FIELDS if self.facts.kind == "fine_tune" else set())
+        free |= _LENGTHS if model.is_length_free and len(ours["lags"]) == len(theirs["lags"]) else set()
         differing = [name for name in ours if ours[name] != theirs[name] and name not in free]
         if differing:
             found = ", ".join(f"{name} {theirs[name]!r} (wanted: {ours[name]!r})" for name in differing)
@@ -44,12 +52,30 @@ class Start:
             )
 
     def begin(self, network: Network, member: int, prefit: Prefit) -> None:
-        """Puts the first weights into the network of a member; members take turns where a bundle has fewer."""
+        """Puts the first weights into the network of a member."""
         if self.bundle is None:
             prefit.begin(network)
         else:
-            networks = self.bundle.predictor.networks
-            network.load_state_dict(networks[member % len(networks)].state_dict())
+            network.load_state_dict(self._weights(self.bundle, member))
+
+    def keep_share(self, network: Network, member: int) -> None:
+        """Takes trained weights back towards those that they began with, until `tuned_share` of the way is left.
+
+        Weights between the two forecast better than either: what was seen before is not forgotten over the few
+        windows that there are (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+        """
+        share = self.facts.tuned_share
+        if self.bundle is None or share == 1:
+            return
+        begun = self._weights(self.bundle, member)
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                weight.copy_(begun[name].lerp(weight, share))
+
+    def _weights(self, bundle: Bundle, member: int) -> dict[str, torch.Tensor]:
+        """Gives the weights that a member begins with; members take turns where a bundle has fewer."""
+        networks = bundle.predictor.networks
+        return dict(networks[member % len(networks)].state_dict())
 
 
 def scratch() -> Start:
@@ -62,17 +88,25 @@ def warm_start(bundle: Bundle) -> Start:
     return Start(StartFacts(kind="warm_start", bundle_digest=bundle.digest), bundle)
 
 
-def fine_tune(bundle: Bundle, learning_rate_factor: float = 0.1, trained_blocks: int | None = None) -> Start:
+def fine_tune(
+    bundle: Bundle,
+    learning_rate_factor: float = 0.1,
+    trained_blocks: int | None = None,
+    *,
+    tuned_share: float = TUNED_SHARE,
+) -> Start:
     """Begins with the weights of a bundle, and trains at a lower rate, on request only the end of the network.
 
     `learning_rate_factor` (0 to 1) is taken of the config's rate. With `trained_blocks` only as many last blocks of
-    the encoder are trained, and what follows them; with 0 only that. pydantic's ValidationError outside the ranges.
+    the encoder are trained, and what follows them; with 0 only that. Of what training changes `tuned_share` (0 to 1)
+    is kept. pydantic's ValidationError outside the ranges.
     """
     facts = StartFacts(
         kind="fine_tune",
         bundle_digest=bundle.digest,
         learning_rate_factor=learning_rate_factor,
         trained_blocks=trained_blocks,
+        tuned_share=tuned_share,
     )
     return Start(facts, bundle)
 

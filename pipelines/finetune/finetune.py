@@ -91,7 +91,7 @@ def finetune(environment: Environment, client: MlflowClient, content: bytes, err
         base = registry.find(client, f"{order.base}/{order.base_version}")
         bundle = registry.load(base, environment.verifying_keys)
         config = _config(order, bundle)
-        start = fine_tune(bundle, 1.0, order.trained_blocks)
+        start = fine_tune(bundle, 1.0, order.trained_blocks, tuned_share=1.0)
         loaded = LoadedPanel(panel, (), {"num_series": len(panel), "num_steps": panel.num_values})
         beside = Beside(heard=lambda step: errand.heard(min(1.0, step / order.max_steps)), has_trend=False)
         try:
@@ -127,6 +127,7 @@ def _config(order: FinetuneOrder, bundle: Bundle) -> PipelineConfig:
             reference=f"{order.base}/{order.base_version}",
             learning_rate_factor=1.0,
             trained_blocks=order.trained_blocks,
+            tuned_share=1.0,
             other_series=True,
         ),
         figures=False,  # it is told to the caller, over HTTP

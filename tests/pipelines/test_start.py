@@ -53,10 +53,11 @@ def test_what_is_named_stays_named(folder: Path) -> None:
 
 
 def test_fine_tuning_takes_its_settings(folder: Path) -> None:
-    tuned = {"start.learning_rate_factor": 0.5, "start.trained_blocks": 1}
+    tuned = {"start.learning_rate_factor": 0.5, "start.trained_blocks": 1, "start.tuned_share": 0.8}
     chosen = load_config(None, {"name": "m", "start.kind": "fine_tune", "start.reference": str(folder), **tuned})
     facts = begin(HERE, chosen).start.facts
     assert (facts.kind, facts.learning_rate_factor, facts.trained_blocks) == ("fine_tune", 0.5, 1)
+    assert facts.tuned_share == 0.8
 
 
 def started(folder: Path, **facts: Any) -> Start:
@@ -87,6 +88,7 @@ def test_a_bundle_that_has_seen_test_folds_is_no_start(folder: Path) -> None:
         ({"start.kind": "warm_start"}, r"reference \(--from\) is missing"),
         ({"start.reference": "m"}, "is for warm_start and fine_tune"),
         ({"start.kind": "warm_start", "start.reference": "m", "start.trained_blocks": 1}, "is for fine_tune"),
+        ({"start.kind": "warm_start", "start.reference": "m", "start.tuned_share": 1}, "is for fine_tune"),
     ],
 )
 def test_a_start_that_contradicts_itself_is_refused(settings: dict[str, Any], message: str) -> None:

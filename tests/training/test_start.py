@@ -55,9 +55,27 @@ def test_a_warm_start_is_better_than_scratch_after_a_few_steps(bundle: Bundle, t
 
 
 def test_the_rate_of_fine_tuning_is_a_share_of_the_rate(bundle: Bundle, tmp_path: Path) -> None:
-    tuned = fit(PANEL, BRIEF, tmp_path / "tuned", start=fine_tune(bundle, 0.1))
+    tuned = fit(PANEL, BRIEF, tmp_path / "tuned", start=fine_tune(bundle, 0.1, tuned_share=1.0))
     slower = with_training(BRIEF, learning_rate=0.1 * BRIEF.training.learning_rate)
     assert same_weights(tuned, fit(PANEL, slower, tmp_path / "slower", start=warm_start(bundle)))
+
+
+@pytest.mark.parametrize("refit", [False, True], ids=["validated", "refitted"])
+def test_a_share_of_what_training_changed_is_kept(
+    refit: bool, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forecaster.training.member.best_share", lambda *_: 1.0)
+    config = with_training(BRIEF, num_members=2, refit=refit)
+    starts = (fine_tune(bundle, 1.0, tuned_share=share) for share in (1.0, 0.25))
+    whole, part = (fit(PANEL, config, tmp_path / str(number), start=start) for number, start in enumerate(starts))
+    begun = [network.state_dict() for network in bundle.predictor.networks]
+    for member, (tuned, kept) in enumerate(zip(whole.predictor.networks, part.predictor.networks, strict=True)):
+        changed = False
+        for name, weight in kept.named_parameters():
+            first, last = begun[member % len(begun)][name], tuned.state_dict()[name]
+            torch.testing.assert_close(weight.detach(), 0.75 * first + 0.25 * last, rtol=1e-5, atol=1e-7)
+            changed = changed or not torch.equal(first, last)
+        assert changed
 
 
 def test_the_start_is_recorded(bundle: Bundle, tmp_path: Path) -> None:
@@ -65,7 +83,7 @@ def test_the_start_is_recorded(bundle: Bundle, tmp_path: Path) -> None:
     found = bundled(result, tmp_path / "bundle").manifest.training.start
     assert found == result.facts.start
     assert (found.kind, found.bundle_digest) == ("fine_tune", bundle.digest)
-    assert (found.learning_rate_factor, found.trained_blocks) == (0.5, 0)
+    assert (found.learning_rate_factor, found.trained_blocks, found.tuned_share) == (0.5, 0, 0.5)
     assert bundle.manifest.training.start.kind == "scratch"
 
 
@@ -93,7 +111,8 @@ def test_a_resumed_fine_tuning_ends_where_an_unbroken_one_does(bundle: Bundle, t
 
 
 def test_fits_from_other_starts_have_other_keys(bundle: Bundle) -> None:
-    starts: list[Start | None] = [None, warm_start(bundle), fine_tune(bundle), fine_tune(bundle, 0.2)]
+    tuned = [fine_tune(bundle), fine_tune(bundle, 0.2), fine_tune(bundle, tuned_share=0.2)]
+    starts: list[Start | None] = [None, warm_start(bundle), *tuned]
     assert len({fit_key(PANEL, CONFIG, start) for start in starts}) == len(starts)
     assert fit_key(PANEL, CONFIG) == fit_key(PANEL, CONFIG, scratch())
 
@@ -115,6 +134,15 @@ def test_another_architecture_is_refused_by_its_fields(
 def test_another_dropout_is_no_other_architecture(bundle: Bundle, tmp_path: Path) -> None:
     config = with_model(with_training(STANDING), dropout=0.3)
     assert fit(PANEL, config, tmp_path, start=warm_start(bundle)).config.model.dropout == 0.3
+
+
+def test_another_scaling_is_no_other_architecture_where_other_data_may_be_tuned_to(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    config = with_model(with_training(STANDING), scaling="log")
+    assert fit(PANEL, config, tmp_path / "tuned", start=fine_tune(bundle)).config.model.scaling == "log"
+    with pytest.raises(TrainingError, match=r"scaling 'mean_std' \(wanted: 'log'\)"):
+        fit(PANEL, config, tmp_path / "warm", start=warm_start(bundle))
 
 
 def test_more_blocks_than_there_are_cannot_be_trained(bundle: Bundle, tmp_path: Path) -> None:
