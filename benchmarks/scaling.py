@@ -2,13 +2,14 @@
 
     python -m benchmarks.scaling --runs FOLDER [--save]
 
-Five encoders are pretrained by the settings of the box, but for their size and number of steps (an hour of one core);
-FOLDER keeps them with their checkpoints, and what is there already is not trained again. The least squares fit of
+Six encoders are pretrained by the settings of the box, but for their size and with steps of 256 windows (two hours of
+one core); FOLDER keeps them with their checkpoints, and what is there already is not trained again. The least squares
+fit of
 
     log score = a - b log weights - c log windows
 
-to these five (as in Kaplan et al. 2020, "Scaling Laws for Neural Language Models", without a floor, which five points
-cannot tell) foretells the sixth, the encoder in the box, for the loss on held-out synthetic series and for `mase_gm`,
+to these six (as in Kaplan et al. 2020, "Scaling Laws for Neural Language Models", without a floor, which six points
+cannot tell) foretells the seventh, the encoder in the box, for the loss on held-out synthetic series and for `mase_gm`,
 the MASE relative to the seasonal naive on the ten data sets of `zero_shot`. For reporting only.
 """
 
@@ -21,18 +22,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 
 from benchmarks.data import parser
+from benchmarks.pretraining_settings import small_steps
 from benchmarks.record import machine_setup, record
 from benchmarks.zero_shot_tasks import RelativeScore, fitted, tasks
 from forecaster.bundle import Bundle, load_bundle
-from forecaster.config.pretraining import PretrainingConfig
-from forecaster.pretrained import TRAINING, pretrained_encoder, save_encoder
+from forecaster.pretrained import pretrained_encoder, save_encoder
 from forecaster.training.pretraining import pretrain
 
 # Width and blocks of the networks, with four times the width inside a block, and their steps.
-_RUNS = ((32, 2, 1_500), (64, 4, 1_500), (128, 4, 1_500), (32, 2, 6_000), (64, 4, 6_000))
+_RUNS = ((32, 2, 1_500), (64, 4, 1_500), (128, 4, 1_500), (32, 2, 6_000), (64, 4, 6_000), (128, 4, 14_000))
 _SCORES = ("validation_loss", "mase_gm")
 
 
@@ -47,7 +47,7 @@ class _Point:
 def main() -> None:
     """Trains what is not trained yet, fits the laws, foretells, and prints the record."""
     arguments = parser(__doc__)
-    arguments.add_argument("--runs", type=Path, required=True, help="folder of the five encoders and their checkpoints")
+    arguments.add_argument("--runs", type=Path, required=True, help="folder of the six encoders and their checkpoints")
     given = arguments.parse_args()
     bundles = [_trained(*run, given.runs) for run in _RUNS]
     score = RelativeScore(tasks(given.data))
@@ -64,7 +64,7 @@ def _trained(width: int, blocks: int, steps: int, runs: Path) -> Bundle:
     output = runs / f"d{width}x{blocks}-{steps}-bundle"
     if not output.exists():
         model = {"d_model": width, "num_layers": blocks, "d_ff": 4 * width}
-        config = PretrainingConfig(**yaml.safe_load(TRAINING.read_text()) | {"max_steps": steps, "model": model})
+        config = small_steps(max_steps=steps, model=model)
         made = pretrain(config, runs / f"d{width}x{blocks}-{steps}", show_progress=True)
         save_encoder(made.network, config, made.num_steps, made.validation_loss, output)
     return load_bundle(output)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmarks.tasks import fit_in_passing
 from forecaster import Forecaster
 from forecaster.arrays import FloatArray
 from forecaster.baselines import SeasonalNaive
@@ -14,6 +15,8 @@ from forecaster.config import ForecasterConfig, TableConfig
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import rolling_origin
 from forecaster.evaluation import Evaluation, evaluate, window_scales
+from forecaster.pretrained import encoder_for
+from forecaster.training.start import Start
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,22 @@ def fit_and_score(
     """Fits on what lies before the test folds of the config and scores the backtest over them."""
     model = Forecaster(config=config, table=columns).fit(table)
     return _scored(table, model.backtest()["model"], season_length)
+
+
+def tune_and_score(table: pd.DataFrame, config: ForecasterConfig, season_length: int, start: Start) -> Scored:
+    """Trains on from the pretrained encoder on what lies before the test folds, and scores the forecasts of those."""
+    panel = read_panel(table).panel
+    tuned = fit_in_passing(panel, config, start)
+    return _scored(table, evaluate(tuned.predictor, panel, tuned.split.test, tuned.predictor.levels), season_length)
+
+
+def untrained(table: pd.DataFrame, config: ForecasterConfig, season_length: int) -> Scored:
+    """Scores the pretrained encoder as it is on the same folds, with the lags of that season."""
+    panel = read_panel(table).panel
+    folds = rolling_origin(panel, config.model.horizon, config.split.num_test_folds, config.split.step)
+    frequency, longest = panel.axis.frequency, int(panel.lengths.max())
+    predictor = encoder_for(frequency, longest, horizon=config.model.horizon, season_length=season_length).predictor
+    return _scored(table, evaluate(predictor, panel, folds, predictor.levels), season_length)
 
 
 def naive(table: pd.DataFrame, config: ForecasterConfig, season_length: int) -> Scored:

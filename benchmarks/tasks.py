@@ -18,6 +18,7 @@ from forecaster.evaluation import Evaluation, evaluate, window_scales
 from forecaster.metrics import score
 from forecaster.predictor import Predictor
 from forecaster.training.fit import FitResult, fit
+from forecaster.training.start import Start
 
 LONG_COLUMNS = ("unique_id", "ds", "y")
 
@@ -38,10 +39,10 @@ def long_panel(table: pd.DataFrame, known: Sequence[str] = ()) -> Panel:
     return read_panel(columns, TableConfig(known_columns=tuple(known))).panel
 
 
-def fit_in_passing(panel: Panel, config: ForecasterConfig) -> FitResult:
-    """Fits, and leaves no checkpoints behind."""
+def fit_in_passing(panel: Panel, config: ForecasterConfig, start: Start | None = None) -> FitResult:
+    """Fits, from scratch by default, and leaves no checkpoints behind."""
     with tempfile.TemporaryDirectory() as folder:
-        return fit(panel, config, Path(folder))
+        return fit(panel, config, Path(folder), start=start)
 
 
 def whole(folds: Sequence[Fold]) -> Fold:

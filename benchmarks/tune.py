@@ -4,7 +4,7 @@
 
 Settings are chosen on the last horizon of the training parts; the competition's test parts are looked at once, at the
 end. The process that tunes is killed by SIGKILL when half of the trials are finished, and run again. The config is that
-of the library, but for few steps: 120, as in benchmarks/m3.py, whose settings were chosen by hand and are told beside.
+of the library, but for few steps: 120, as series of a competition teach it little more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlflow.entities import Run
 
 from benchmarks.data import m3, parser
 from benchmarks.m3 import PERIODS
-from benchmarks.record import RESULTS, machine_setup, record
+from benchmarks.record import machine_setup, record
 
 _NAME = "m3-monthly"
 _COMMAND = "from pipelines.commands.tuning import tune; tune()"
@@ -62,7 +62,7 @@ def main() -> None:
         found = _killed_and_resumed(home, config, given.trials // 2)
     figures = {**found, "minutes": round((time.perf_counter() - began) / 60, 1)}
     setup = machine_setup(["pytorch-lightning", "optuna"]) | {"settings": _SETTINGS, "space": _SPACE}
-    record("tune", figures, setup | {"chosen_by_hand": _by_hand()}, save=given.save)
+    record("tune", figures, setup, save=given.save)
 
 
 def _prepare(home: Path, data: Path, num_trials: int) -> Path:
@@ -125,12 +125,6 @@ def _finished(client: MlflowClient) -> dict[str, str]:
 def _runs(client: MlflowClient) -> list[Run]:
     experiment = client.get_experiment_by_name(_NAME)
     return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
-
-
-def _by_hand() -> dict[str, float]:
-    """Gives the recorded figures of five networks of the settings in benchmarks/m3.py."""
-    figures = json.loads((RESULTS / "m3.json").read_text(encoding="utf-8"))["figures"]
-    return {"test_mase": figures["mase_monthly"], "test_smape": figures["smape_monthly"]}
 
 
 if __name__ == "__main__":
