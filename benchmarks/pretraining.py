@@ -29,8 +29,7 @@ from benchmarks.record import machine_setup, record
 from benchmarks.zero_shot_tasks import RelativeScore, Task, tasks
 from forecaster.model.network import Network
 from forecaster.predictor import Predictor
-from forecaster.pretrained import context_for
-from forecaster.time.cycles import cycles_of
+from forecaster.pretrained import context_for, cycles_for
 from forecaster.training.callbacks import ReportMetrics, ReportNetwork
 from forecaster.training.pretraining import pretrain
 
@@ -73,7 +72,7 @@ class _Curve:
 def _fitted(network: Network, task: Task) -> Predictor:
     """Fits a network in training to a data set, as `encoder_for` does one in a bundle."""
     frequency, context = task.panel.axis.frequency, context_for(int(task.panel.lengths.max()))
-    shaped = network.reshaped(context_length=context, horizon=task.folds[0].horizon, lags=cycles_of(frequency).lags)
+    shaped = network.reshaped(context_length=context, horizon=task.folds[0].horizon, lags=cycles_for(frequency).lags)
     return Predictor(shaped, frequency)
 
 

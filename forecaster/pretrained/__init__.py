@@ -9,6 +9,7 @@ from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.pretrained.encoder import (
     TRAINING,
     context_for,
+    cycles_for,
     encoder_for,
     fine_tunable,
     pretrained_encoder,
@@ -22,6 +23,7 @@ __all__ = [
     "CalibratedOnHistory",
     "calibrated",
     "context_for",
+    "cycles_for",
     "encoder_for",
     "fine_tunable",
     "pretrained_encoder",

@@ -55,7 +55,7 @@ def encoder_for(
     """
     found = encoder or pretrained_encoder()
     network = found.predictor.network
-    cycles = cycles_of(frequency) if season_length is None else Cycles(season_length)
+    cycles = cycles_for(frequency) if season_length is None else Cycles(season_length)
     trained = network.config.horizon
     steps = trained if horizon is None else horizon
     if not 1 <= steps <= trained:
@@ -63,6 +63,16 @@ def encoder_for(
     suited = network.reshaped(context_length=context_for(longest, found), horizon=steps, lags=cycles.lags)
     predictor = Predictor(suited, frequency)
     return replace(found, predictor=predictor, config=config_of(predictor))
+
+
+def cycles_for(frequency: Frequency) -> Cycles:
+    """Gives the cycles by which the encoder looks back: those of the frequency, but for a year of days.
+
+    A day is hardly like that of the year before, and the encoder believes it more than it should; a week of hours
+    helps it from the first one on (docs/experiments.md).
+    """
+    cycles = cycles_of(frequency)
+    return cycles if frequency.is_tick else Cycles(cycles.season)
 
 
 def context_for(longest: int, encoder: Bundle | None = None) -> int:
