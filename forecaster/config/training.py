@@ -63,8 +63,8 @@ class TrainingConfig(Config):
         description="Steps back from the last training window of a series that halve how often a window is drawn. "
         "Default: all of a series equally often.",
     )
-    augmentations: tuple[Literal["flip", "truncate", "mask", "mix"], ...] = Field(
-        (), description="Changes made to random training windows, in this order."
+    augmentations: tuple[Literal["flip"], ...] = Field(
+        (), description="Changes made to random training windows. flip: values are turned upside down."
     )
     refit: bool = Field(
         False,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import pytest
 import torch
 
 from forecaster.config import CovariateConfig, ModelConfig
 from forecaster.errors import ConfigError
-from forecaster.model.scaling import scale_context, scale_target
 from forecaster.training.augmentation import AUGMENTATIONS, augmented, check_augmentations
-from forecaster.types import CovariateBatch, Masked, WindowBatch
+from forecaster.types import WindowBatch
 from tests.training.factories import random_batch
 
 NUM_WINDOWS = 400
@@ -55,101 +54,12 @@ def test_what_is_not_observed_is_zero(name: str) -> None:
     assert (after.target[~after.target_observed] == 0).all()
 
 
-@each_name
-def test_windows_of_one_company_are_treated_alike(name: str) -> None:
-    if AUGMENTATIONS[name].alters_values and name == "mix":
-        pytest.skip("it is refused where series see each other")
-    row = rows_alike(random_batch(1), 60)
-    batch = replace(row, groups=torch.arange(60) // 3)
-    after = augmented(batch, [name], 0, 0)
-    assert changed_rows(batch, after).any()
-    for company in range(20):
-        rows = slice(3 * company, 3 * company + 3)
-        assert (after.context[rows] == after.context[3 * company]).all()
-        assert (after.observed[rows] == after.observed[3 * company]).all()
-
-
-def rows_alike(batch: WindowBatch, num_rows: int) -> WindowBatch:
-    return WindowBatch(*[tensor.expand(num_rows, -1).clone() for tensor in tensors(batch)])
-
-
 def test_flip_negates_context_and_target_together() -> None:
     batch = random_batch(NUM_WINDOWS)
     after = augmented(batch, ["flip"], 0, 0)
     flipped = changed_rows(batch, after)
     assert torch.equal(after.context[flipped], -batch.context[flipped])
     assert torch.equal(after.target[flipped], -batch.target[flipped])
-
-
-def test_truncate_hides_a_left_part_and_keeps_an_eighth_at_least() -> None:
-    batch = random_batch(NUM_WINDOWS, missing=0.0)
-    after = augmented(batch, ["truncate"], 0, 0)
-    kept = after.observed.sum(dim=1)
-    assert kept.min() >= 4
-    assert kept.min() < 8
-    for row, num in enumerate(kept.tolist()):
-        assert after.observed[row, 32 - num :].all()
-    assert torch.equal(after.target, batch.target)
-
-
-def numbers(num_windows: int, steps: int) -> Masked:
-    values = torch.randn(num_windows, steps, 2, dtype=torch.float64)
-    return Masked(values, torch.ones_like(values, dtype=torch.bool))
-
-
-def test_truncate_hides_covariates_of_the_same_steps_and_none_ahead() -> None:
-    torch.manual_seed(0)
-    static = Masked(torch.zeros(50, 0, dtype=torch.float64), torch.zeros(50, 0, dtype=torch.bool))
-    covariates = CovariateBatch(
-        numbers(50, 32), numbers(50, 40), torch.zeros(50, 40, 1), static, torch.zeros(50, 0, dtype=torch.int64)
-    )
-    covariates = replace(covariates, elapsed=torch.rand(50, 40))
-    batch = replace(random_batch(50, missing=0.0), covariates=covariates)
-    after = augmented(batch, ["truncate"], 0, 0)
-    assert after.covariates is not None
-    assert torch.equal(after.covariates.past.observed[..., 0], after.observed)
-    assert torch.equal(after.covariates.known.observed[:, :32, 1], after.observed)
-    assert after.covariates.known.observed[:, 32:].all()
-    assert (after.covariates.past.values[~after.covariates.past.observed] == 0).all()
-    assert after.covariates.elapsed is covariates.elapsed  # time passes before a series begins, too
-
-
-def test_mask_hides_blocks_and_no_covariates() -> None:
-    after = augmented(random_batch(NUM_WINDOWS, missing=0.0), ["mask"], 0, 0)
-    blocks = after.observed.reshape(NUM_WINDOWS, 16, 2)
-    assert (blocks.all(dim=2) | ~blocks.any(dim=2)).all()
-    hidden = (~blocks.any(dim=2)).double().mean()
-    assert 0.06 < hidden < 0.09  # 15 % of half of the windows
-
-
-def test_mix_lies_between_two_windows_in_units_of_their_spread() -> None:
-    batch = random_batch(NUM_WINDOWS, missing=0.0)
-    scaled = scale_context(batch.context, batch.observed)
-    after = augmented(batch, ["mix"], 0, 0)
-    mixed = torch.nonzero(changed_rows(batch, after)).flatten()
-    for row in mixed[:5].tolist():
-        own = torch.cat([scaled.values, scale_target(batch.target, scaled.scale)], dim=1)
-        scale = replace(scaled.scale, loc=scaled.scale.loc[row : row + 1], spread=scaled.scale.spread[row : row + 1])
-        found = torch.cat([after.context[row : row + 1], after.target[row : row + 1]], dim=1)
-        found = scale_target(found, scale)[0]
-        # found - own = (1 - share) (partner - own): for the partner all steps give one share of at most a half.
-        shares = (found - own[row]) / (own - own[row])
-        partner = int(shares.std(dim=1).nan_to_num(torch.inf).argmin())
-        assert shares[partner].std() < 1e-3
-        assert 0 < shares[partner].mean() <= 0.5
-
-
-def test_mix_leaves_windows_that_do_not_vary_or_share_too_few_steps() -> None:
-    batch = random_batch(40, missing=0.0)
-    context, observed = batch.context.clone(), batch.observed.clone()
-    context[:20] = 3.0
-    assert not changed_rows(replace(batch, context=context), augmented(replace(batch, context=context), ["mix"], 0, 0))[
-        :20
-    ].any()
-    observed[:, :24] = torch.arange(40).unsqueeze(1) % 2 == 0
-    apart = replace(batch, observed=observed, context=batch.context.where(observed, 0.0))
-    after = augmented(apart, ["mix"], 0, 0)
-    assert (after.observed.sum(dim=1) >= apart.observed.sum(dim=1) / 2).all()
 
 
 @each_name
@@ -163,10 +73,7 @@ def test_what_alters_values_is_refused_where_something_else_speaks_of_them(name:
         ({"scaling": "log"}, "for values above 0"),
     ):
         model = ModelConfig(**{**plain.model_dump(), **changes})
-        if AUGMENTATIONS[name].alters_values:
-            with pytest.raises(ConfigError, match=reason):
-                check_augmentations([name], model)
-        else:
+        with pytest.raises(ConfigError, match=reason):
             check_augmentations([name], model)
 
 
