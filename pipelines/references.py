@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forecaster.bundle import Bundle
 from forecaster.config.pretraining import ZERO_SHOT
-from forecaster.errors import ConfigError
+from forecaster.pretrained import pretrained_encoder
 from pipelines import registry, tracking
 from pipelines.config import Environment
 
@@ -36,10 +36,11 @@ def load_reference(environment: Environment, reference: str) -> Referred:
 def fetch_reference(environment: Environment, reference: str, folder: Path) -> Referred:
     """Copies the bundle of a reference to `folder`, in the place of what is there, and loads it.
 
-    The errors are those of `load_reference`.
+    The pretrained encoder is not copied: whoever forecasts with it fits it to a table first. The errors are those of
+    `load_reference`.
     """
     if reference == ZERO_SHOT:
-        raise ConfigError(f"{ZERO_SHOT} forecasts whole tables: leave out what asks for shards")
+        return Referred(ZERO_SHOT, pretrained_encoder())
     shutil.rmtree(folder, ignore_errors=True)
     name = reference
     if _is_folder(reference):

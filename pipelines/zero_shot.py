@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from forecaster.bundle import Bundle
 from forecaster.config import TableConfig
 from forecaster.pretrained import ZERO_SHOT, calibrated, encoder_for, pretrained_encoder
+from forecaster.time.frequency import Frequency
 from pipelines.config import SourceConfig
 from pipelines.loading import LoadedPanel, load
 from pipelines.prediction import Prediction, Wanted, predicted
@@ -33,5 +34,10 @@ def predict_unseen(source: SourceConfig, table: TableConfig, wanted: Wanted) -> 
 def load_unseen(source: SourceConfig, table: TableConfig, horizon: int | None = None) -> Unseen:
     """Reads a table, and fits the encoder to its frequency, and to a horizon within its own."""
     loaded = load(source, table)
+    return Unseen(loaded, encoder_within(loaded.panel.axis.frequency, int(loaded.panel.lengths.max()), horizon))
+
+
+def encoder_within(frequency: Frequency, longest: int, horizon: int | None) -> Bundle:
+    """Gives the encoder for series of a frequency, `longest` steps long at most, and a horizon cut to its own."""
     within = None if horizon is None else min(max(horizon, 1), pretrained_encoder().config.model.horizon)
-    return Unseen(loaded, encoder_for(loaded.panel.axis.frequency, int(loaded.panel.lengths.max()), horizon=within))
+    return encoder_for(frequency, longest, horizon=within)

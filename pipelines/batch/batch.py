@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from forecaster.bundle import NETWORK, Bundle
+from forecaster.bundle import NETWORK, Bundle, load_bundle, save_bundle
 from forecaster.config import Config, TableConfig
+from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError
+from forecaster.pretrained import ZERO_SHOT, calibrated
 from pipelines.batch.job import SERIES_PER_SHARD, Done, Identity, Job, Runtime
 from pipelines.batch.local import make_locally
 from pipelines.batch.on_ray import make_on_ray
@@ -31,8 +34,9 @@ from pipelines.batch.working_folder import WorkingFolder, working_folder
 from pipelines.config import Environment, SourceConfig
 from pipelines.loading import table_for
 from pipelines.prediction import Wanted
-from pipelines.references import fetch_reference
+from pipelines.references import Referred, fetch_reference
 from pipelines.sources import refuse_two
+from pipelines.zero_shot import encoder_within
 
 
 class Sharding(Config):
@@ -106,7 +110,7 @@ def predict_in_shards(environment: Environment, asked: Asked, sharding: Sharding
         runtime = _runtime(sharding, folder)
         identity = _identity(asked, sharding, model.bundle.digest, runtime)
         folder.claim(identity)
-        job = folder.job() or _planned(folder, asked, model.bundle, identity)
+        job = folder.job() or _planned(folder, asked, model, identity)
         for progress in _made(folder, job, sharding):
             report(progress)
         manifest = publish(folder, job, MadeFrom(model=model.name, asked=identity), asked.output)
@@ -136,12 +140,16 @@ def _identity(asked: Asked, sharding: Sharding, model: str, runtime: Runtime) ->
     )
 
 
-def _planned(folder: WorkingFolder, asked: Asked, bundle: Bundle, identity: Identity) -> Job:
+def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Identity) -> Job:
     """Cuts the table; asks the model about the first shard, so that what is wrong with all is said before the work."""
-    table = table_for([bundle], asked.source, asked.table)
+    is_unseen, bundle = asked.reference == ZERO_SHOT, model.bundle
+    table = asked.table if is_unseen else table_for([bundle], asked.source, asked.table)
     rows = rows_of(asked.source, table, folder.rows)
     shards = plan_shards(rows, table.id_column, identity.series_per_shard)
     wanted, first = asked.wanted, Rows(rows, table).panel(shards[0])
+    if is_unseen:
+        bundle = _fitted(folder, first, max(shard.longest for shard in shards), wanted)
+        table = table_for([bundle], asked.source, asked.table)
     bundle.predictor.question(first, wanted.horizon, wanted.levels, roll_out=wanted.roll_out)
     job = Job(
         rows=rows,
@@ -154,6 +162,16 @@ def _planned(folder: WorkingFolder, asked: Asked, bundle: Bundle, identity: Iden
     )
     folder.plan(job)
     return job
+
+
+def _fitted(folder: WorkingFolder, first: Panel, longest: int, wanted: Wanted) -> Bundle:
+    """Puts the pretrained encoder as it suits the table into the folder: with the frequency of the first shard, and
+    with intervals as its errors in the past of those series want them.
+    """
+    encoder = encoder_within(first.axis.frequency, max(longest, int(first.lengths.max())), wanted.horizon)
+    shutil.rmtree(folder.bundle, ignore_errors=True)
+    save_bundle(folder.bundle, calibrated(encoder.predictor, first), encoder.facts)
+    return load_bundle(folder.bundle)
 
 
 def _made(folder: WorkingFolder, job: Job, sharding: Sharding) -> Iterator[Progress]:

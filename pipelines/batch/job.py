@@ -24,6 +24,7 @@ class Shard(Config):
     num_series: int
     first_id: str
     last_id: str
+    longest: int = 0  # most rows of a series
 
     def __str__(self) -> str:
         rows = f"rows {self.begin + 1} to {self.end}"

@@ -129,5 +129,6 @@ def _shards(runs: _Runs, series_per_shard: int) -> Iterator[Shard]:
             num_series=after - first,
             first_id=runs.ids[first].as_py(),
             last_id=runs.ids[after - 1].as_py(),
+            longest=int((ends[first:after] - runs.begins[first:after]).max()),
         )
         first, number = after, number + 1

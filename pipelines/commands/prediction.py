@@ -9,7 +9,6 @@ import click
 
 from forecaster.config import TableConfig
 from forecaster.config.pretraining import ZERO_SHOT
-from forecaster.errors import ConfigError
 from pipelines.commands.options import as_json, source_and_table, source_options, table_options
 from pipelines.commands.output import echo
 from pipelines.commands.sharding import ShardFlags, run_in_shards, shard_options, taken_shards
@@ -55,9 +54,8 @@ def predict(
         raise click.UsageError(f"the table is named twice: {table_path} and --data {flags['data']}")
     source, table = source_and_table(**flags | {"data": table_path or flags["data"]})
     wanted = Wanted(horizon, _levels(quantiles), roll_out)
-    if reference == ZERO_SHOT and shards.ask_for_shards:
-        raise ConfigError(f"{ZERO_SHOT} forecasts whole tables: leave out what asks for shards")
-    if reference == ZERO_SHOT or not _predicts_in_shards(reference, source, table, wanted, output, shards):
+    is_whole = reference == ZERO_SHOT and not shards.ask_for_shards  # what shards need takes seconds to import
+    if is_whole or not _predicts_in_shards(reference, source, table, wanted, output, shards):
         _predict_whole(reference, source, table, wanted, output)
 
 

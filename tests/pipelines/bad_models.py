@@ -256,15 +256,6 @@ ZERO_SHOT = (
         ("predict", "days.csv", "--data", "hours.csv"),
     ),
     predict(
-        "shards of the pretrained encoder",
-        USAGE,
-        "invalid-config",
-        "forecasts whole tables",
-        "--shards",
-        "--output",
-        "x",
-    ),
-    predict(
         "a longer horizon than the pretrained encoder has",
         USAGE,
         "horizon-out-of-range",
