@@ -95,7 +95,6 @@ FLAGS: tuple[Flag, ...] = (
     _flag("head", "mae"),
     _flag("positions", "sinusoidal"),
     _flag("positions", "learned"),
-    _flag("positions", "alibi"),
     _flag("feed_forward", "relu"),
     _flag("calibration", "off"),
     _flag("calibration", "conformal"),

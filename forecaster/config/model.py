@@ -58,7 +58,7 @@ class ModelConfig(Config):
         "pre", description="Where a block normalises: before each of its parts, or after adding it."
     )
     feed_forward: Literal["relu", "gelu", "swiglu"] = "gelu"
-    positions: Literal["sinusoidal", "learned", "rotary", "time", "alibi", "none"] = Field(
+    positions: Literal["sinusoidal", "learned", "rotary", "time", "none"] = Field(
         "rotary",
         description="How a token knows where it stands. time: rotary, by the time that has passed instead of by "
         "steps; they differ where steps do not last equally long (months, quarters, years, business days).",

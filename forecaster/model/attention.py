@@ -17,11 +17,10 @@ Rotation = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class View:
-    """Which tokens see which, and how their distance enters."""
+    """Which tokens see which, and how their ages enter."""
 
     visible: torch.Tensor  # bool, broadcasts to [B A N N]: True where the query (row) may look at the key (column)
     rotate: Rotation | None = None  # puts ages into queries and keys
-    bias: torch.Tensor | None = None  # [A N N] or [B A N N], added to the scores
 
     @property
     def sighted(self) -> torch.Tensor:
@@ -39,7 +38,7 @@ def visibility(real: torch.Tensor, ages: torch.Tensor | None = None) -> torch.Te
 
 
 def attention_weights(queries: torch.Tensor, keys: torch.Tensor, view: View) -> torch.Tensor:
-    """Gives softmax(Q K^T / sqrt(E) + bias) over the visible keys [B A N N], for queries and keys [B A N E].
+    """Gives softmax(Q K^T / sqrt(E)) over the visible keys [B A N N], for queries and keys [B A N E].
 
     Each row sums to 1; the row of a query that sees no key is all 0.
     """
@@ -66,8 +65,6 @@ def _softmax(queries: torch.Tensor, keys: torch.Tensor, view: View) -> torch.Ten
     """
     scores = (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    if view.bias is not None:
-        scores = scores + view.bias
     scores += torch.zeros_like(view.visible, dtype=scores.dtype).masked_fill(
         ~view.visible, torch.finfo(scores.dtype).min
     )

@@ -108,7 +108,7 @@ class Encoder(nn.Module):
     def _enter(self, tokens: Tokens) -> tuple[torch.Tensor, View]:
         ages = tokens.ages
         visible = visibility(tokens.real, ages if self.causal else None)
-        view = View(visible, self.positions.rotation(ages), self.positions.bias(ages))
+        view = View(visible, self.positions.rotation(ages))
         return self.dropout(self.positions.add(tokens.values, ages)), view
 
     def _group_view(self, tokens: Tokens, groups: torch.Tensor | None) -> View | None:

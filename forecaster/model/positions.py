@@ -1,4 +1,4 @@
-"""Tells the encoder where a token stands: six kinds, one table of names.
+"""Tells the encoder where a token stands: five kinds, one table of names.
 
 The age of a token is how long before the cutoff it ends, counted in patches: the newest patch of the context
 has age 0, the one before it 1, the first patch of the future -1. A longer context or padding on the left
@@ -25,16 +25,13 @@ _BASE = 10_000.0  # slowest angular frequency is about 1 / _BASE; the value of b
 
 
 class Positions(Protocol):
-    """The three places at which a position can enter: the tokens, queries and keys, or the attention scores."""
+    """The two places at which a position can enter: the tokens, or queries and keys."""
 
     def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
         """Gives tokens [B N D] that know their age [N] or [B N]."""
 
     def rotation(self, ages: torch.Tensor) -> Rotation | None:
         """Gives what turns queries or keys [B A N D/A] by the ages of their tokens, if anything does."""
-
-    def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
-        """Gives what is added to attention scores between tokens of these ages, [A N N] or [B A N N], if anything."""
 
 
 def angles(ages: torch.Tensor, width: int) -> torch.Tensor:
@@ -44,17 +41,13 @@ def angles(ages: torch.Tensor, width: int) -> torch.Tensor:
 
 
 class NoPositions(nn.Module):
-    """Leaves everything as it is: the encoder sees a set of tokens. The other kinds change one of the three places."""
+    """Leaves everything as it is: the encoder sees a set of tokens. The other kinds change one of the two places."""
 
     def add(self, tokens: torch.Tensor, ages: torch.Tensor) -> torch.Tensor:
         """Gives the tokens [B N D] unchanged."""
         return tokens
 
     def rotation(self, ages: torch.Tensor) -> Rotation | None:
-        """Gives none."""
-        return None
-
-    def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
         """Gives none."""
         return None
 
@@ -105,29 +98,10 @@ class RotaryPositions(NoPositions):
         return turn
 
 
-class LinearBias(NoPositions):
-    """Takes slope x distance off the scores, a slope per head (ALiBi, Press et al. 2022, here in both directions).
-
-    The slopes are 2^(-8 i / A) for head i = 1 .. A, as in the paper for a power of two.
-    """
-
-    def __init__(self, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-
-    def bias(self, ages: torch.Tensor) -> torch.Tensor | None:
-        """Gives the scores' change, [A N N] or [B A N N], 0 on the diagonal, negative elsewhere."""
-        heads = torch.arange(1, self.num_heads + 1, dtype=torch.float32, device=ages.device)
-        slopes = torch.exp2(-8.0 * heads / self.num_heads)
-        distances = (ages.unsqueeze(-1) - ages.unsqueeze(-2)).abs().unsqueeze(-3)
-        return -slopes[:, None, None] * distances
-
-
 POSITIONS: dict[str, Callable[[int, ModelConfig], Positions]] = {
     "sinusoidal": lambda num_tokens, config: SinusoidalPositions(),  # noqa: ARG005
     "learned": lambda num_tokens, config: LearnedPositions(num_tokens, config.d_model),
     "rotary": lambda num_tokens, config: RotaryPositions(config.d_model // config.num_heads),  # noqa: ARG005
     "time": lambda num_tokens, config: RotaryPositions(config.d_model // config.num_heads),  # noqa: ARG005
-    "alibi": lambda num_tokens, config: LinearBias(config.num_heads),  # noqa: ARG005
     "none": lambda num_tokens, config: NoPositions(),  # noqa: ARG005
 }

@@ -19,7 +19,7 @@ from forecaster.types import CovariateBatch, Masked, WindowBatch
 Module = TypeVar("Module", bound=nn.Module)
 
 LEVELS = (0.1, 0.3, 0.5, 0.9)
-POSITION_KINDS = ("sinusoidal", "learned", "rotary", "time", "alibi", "none")
+POSITION_KINDS = ("sinusoidal", "learned", "rotary", "time", "none")
 
 COVARIATES = CovariateConfig(
     past=("wind", "rain"),
@@ -32,7 +32,13 @@ COVARIATES = CovariateConfig(
 LAGS = (1, 3, 27, 0)  # shorter than the horizon, longer than the context, and none
 
 _BENT = {"scaling": "asinh", "skip": "ridge", "coarse_patch_length": 8, "covariates": COVARIATES}
-_MODERN = {"norm": "rms", "feed_forward": "swiglu", "positions": "alibi", "decoder": "queries", "channels": "group"}
+_MODERN = {
+    "norm": "rms",
+    "feed_forward": "swiglu",
+    "positions": "sinusoidal",
+    "decoder": "queries",
+    "channels": "group",
+}
 
 # One change each, then a few that meet.
 VARIANTS: dict[str, dict[str, Any]] = {

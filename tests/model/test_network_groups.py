@@ -19,7 +19,7 @@ EACH_KIND = pytest.mark.parametrize(
         {},
         {"covariates": COVARIATES, "decoder": "queries"},
         {"norm_placement": "post", "coarse_patch_length": 8, "patch_stride": 2, "skip": "ridge"},
-        {"causal": True, "positions": "alibi", "scaling": "robust"},
+        {"causal": True, "positions": "sinusoidal", "scaling": "robust"},
     ],
     ids=["plain", "covariates", "post-norm", "causal"],
 )

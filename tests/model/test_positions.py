@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from forecaster.config import ModelConfig
 from forecaster.model.positions import (
     POSITIONS,
-    LinearBias,
     Positions,
     RotaryPositions,
     SinusoidalPositions,
@@ -79,24 +78,6 @@ def test_rotary_preserves_the_norm() -> None:
     torch.testing.assert_close(lengths, heads.norm(dim=-1), rtol=1e-5, atol=0.0)
 
 
-@pytest.mark.parametrize("num_heads", [1, 2, 4, 8, 3])
-def test_the_linear_bias_is_minus_slope_times_distance_for_each_head(num_heads: int) -> None:
-    bias = LinearBias(num_heads).bias(AGES)
-    assert bias is not None
-    assert bias.shape == (num_heads, len(AGES), len(AGES))
-    for head in range(num_heads):
-        slope = 2 ** (-8 * (head + 1) / num_heads)
-        for query, query_age in enumerate(AGES.tolist()):
-            for key, key_age in enumerate(AGES.tolist()):
-                assert bias[head, query, key].item() == pytest.approx(-slope * abs(query_age - key_age), rel=1e-6)
-
-
-def test_the_slopes_of_8_heads_are_those_of_the_paper() -> None:
-    bias = LinearBias(8).bias(torch.tensor([1.0, 0.0]))
-    assert bias is not None
-    assert bias[:, 0, 1].tolist() == [-(2.0**-power) for power in range(1, 9)]
-
-
 @pytest.mark.parametrize("kind", [kind for kind in POSITION_KINDS if kind != "learned"])
 def test_older_tokens_in_front_change_no_position(kind: str) -> None:
     positions, tokens, heads = made(kind), torch.randn(2, 9, 16), torch.randn(2, 2, 9, 8)
@@ -104,23 +85,18 @@ def test_older_tokens_in_front_change_no_position(kind: str) -> None:
     longer, shorter = positions.rotation(AGES), positions.rotation(AGES[4:])
     if longer is not None and shorter is not None:
         assert torch.equal(longer(heads)[:, :, 4:], shorter(heads[:, :, 4:]))
-    bias, of_fewer = positions.bias(AGES), positions.bias(AGES[4:])
-    if bias is not None and of_fewer is not None:
-        assert torch.equal(bias[:, 4:, 4:], of_fewer)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in POSITION_KINDS if kind != "learned"])
 def test_ages_of_each_window_are_to_its_row_what_ages_of_all_are_to_all(kind: str) -> None:
     positions, tokens, heads = made(kind), torch.randn(3, 9, 16), torch.randn(3, 2, 9, 8)
     each = torch.stack([AGES, 1.03 * AGES - 0.2, AGES.clamp(max=2.0)])
-    added, rotate, bias = positions.add(tokens, each), positions.rotation(each), positions.bias(each)
+    added, rotate = positions.add(tokens, each), positions.rotation(each)
     for row, ages in enumerate(each):
         assert torch.equal(added[row], positions.add(tokens[row : row + 1], ages)[0])
-        turned_alone, bias_alone = positions.rotation(ages), positions.bias(ages)
+        turned_alone = positions.rotation(ages)
         if rotate is not None and turned_alone is not None:
             assert torch.equal(rotate(heads)[row], turned_alone(heads[row : row + 1])[0])
-        if bias is not None and bias_alone is not None:
-            assert torch.equal(bias[row], bias_alone)
 
 
 def test_the_angle_of_a_month_is_that_of_its_days() -> None:
@@ -135,19 +111,18 @@ def test_the_angle_of_a_month_is_that_of_its_days() -> None:
             assert heads[token, 4 + pair].item() == pytest.approx(math.sin(passed / mean * frequency), abs=1e-6)
 
 
-def test_each_kind_enters_at_one_of_the_three_places() -> None:
+def test_each_kind_enters_at_one_of_the_two_places() -> None:
     tokens, places = torch.ones(1, 9, 16), {}
     for kind in POSITION_KINDS:
         positions = made(kind)
         adds = not torch.equal(positions.add(tokens, AGES), tokens)
-        places[kind] = [adds, positions.rotation(AGES) is not None, positions.bias(AGES) is not None]
+        places[kind] = [adds, positions.rotation(AGES) is not None]
     assert places == {
-        "sinusoidal": [True, False, False],
-        "learned": [True, False, False],
-        "rotary": [False, True, False],
-        "time": [False, True, False],
-        "alibi": [False, False, True],
-        "none": [False, False, False],
+        "sinusoidal": [True, False],
+        "learned": [True, False],
+        "rotary": [False, True],
+        "time": [False, True],
+        "none": [False, False],
     }
 
 

@@ -27,7 +27,6 @@ FREE = {"decoder": "queries", "skip": "none", "lags": (1, 4, 0)}
 KINDS: dict[str, dict[str, Any]] = {
     "rotary": {},
     "sinusoidal": {"positions": "sinusoidal"},
-    "alibi": {"positions": "alibi"},
     "time": {"positions": "time"},
     "none": {"positions": "none"},
     "causal": {"causal": True, "norm": "rms"},
