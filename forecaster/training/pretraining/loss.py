@@ -22,17 +22,15 @@ class RelativeLoss(nn.Module):
     def __init__(self, network: Network, season_length: int) -> None:
         super().__init__()
         assert isinstance(network.head, QuantileHead), "checked by PretrainingConfig"
-        self.network, self.season_length = network, season_length
-        levels = torch.tensor(network.head.levels, device=next(network.parameters()).device)
+        self.network, self.head, self.season_length = network, network.head, season_length
+        levels = torch.tensor(self.head.levels, device=next(network.parameters()).device)
         self.register_buffer("levels", levels, persistent=False)
         self.levels: torch.Tensor
 
     def forward(self, batch: WindowBatch) -> torch.Tensor:
         """Gives the loss of windows of the lengths of the network."""
-        network = self.network
-        assert isinstance(network.head, QuantileHead)
-        window = network.scaled(batch.context, batch.observed)
-        quantiles = network.head.trained_quantiles(network.answer(window))
+        window = self.network.scaled(batch.context, batch.observed)
+        quantiles = self.head.trained_quantiles(self.network.answer(window))
         target = scale_target(batch.target, window.scale)
         observed = batch.target_observed & (window.scale.spread > 0)
         error = torch.where(observed, target, 0.0).unsqueeze(-1) - quantiles

@@ -76,6 +76,4 @@ def relative_loss(network: Network, part: SyntheticPart) -> RelativeLoss:
 
 def tensors_of(parts: Sequence[SyntheticPart]) -> tuple[torch.Tensor, ...]:
     """Gives what the windows of parts consist of, part by part."""
-    batches = [part.batch for part in parts]
-    tensors = [(batch.context, batch.observed, batch.target, batch.target_observed) for batch in batches]
-    return tuple(chain.from_iterable(tensors))
+    return tuple(chain.from_iterable(part.tensors for part in parts))

@@ -48,6 +48,11 @@ class SyntheticPart:
         """Steps of the target (H)."""
         return int(self.batch.target.shape[1])
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All that the windows consist of, in the order of `WindowBatch`."""
+        return self.batch.context, self.batch.observed, self.batch.target, self.batch.target_observed
+
     def to(self, device: torch.device | str) -> SyntheticPart:
         """Gives the same windows on another device."""
         return replace(self, batch=self.batch.to(device))
@@ -68,8 +73,7 @@ class SyntheticWindows:
         for _ in range(config.num_orders):
             cycles = _drawn_cycles(draws)
             lengths = self._context(draws, cycles), self._horizon(draws)
-            made = [windows(draws, cycles, size, *lengths).batch for size in _portions(num_series)]
-            parts.append(SyntheticPart(_joined(made), cycles))
+            parts.append(_joined([windows(draws, cycles, size, *lengths) for size in _portions(num_series)]))
         return parts
 
     def steps_of(self, block: Sequence[SyntheticPart]) -> Iterator[list[SyntheticPart]]:
@@ -126,15 +130,10 @@ def _portions(num_series: int) -> list[int]:
     return [_AT_ONCE] * whole + [rest] * (rest > 0)
 
 
-def _joined(batches: Sequence[WindowBatch]) -> WindowBatch:
-    if len(batches) == 1:
-        return batches[0]
-    return WindowBatch(
-        torch.cat([batch.context for batch in batches]),
-        torch.cat([batch.observed for batch in batches]),
-        torch.cat([batch.target for batch in batches]),
-        torch.cat([batch.target_observed for batch in batches]),
-    )
+def _joined(parts: Sequence[SyntheticPart]) -> SyntheticPart:
+    """Gives the windows of parts of one order as one part."""
+    context, observed, target, target_observed = map(torch.cat, zip(*(part.tensors for part in parts), strict=True))
+    return SyntheticPart(WindowBatch(context, observed, target, target_observed), parts[0].cycles)
 
 
 def _drawn_cycles(draws: Draws) -> Cycles:

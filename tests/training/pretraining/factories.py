@@ -51,12 +51,6 @@ def same_weights(first: Network, second: Network) -> bool:
 def same_parts(first: list[SyntheticPart], second: list[SyntheticPart]) -> bool:
     """True where two steps have the same windows, to the last bit."""
     return len(first) == len(second) and all(
-        one.cycles == other.cycles and all(map(torch.equal, tensors_of(one), tensors_of(other)))
+        one.cycles == other.cycles and all(map(torch.equal, one.tensors, other.tensors))
         for one, other in zip(first, second, strict=True)
     )
-
-
-def tensors_of(part: SyntheticPart) -> list[torch.Tensor]:
-    """Gives what the windows of a part consist of."""
-    batch = part.batch
-    return [batch.context, batch.observed, batch.target, batch.target_observed]

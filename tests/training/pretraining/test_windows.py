@@ -10,7 +10,7 @@ from forecaster.synthesis import CYCLE_WEIGHTS, Draws, Order, Synthetic
 from forecaster.training.pretraining import windows as room
 from forecaster.training.pretraining.windows import SyntheticPart, SyntheticWindows, windows
 from tests.synthesis.factories import EACH_CYCLES
-from tests.training.pretraining.factories import same_parts, small_config, tensors_of
+from tests.training.pretraining.factories import same_parts, small_config
 
 
 def rows_of(parts: list[SyntheticPart]) -> set[tuple[float, ...]]:
@@ -79,7 +79,7 @@ def test_many_series_are_made_in_portions_and_none_of_them_twice(monkeypatch: py
     parts = made.block(0)
     assert [len(part.batch.context) for part in parts] == [24, 24]
     assert sum(len(rows_of([part])) for part in parts) == len(rows_of(parts)) > 40
-    assert all(len({len(tensor) for tensor in tensors_of(part)}) == 1 for part in parts)
+    assert all(len({len(tensor) for tensor in part.tensors}) == 1 for part in parts)
 
 
 def parts_of(model: dict[str, int], num_steps: int, **changes: int) -> list[SyntheticPart]:
@@ -168,5 +168,5 @@ def test_targets_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_part_goes_to_another_device_as_a_whole() -> None:
     part = windows(Draws.seeded(0), Cycles(12), 9, 32, 6)
     moved = part.to("meta")
-    assert {tensor.device.type for tensor in tensors_of(moved)} == {"meta"}
+    assert {tensor.device.type for tensor in moved.tensors} == {"meta"}
     assert (moved.cycles, moved.context_length, moved.horizon) == (Cycles(12), 32, 6)
