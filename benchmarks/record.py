@@ -6,8 +6,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +21,14 @@ _TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 
 
 def record(name: str, figures: Mapping[str, object], setup: Mapping[str, object], *, save: bool = False) -> None:
-    """Prints the record as the last line of a benchmark; with `save` also writes docs/results/NAME.json."""
-    content = {"benchmark": name, "figures": dict(figures), "setup": dict(setup)}
+    """Prints the record as the last line of a benchmark; with `save` also writes docs/results/NAME.json.
+
+    A figure is a number: a truth is 1 or 0, and each number of a mapping is a figure named after its place in it. What
+    holds anything else (a mapping, a list, a word, None) stands as it is in the setup, under "details".
+    """
+    details = {key: value for key, value in figures.items() if not isinstance(value, int | float)}
+    setup = {**setup, "details": details} if details else dict(setup)
+    content = {"benchmark": name, "figures": dict(_numbers(figures)), "setup": setup}
     if save:
         RESULTS.mkdir(parents=True, exist_ok=True)
         (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
@@ -43,6 +50,16 @@ def machine_setup(libraries: Iterable[str] = ()) -> dict[str, object]:
         "thread_variables": {name: os.environ.get(name) for name in _THREAD_VARIABLES},
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }
+
+
+def _numbers(values: Mapping[str, object], place: str = "") -> Iterator[tuple[str, float]]:
+    """Gives the numbers among values and in their mappings, by names without spaces."""
+    for key, value in values.items():
+        name = place + re.sub(r"[^\w.-]+", "_", key)
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{name}_")
+        elif isinstance(value, int | float):
+            yield name, int(value) if isinstance(value, bool) else value
 
 
 def _command() -> str:

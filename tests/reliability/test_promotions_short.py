@@ -20,12 +20,12 @@ LEDGERS = ("sqlite", "postgres")
 
 
 def measured(name: str) -> Any:
-    """Gives the figures of a measurement in a process of its own, which forks others."""
+    """Gives what a measurement found, in a process of its own, which forks others."""
     command = [sys.executable, "-m", f"benchmarks.reliability.{name}", "--short"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])["figures"]
+    return json.loads(done.stdout.splitlines()[-1])["setup"]["details"]
 
 
 def test_a_promotion_and_a_roll_back_that_are_killed_leave_the_old_state_or_the_new_one() -> None:
