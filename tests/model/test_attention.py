@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from forecaster.model import attention
 from forecaster.model.attention import (
     MultiHeadAttention,
     View,
@@ -80,6 +81,23 @@ def test_float32_equals_torchs_fused_kernel() -> None:
     expected = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=visible)
     ours = scaled_dot_product_attention(queries, keys, values, View(visible))
     torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_many_scores_computed_in_turns_equal_those_computed_at_once(mask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    real, ages = padding(mask, 7, 12), newest_last(12) if "causal" in mask else None
+    view = all_visible(12) if mask == "all visible" else View(visibility(real, ages))
+    found = []
+    for scores_at_once in (1 << 21, 2 * 4 * 12 * 12, 1):  # all seven rows; two, two, two and one; one by one
+        monkeypatch.setattr(attention, "_SCORES_AT_ONCE", scores_at_once)
+        torch.manual_seed(1)
+        queries, keys, values = (torch.randn(7, 4, 12, 8, requires_grad=True) for _ in range(3))
+        output = scaled_dot_product_attention(queries, keys, values, view)
+        torch.autograd.backward(output.square().sum())
+        found.append([output.detach(), queries.grad, keys.grad, values.grad])
+    for turns in found[1:]:
+        torch.testing.assert_close(turns, found[0], rtol=1e-5, atol=1e-6)
 
 
 def test_two_tokens_by_hand() -> None:
