@@ -48,7 +48,12 @@ def configuration(num_members: int) -> ForecasterConfig:
     """Gives the settings of the model."""
     model = ModelConfig(horizon=HORIZON, context_length=736, season_length=SEASON_LENGTH, scaling="log")
     training = TrainingConfig(
-        max_steps=600, batch_size=96, steps_per_validation=60, series_weighting="series", num_members=num_members
+        max_steps=600,
+        batch_size=96,
+        steps_per_validation=60,
+        series_weighting="series",
+        ema_decay=0.99,
+        num_members=num_members,
     )
     split = SplitConfig(num_validation_folds=1, num_test_folds=1)
     return ForecasterConfig(model=fine_tunable(model), training=training, split=split)
