@@ -160,7 +160,7 @@ def fuzz_by_schema(service: Serving, amount: Amount, folder: Path) -> dict[str, 
     )
     return {
         "exit": ran.returncode,
-        "output": ran.stdout[-6000:] + ran.stderr[-2000:],
+        "output": (ran.stdout[-6000:] + ran.stderr[-2000:]).replace(f"{folder}/", ""),
         "report": json.loads(report.read_text()),
     }
 
