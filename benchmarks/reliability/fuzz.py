@@ -77,7 +77,7 @@ class Amount:
     seed: int = 0
 
 
-FULL = Amount(20_000, 5_000, 800, 10_000)  # some thirty routes, whose corner cases are 6,600 beside these
+FULL = Amount(20_000, 5_000, 800, 10_000)  # of schemathesis, beside some 6,500 corner cases
 SHORT = Amount(600, 250, 20, 300)
 CONTROL = Amount(400, 0, 0, 0)
 

@@ -61,13 +61,14 @@ class Ledger:
 
     def add(self, given: Sequence[Given] = (), observed: Sequence[Observed] = ()) -> int:
         """Writes forecasts and values, scores what they meet, and gives the number of series that were scored."""
-        # Made before the database is locked: nobody else writes to SQLite meanwhile, and bodies are compressed here.
-        own, rows = [forecast_row(one) for one in given], [row for one in given for row in series_rows(one)]
-        values = value_rows(observed)
+        rows = [row for one in given for row in series_rows(one)]
         with self.writing() as connection:
             if given:
-                connection.execute(self._insert(forecasts).on_conflict_do_nothing(), own)
+                connection.execute(
+                    self._insert(forecasts).on_conflict_do_nothing(), [forecast_row(one) for one in given]
+                )
                 connection.execute(self._insert(forecasted_series).on_conflict_do_nothing(), rows)
+            values = value_rows(observed)
             if values:
                 connection.execute(self._later_values(), values)
             scored = [*new_and_observed(connection, rows), *met_by(connection, values)]

@@ -56,11 +56,10 @@ def scaled_dot_product_attention(
 
     A query that sees no key gets 0.
     """
-    if queries.device.type != "cpu" or torch.compiler.is_compiling():  # whoever plans memory itself
-        return _mixed(queries, keys, values, view)
     num_rows, num_heads, num_queries, _ = queries.shape
     at_once = max(1, _SCORES_AT_ONCE // (num_heads * num_queries * keys.shape[2]))
-    if num_rows <= at_once:
+    plans_memory_itself = queries.device.type != "cpu" or torch.compiler.is_compiling()
+    if plans_memory_itself or num_rows <= at_once:
         return _mixed(queries, keys, values, view)
     visible = view.visible.expand(num_rows, -1, -1, -1)
     turns = [slice(begin, begin + at_once) for begin in range(0, num_rows, at_once)]
