@@ -12,8 +12,10 @@ memory: from contexts to quantiles in the unit of the data. They are timed befor
 windows, and the mean is scaled to all. "peak_rss_gb" is the largest sum of the resident memory of all processes of the
 run at one time, what they share counted by each ("peak_pss_gb": counted once).
 
-Then a tenth of the table is forecast once more, and killed by SIGKILL in the middle: how many shards were lost, and
-whether the run that goes on ends in the same bytes. And on a Ray cluster of so many workers, one of which is killed.
+Then a tenth of the table is forecast once more, and killed by SIGKILL in the middle, with all its processes: how many
+shards were finished ("killed_shards_kept") and in hand, how many shards in all the pieces come to that were begun and
+not kept ("killed_shards_made_again"), and whether the run that goes on ends in the same bytes. And on a Ray cluster of
+so many workers, one of which is killed.
 
 With --folder the tables are kept, for a benchmark that was broken off; what is timed always begins anew.
 """
@@ -39,6 +41,7 @@ import psutil  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.batch_folder import drafts, num_done, num_pieces, wait_for_shard_in_hand
 from benchmarks.batch_forward import forward_seconds
 from benchmarks.record import machine_setup, record
 from benchmarks.serving.model import FREQUENCY, START, random_predictor
@@ -63,6 +66,7 @@ MODEL = ModelConfig(
 )
 _SERIES_PER_WRITE = 4096
 _OUTPUTS = ("forecasts", "unbroken", "killed", "ray")
+_PIECE_OF_SHARD = 1 / 8  # a process forecasts one piece at a time: no more of a shard is begun and not kept
 _SECONDS_BETWEEN_LOOKS = 0.1
 _FACTS = TrainingFacts(
     data_fingerprint="none: random weights",
@@ -204,16 +208,18 @@ def _interrupted(folder: Path, given: argparse.Namespace) -> dict[str, object]:
     unbroken, killed = folder / "unbroken", folder / "killed"
     _finish(folder, size, unbroken, given)
     run = _started(folder, size, killed, given, "--restart")
-    begun = _wait_for_shard_in_hand(run, killed)
+    wait_for_shard_in_hand(run, killed)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    kept = _done(killed)
+    kept, in_hand, pieces = num_done(killed), len(drafts(killed)), num_pieces(killed)
     _finish(folder, size, killed, given)
     num_shards = len(list(unbroken.glob("part-*.parquet")))
     figures: dict[str, object] = {
         "killed_shards": num_shards,
         "killed_shards_kept": kept,
-        "killed_shards_begun_and_lost": begun,
+        "killed_shards_in_hand": in_hand,
+        "killed_pieces_kept": pieces,
+        "killed_shards_made_again": in_hand * _PIECE_OF_SHARD,
         "killed_same_bytes": _bytes(killed) == _bytes(unbroken),
     }
     _log("killed", **figures)
@@ -223,8 +229,8 @@ def _interrupted(folder: Path, given: argparse.Namespace) -> dict[str, object]:
 def _on_ray(folder: Path, size: int, given: argparse.Namespace) -> dict[str, object]:
     output = folder / "ray"
     run = _started(folder, size, output, given, "--restart", "--engine", "ray")
-    _wait_for_shard_in_hand(run, output)
-    for draft in _drafts(output)[:1]:
+    wait_for_shard_in_hand(run, output)
+    for draft in drafts(output)[:1]:
         os.kill(int(draft.stem.split("-")[1]), signal.SIGKILL)
     if run.wait() != 0:
         raise SystemExit("the run on Ray has not survived its worker")
@@ -246,27 +252,6 @@ def _started(
 def _finish(folder: Path, num_series: int, output: Path, given: argparse.Namespace) -> None:
     if not output.exists() and _started(folder, num_series, output, given).wait() != 0:
         raise SystemExit(f"the run into {output} has failed")
-
-
-def _wait_for_shard_in_hand(run: subprocess.Popen[bytes], output: Path) -> int:
-    """Waits until a shard is done and others are in hand; gives how many."""
-    while not (_done(output) and _drafts(output)):
-        if run.poll() is not None:
-            raise SystemExit("the run was over before it could be killed: take more --series")
-        time.sleep(0.005)
-    return len(_drafts(output))
-
-
-def _working(output: Path) -> Path:
-    return output.parent / f".{output.name}.shards"
-
-
-def _done(output: Path) -> int:
-    return len(list((_working(output) / "done").glob("[0-9]*.json")))
-
-
-def _drafts(output: Path) -> list[Path]:
-    return sorted((_working(output) / "drafts").glob("*.parquet"))
 
 
 def _bytes(folder: Path) -> dict[str, str]:

@@ -29,7 +29,7 @@ from forecaster.sample_paths import SamplePaths, draw_paths
 from forecaster.time.frequency import Frequency
 from forecaster.types import CovariateBatch, Forecast, WindowBatch
 
-_WINDOWS_PER_FORWARD = 256
+WINDOWS_PER_FORWARD = 256
 
 # A roll-out is refused beyond this many steps: by then nothing of it is a forecast.
 MAX_ROLL_OUT = 16_384
@@ -203,7 +203,7 @@ class Predictor:
         addresses = WindowAddresses(series, cutoffs)
         windows = Windows.for_model(panel, self.network.config, with_target=False)
         values = np.empty((len(series), horizon, len(levels)))
-        for places in batches_of(panel, addresses, _WINDOWS_PER_FORWARD):
+        for places in batches_of(panel, addresses, WINDOWS_PER_FORWARD):
             values[places] = self.answer(windows.gather(addresses.at(places)), levels)[:, :horizon]
         return values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -9,14 +10,16 @@ from typing import Literal
 from pydantic import Field
 
 from forecaster.config import Config, TableConfig
+from forecaster.predictor import WINDOWS_PER_FORWARD
 
-SERIES_PER_SHARD = 8192  # a multiple of the windows of one forward pass: shards then cut no batch of the whole table
+SERIES_PER_SHARD = 32 * WINDOWS_PER_FORWARD  # whole forward passes: shards then cut no batch of the whole table
+_PIECES_PER_SHARD = 8
 
 Runtime = Literal["eager", "onnx"]
 
 
 class Shard(Config):
-    """A run of rows that holds whole series; what is forecast and written at once."""
+    """A run of rows that holds whole series; what is read and written at once, and forecast in up to eight pieces."""
 
     number: int
     begin: int  # first row of the table, from 0
@@ -25,6 +28,13 @@ class Shard(Config):
     first_id: str
     last_id: str
     longest: int = 0  # most rows of a series
+
+    @property
+    def pieces(self) -> tuple[range, ...]:
+        """Gives the series of each piece, counted from the shard's first; all but the last are whole forward passes."""
+        step = math.ceil(self.num_series / (_PIECES_PER_SHARD * WINDOWS_PER_FORWARD)) * WINDOWS_PER_FORWARD
+        begins = range(0, self.num_series, step)
+        return tuple(range(begin, min(begin + step, self.num_series)) for begin in begins)
 
     def __str__(self) -> str:
         rows = f"rows {self.begin + 1} to {self.end}"

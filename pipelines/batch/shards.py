@@ -13,8 +13,8 @@ import torch
 
 from forecaster.bundle import load_bundle
 from forecaster.data.columns import DEFAULT_TIME_COLUMN
+from forecaster.data.panel import Panel
 from forecaster.errors import ForecasterError
-from forecaster.types import Forecast
 from pipelines.batch.job import Done, Shard
 from pipelines.batch.parts import forecast_table, write_part
 from pipelines.batch.reading import Rows
@@ -49,10 +49,9 @@ class ShardMaker:
         with _named(shard):
             draft = self._folder.drafts / f"{number:06d}-{os.getpid()}.parquet"
             draft.touch()
-            forecast = self._forecast(shard)
-            table = self._job.table
-            rows = forecast_table(forecast, table.id_column, table.time_column or DEFAULT_TIME_COLUMN)
-            _refuse_misfit(shard, forecast, rows)
+            panel = self._rows.panel(shard)
+            _refuse_misfit(shard, panel)
+            rows = pa.concat_tables([self._piece(shard, panel, piece) for piece in shard.pieces]).combine_chunks()
             sha256 = write_part(rows, draft)
             num_bytes = draft.stat().st_size
             done = Done(
@@ -65,9 +64,17 @@ class ShardMaker:
             self._folder.finish(draft, done)
             return done
 
-    def _forecast(self, shard: Shard) -> Forecast:
-        job, panel = self._job, self._rows.panel(shard)
-        return self._predictor.predict(panel, job.horizon, job.levels, roll_out=job.roll_out)
+    def _piece(self, shard: Shard, panel: Panel, series: range) -> pa.Table:
+        """Gives the forecasts of a piece of a shard: kept ones, or new ones, which are kept for a run after this."""
+        found = self._folder.piece(shard.number, series.start)
+        if found is not None:
+            return found
+        job, table = self._job, self._job.table
+        forecast = self._predictor.predict(panel.select(series), job.horizon, job.levels, roll_out=job.roll_out)
+        rows = forecast_table(forecast, table.id_column, table.time_column or DEFAULT_TIME_COLUMN)
+        if len(shard.pieces) > 1:
+            self._folder.keep_piece(shard.number, series.start, rows)
+        return rows
 
 
 @cache
@@ -76,13 +83,11 @@ def maker_in(folder: Path) -> ShardMaker:
     return ShardMaker(folder)
 
 
-def _refuse_misfit(shard: Shard, forecast: Forecast, rows: pa.Table) -> None:
-    """Makes sure that there is exactly one row for each series of the shard and each step."""
-    ids = forecast.series_ids
-    found = (len(set(ids)), ids[0], ids[-1], len(rows))
-    wanted = (shard.num_series, shard.first_id, shard.last_id, shard.num_series * forecast.horizon)
-    if found != wanted:
-        message = f"it holds {found[0]} series in {found[3]} rows, wanted are {wanted[0]} and {wanted[3]}"
+def _refuse_misfit(shard: Shard, panel: Panel) -> None:
+    """Makes sure that the series are those that the shard was planned with, each of them once."""
+    ids = panel.series_ids
+    if (len(set(ids)), ids[0], ids[-1]) != (shard.num_series, shard.first_id, shard.last_id):
+        message = f"its rows hold {len(set(ids))} series from {ids[0][:40]!r} to {ids[-1][:40]!r}"
         raise BatchError(f"{message}: has the table changed?", code="shard-misfit")
 
 

@@ -7,6 +7,7 @@
       rows.parquet    the rows of a CSV file or of a query; Parquet files are read where they lie
       job.json        the shards; written when they are planned
       drafts/         000012-PID.parquet: the shard that a process has in hand
+      pieces/         000012-001024.parquet: forecasts of that shard from its series 1024 on, until the part is there
       done/           000012.json: what is known of a finished shard, written after its part
       parts/          part-000012.parquet: becomes the output
 
@@ -23,10 +24,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from forecaster.config import Config
 from pipelines.batch.job import Done, Identity, Job, part_name
+from pipelines.batch.parts import read_piece, write_piece
 from pipelines.errors import BatchError
 
 
@@ -57,6 +60,10 @@ class WorkingFolder:
         return self.path / "drafts"
 
     @property
+    def _pieces(self) -> Path:
+        return self.path / "pieces"
+
+    @property
     def _done(self) -> Path:
         return self.path / "done"
 
@@ -74,7 +81,7 @@ class WorkingFolder:
                     f"({', '.join(differing)}): finish that one first, or give it up with --restart",
                     code="other-run",
                 )
-        for folder in (self.parts, self._done, self.drafts):
+        for folder in (self.parts, self._done, self._pieces, self.drafts):
             folder.mkdir(exist_ok=True)
         for draft in self.drafts.iterdir():
             draft.unlink()
@@ -89,12 +96,28 @@ class WorkingFolder:
         """Keeps the job."""
         write_whole(self.path / "job.json", job)
 
+    def piece(self, number: int, begin: int) -> pa.Table | None:
+        """Gives the forecasts of a piece of a shard that a run before has made; None where there are none."""
+        return read_piece(self._piece_path(number, begin))
+
+    def keep_piece(self, number: int, begin: int, forecasts: pa.Table) -> None:
+        """Keeps the forecasts of a piece until its shard is finished."""
+        path = self._piece_path(number, begin)
+        draft = path.with_suffix(f".{os.getpid()}")
+        write_piece(forecasts, draft)
+        draft.replace(path)
+
+    def _piece_path(self, number: int, begin: int) -> Path:
+        return self._pieces / f"{number:06d}-{begin:06d}.parquet"
+
     def finish(self, draft: Path, done: Done) -> None:
         """Puts a finished draft in its place, then says that it is there."""
         flush(draft)
         draft.replace(self.parts / part_name(done.number))
         flush(self.parts)
         write_whole(self._done / f"{done.number:06d}.json", done)
+        for piece in self._pieces.glob(f"{done.number:06d}-*"):
+            piece.unlink(missing_ok=True)
 
     def done(self) -> dict[int, Done]:
         """Gives what is known of the finished shards whose parts are there, by their numbers."""

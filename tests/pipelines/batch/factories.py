@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from forecaster.bundle import save_bundle
 from forecaster.config import TableConfig
+from forecaster.data.panel import Panel
+from forecaster.predictor import Predictor
+from forecaster.types import Forecast
 from pipelines.batch.batch import Asked, Progress, Sharding, predict_in_shards
 from pipelines.batch.output import Manifest
 from pipelines.config import Environment, SourceConfig
@@ -19,9 +23,11 @@ from pipelines.prediction import Wanted
 from tests.explain.factories import predictor_of
 from tests.pipelines.factories import FACTS
 
+HORIZON = 5  # steps that the models forecast
+
 
 def bundle_in(folder: Path, frequency: str = "h", **changes: Any) -> Path:
-    """Saves the bundle of a predictor of 5 steps whose weights are random; gives its folder."""
+    """Saves the bundle of a predictor of HORIZON steps whose weights are random; gives its folder."""
     save_bundle(folder / "bundle", predictor_of(1, frequency, **changes), FACTS)
     return folder / "bundle"
 
@@ -53,6 +59,21 @@ def sharded(what: Asked, report: Callable[[Progress], None] = lambda _: None, **
 def whole(what: Asked) -> pd.DataFrame:
     """Forecasts the same at once, as small tables are."""
     return predict(Environment(), what.reference, what.source, what.table, what.wanted).table
+
+
+def counted_forecasts(monkeypatch: pytest.MonkeyPatch, *, fail_at: int | None = None) -> list[int]:
+    """Gives a list that grows by the number of series of each forecast of this process; one of them may fail."""
+    counted: list[int] = []
+    predict_panel = Predictor.predict
+
+    def counting(self: Predictor, panel: Panel, *given: Any, **named: Any) -> Forecast:
+        if len(counted) == fail_at:
+            raise OSError("no")
+        counted.append(len(panel))
+        return predict_panel(self, panel, *given, **named)
+
+    monkeypatch.setattr(Predictor, "predict", counting)
+    return counted
 
 
 def bytes_in(folder: Path) -> dict[str, bytes]:

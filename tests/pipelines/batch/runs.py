@@ -15,7 +15,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.pipelines.batch.factories import asked, sharded
+import pyarrow.parquet as pq
+
+from tests.pipelines.batch.factories import HORIZON, asked, sharded
 
 _SECONDS = 240.0
 
@@ -44,6 +46,13 @@ def kill_one_worker(output: Path, run: subprocess.Popen[bytes]) -> int:
 
 def num_done(output: Path) -> int:
     return len(list((_working(output) / "done").glob("[0-9]*.json")))
+
+
+def series_kept(output: Path) -> int:
+    """Counts the series of unfinished shards whose forecasts are kept."""
+    pieces = (_working(output) / "pieces").glob("*.parquet")
+    unfinished = [path for path in pieces if not (_working(output) / "done" / f"{path.stem[:6]}.json").exists()]
+    return sum(int(pq.read_metadata(path).num_rows) for path in unfinished) // HORIZON
 
 
 def in_hand(output: Path) -> list[tuple[int, int]]:

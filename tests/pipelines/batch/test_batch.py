@@ -20,9 +20,18 @@ from pipelines.config import SourceConfig
 from pipelines.errors import BatchError, SourceError
 from pipelines.prediction import Wanted
 from tests.factories import sine_panel
-from tests.pipelines.batch.factories import asked, bundle_in, bytes_in, hours, sharded, whole
+from tests.pipelines.batch.factories import (
+    HORIZON,
+    asked,
+    bundle_in,
+    bytes_in,
+    counted_forecasts,
+    hours,
+    sharded,
+    whole,
+)
 
-NUM_SERIES, HORIZON = 10, 5
+NUM_SERIES = 10
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +148,32 @@ def test_a_broken_off_run_shows_nothing_and_is_gone_on_with_to_the_same_bytes(wh
     assert made == [3, 4]
     assert bytes_in(what.output) == bytes_in(unbroken.output)
     assert not (tmp_path / ".out.shards").exists()
+
+
+def test_a_shard_in_pieces_is_what_its_series_give_at_once_and_keeps_the_finished_ones(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours(1300, 12).to_parquet(tmp_path / "hours.parquet", index=False)
+    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        begun = counted_forecasts(patch, fail_at=5)
+        with pytest.raises(BatchError, match=r"shard 1 .*: OSError: no"):
+            sharded(what, series_per_shard=700)
+    assert begun == [256, 256, 188, 256, 256]
+    pieces = sorted((tmp_path / ".out.shards" / "pieces").iterdir())
+    assert [path.name for path in pieces] == ["000001-000000.parquet", "000001-000256.parquet"]
+    spoil_a_page(pieces[1])
+    again = counted_forecasts(monkeypatch)
+    sharded(what, series_per_shard=700)
+    assert again == [256, 88]
+    pd.testing.assert_frame_equal(pd.read_parquet(what.output), whole(what), check_exact=True)
+
+
+def spoil_a_page(path: Path) -> None:
+    """Has 4,096 bytes in the midst of a file read as zeros, as a loss of power can."""
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
 
 
 def test_a_part_that_is_gone_or_was_cut_off_is_made_again(what: Asked, tmp_path: Path) -> None:

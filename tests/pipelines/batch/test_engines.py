@@ -15,11 +15,12 @@ import pytest
 from forecaster.errors import ConfigError, ValueTypeError
 from pipelines.batch import on_ray
 from pipelines.errors import BatchError
-from tests.pipelines.batch.factories import asked, bundle_in, bytes_in, hours, sharded
-from tests.pipelines.batch.runs import in_hand, kill_one_worker, killed_in_the_middle, num_done, started
+from tests.pipelines.batch.factories import asked, bundle_in, bytes_in, counted_forecasts, hours, sharded
+from tests.pipelines.batch.runs import in_hand, kill_one_worker, killed_in_the_middle, num_done, series_kept, started
 
-NUM_SERIES, NUM_STEPS = 4000, 100
-PER_SHARD = 500  # takes some tenths of a second, so that a kill can meet it
+NUM_SERIES, NUM_STEPS = 4096, 100
+PER_SHARD = 512  # takes some tenths of a second, so that a kill can meet it
+PER_PIECE = 256
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +47,20 @@ def test_two_processes_give_the_bytes_of_one(home: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_killed_run_is_gone_on_with_and_makes_no_finished_shard_again(home: Path) -> None:
+def test_a_killed_run_of_two_processes_is_gone_on_with_and_loses_at_most_one_shard(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = run_in(home, "killed", num_workers=2)
     killed_in_the_middle(home / "killed", run)
-    before = num_done(home / "killed")
-    assert len(in_hand(home / "killed")) <= 2  # what is lost: at most the shard that each process had in hand
+    finished, kept = num_done(home / "killed"), series_kept(home / "killed")
+    assert len(in_hand(home / "killed")) * PER_PIECE <= PER_SHARD
     assert not (home / "killed").exists()
     made: list[int] = []
+    forecasts = counted_forecasts(monkeypatch)
     what = asked(home / "bundle", home / "hours.parquet", home / "killed")
     sharded(what, lambda progress: made.append(progress.num_done), series_per_shard=PER_SHARD)
-    assert made == list(range(before + 1, NUM_SERIES // PER_SHARD + 1))
+    assert made == list(range(finished + 1, NUM_SERIES // PER_SHARD + 1))
+    assert sum(forecasts) == NUM_SERIES - finished * PER_SHARD - kept
     assert bytes_in(home / "killed") == bytes_in(home / "one")
 
 
