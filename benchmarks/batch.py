@@ -41,7 +41,7 @@ import psutil  # type: ignore[import-untyped]
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.batch_folder import drafts, num_done, num_pieces, wait_for_shard_in_hand
+from benchmarks.batch_folder import drafts, num_done, num_pieces, wait_for_shards_in_hand
 from benchmarks.batch_forward import forward_seconds
 from benchmarks.record import machine_setup, record
 from benchmarks.serving.model import FREQUENCY, START, random_predictor
@@ -208,7 +208,7 @@ def _interrupted(folder: Path, given: argparse.Namespace) -> dict[str, object]:
     unbroken, killed = folder / "unbroken", folder / "killed"
     _finish(folder, size, unbroken, given)
     run = _started(folder, size, killed, given, "--restart")
-    wait_for_shard_in_hand(run, killed)
+    wait_for_shards_in_hand(run, killed, given.workers)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     kept, in_hand, pieces = num_done(killed), len(drafts(killed)), num_pieces(killed)
@@ -229,7 +229,7 @@ def _interrupted(folder: Path, given: argparse.Namespace) -> dict[str, object]:
 def _on_ray(folder: Path, size: int, given: argparse.Namespace) -> dict[str, object]:
     output = folder / "ray"
     run = _started(folder, size, output, given, "--restart", "--engine", "ray")
-    wait_for_shard_in_hand(run, output)
+    wait_for_shards_in_hand(run, output, given.workers)
     for draft in drafts(output)[:1]:
         os.kill(int(draft.stem.split("-")[1]), signal.SIGKILL)
     if run.wait() != 0:

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 
-def wait_for_shard_in_hand(run: subprocess.Popen[bytes], output: Path) -> None:
-    """Waits until a shard is done and others are in hand."""
-    while not (num_done(output) and drafts(output)):
+def wait_for_shards_in_hand(run: subprocess.Popen[bytes], output: Path, num_workers: int) -> None:
+    """Waits until a shard is done and each worker has another in hand."""
+    while not (num_done(output) and len(drafts(output)) == num_workers):
         if run.poll() is not None:
             raise SystemExit("the run was over before it could be killed: take more --series")
         time.sleep(0.005)
