@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -46,7 +47,7 @@ def attention_weights(queries: torch.Tensor, keys: torch.Tensor, view: View) -> 
 
     Each row sums to 1; the row of a query that sees no key is all 0.
     """
-    return _softmax(queries, keys, view) * view.sighted
+    return _softmax(_scores(queries, keys), _mask(view)) * view.sighted
 
 
 def scaled_dot_product_attention(
@@ -67,23 +68,54 @@ def scaled_dot_product_attention(
 
 
 def _mixed(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, view: View) -> torch.Tensor:
-    mixed = _softmax(queries, keys, view).to(values.dtype) @ values
+    scores, mask = _scores(queries, keys), _mask(view)
+    is_half = scores.dtype in (torch.bfloat16, torch.float16)
+    weights = _RoundedSoftmax.apply(scores, mask) if is_half else _softmax(scores, mask)  # type: ignore[no-untyped-call]
+    mixed: torch.Tensor = weights.to(values.dtype) @ values
     return mixed * view.sighted.to(mixed.dtype)
 
 
-def _softmax(queries: torch.Tensor, keys: torch.Tensor, view: View) -> torch.Tensor:
+def _scores(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Gives Q K^T / sqrt(E) [B A N N].
+
+    There are N x N of them for each head: what passes over them is most of the time of an encoder with many tokens, and
+    what is kept of them most of its memory. So the root is taken off the queries, and the mask is added in place.
+    """
+    return (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
+
+
+def _mask(view: View) -> torch.Tensor:
+    """Gives what is added to scores: 0 where the query may look, else the lowest number, which is finite."""
+    hidden = ~view.visible
+    return torch.zeros_like(hidden, dtype=torch.float32).masked_fill(hidden, torch.finfo(torch.float32).min)
+
+
+def _softmax(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Gives the attention weights [B A N N], those of a query that sees no key spread evenly.
 
-    In float32 at least, so that it stays exact when products run in bfloat16. There are N x N numbers for each head:
-    what passes over them is most of the time of an encoder with many tokens, so that the root is taken off the queries
-    and the mask is added in place.
+    In float32 at least, so that it stays exact when products run in bfloat16.
     """
-    scores = (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    scores += torch.zeros_like(view.visible, dtype=scores.dtype).masked_fill(
-        ~view.visible, torch.finfo(scores.dtype).min
-    )
+    scores += mask
     return scores.softmax(dim=-1)
+
+
+class _RoundedSoftmax(torch.autograd.Function):
+    """Attention weights in the format of their scores, of which alone the way back is computed.
+
+    Autograd would keep those in float32 beside them, for three times the memory.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        weights = _softmax(scores, mask).to(scores.dtype)
+        ctx.save_for_backward(weights)
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (weights,) = ctx.saved_tensors
+        return torch.ops.aten._softmax_backward_data(gradient, weights, -1, weights.dtype), None
 
 
 class MultiHeadAttention(nn.Module):

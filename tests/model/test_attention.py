@@ -148,6 +148,23 @@ def test_the_softmax_of_bfloat16_products_is_taken_in_float32() -> None:
     assert weights.dtype == torch.float32
 
 
+def test_bfloat16_keeps_its_rounded_weights_alone_for_the_way_back_and_has_the_gradients_of_float32() -> None:
+    torch.manual_seed(0)
+    exact = [torch.randn(2, 4, 12, 8).bfloat16().float().requires_grad_() for _ in range(3)]
+    rounded = [part.detach().bfloat16().requires_grad_() for part in exact]
+    view, direction = View(visibility(padding("padding", 2, 12))), torch.randn(2, 4, 12, 8)
+    kept: list[torch.Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        output = scaled_dot_product_attention(*rounded, view)
+    torch.autograd.backward((output.float() * direction).sum())
+    torch.autograd.backward((scaled_dot_product_attention(*exact, view) * direction).sum())
+    assert {tensor.dtype for tensor in kept if tensor.shape[-2:] == (12, 12)} == {torch.bfloat16}
+    for found, expected in zip(rounded, exact, strict=True):
+        assert found.grad is not None and expected.grad is not None
+        error = (found.grad.float() - expected.grad).norm() / expected.grad.norm()
+        assert error < 0.01  # a number in bfloat16 is .2 % off
+
+
 def test_the_rotation_turns_queries_and_keys_but_not_values() -> None:
     torch.manual_seed(0)
     attention, tokens, plain = MultiHeadAttention(8, 2), torch.randn(1, 6, 8), all_visible(6)

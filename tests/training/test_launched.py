@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from forecaster.training.cluster import Place
 from forecaster.training.fit import fit
 from tests.training.factories import PANEL, with_model, with_training
 
+ROOT = Path(__file__).parents[2]
 EXACT = with_training(with_model(dropout=0.0), precision="float32")
 
 PROGRAM = """
@@ -40,7 +42,8 @@ def torchrun(num_here: int, program: str | None, *arguments: str) -> subprocess.
     """Runs a program, or a module's arguments, by torchrun on this machine, at a port of its own."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_here}"]
     command = [*launcher, *arguments] if program is None else [*launcher, program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
 
 
 @pytest.mark.long
