@@ -36,12 +36,12 @@ def load_reference(environment: Environment, reference: str) -> Referred:
 def fetch_reference(environment: Environment, reference: str, folder: Path) -> Referred:
     """Copies the bundle of a reference to `folder`, in the place of what is there, and loads it.
 
-    The pretrained encoder is not copied: whoever forecasts with it fits it to a table first. The errors are those of
-    `load_reference`.
+    The pretrained encoder is not copied, and nothing is there then: whoever forecasts with it fits it to a table first.
+    The errors are those of `load_reference`.
     """
+    shutil.rmtree(folder, ignore_errors=True)
     if reference == ZERO_SHOT:
         return Referred(ZERO_SHOT, pretrained_encoder())
-    shutil.rmtree(folder, ignore_errors=True)
     name = reference
     if _is_folder(reference):
         shutil.copytree(reference, folder)

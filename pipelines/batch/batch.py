@@ -106,8 +106,8 @@ def predict_in_shards(environment: Environment, asked: Asked, sharding: Sharding
         raise ConfigError(f"this table cannot be forecast in shards: {reason}; forecast it whole (--whole)")
     check_target(asked.output, asked.source.path)
     with working_folder(asked.output, restart=sharding.restart) as folder:
-        model = fetch_reference(environment, asked.reference, folder.bundle)
-        runtime = _runtime(sharding, folder)
+        model = fetch_reference(environment, asked.reference, folder.fetched)
+        runtime = _runtime(sharding, folder.fetched)
         identity = _identity(asked, sharding, model.bundle.digest, runtime)
         folder.claim(identity)
         job = folder.job() or _planned(folder, asked, model, identity)
@@ -118,11 +118,11 @@ def predict_in_shards(environment: Environment, asked: Asked, sharding: Sharding
     return manifest
 
 
-def _runtime(sharding: Sharding, folder: WorkingFolder) -> Runtime:
+def _runtime(sharding: Sharding, bundle: Path) -> Runtime:
     """Settles what executes the networks, so that no process has a choice: another runtime gives other last digits."""
     if sharding.runtime != "auto":
         return sharding.runtime
-    has_graph = (folder.bundle / NETWORK).is_file() and importlib.util.find_spec("onnxruntime") is not None
+    has_graph = (bundle / NETWORK).is_file() and importlib.util.find_spec("onnxruntime") is not None
     return "onnx" if has_graph else "eager"
 
 
@@ -142,6 +142,7 @@ def _identity(asked: Asked, sharding: Sharding, model: str, runtime: Runtime) ->
 
 def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Identity) -> Job:
     """Cuts the table; asks the model about the first shard, so that what is wrong with all is said before the work."""
+    folder.take_fetched()
     is_unseen, bundle = asked.reference == ZERO_SHOT, model.bundle
     table = asked.table if is_unseen else table_for([bundle], asked.source, asked.table)
     rows = rows_of(asked.source, table, folder.rows)

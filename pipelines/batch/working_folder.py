@@ -3,6 +3,7 @@
     .NAME.shards/
       lock            held by the run that works here
       identity.json   what that run was asked for
+      fetched/        the model that a run asks for, until it is known to be the run that works here
       bundle/         the model
       rows.parquet    the rows of a CSV file or of a query; Parquet files are read where they lie
       job.json        the shards; written when they are planned
@@ -45,6 +46,11 @@ class WorkingFolder:
         return self.path / "bundle"
 
     @property
+    def fetched(self) -> Path:
+        """Where the model that is asked for lies at first."""
+        return self.path / "fetched"
+
+    @property
     def rows(self) -> Path:
         """Where the rows of what is no Parquet file lie."""
         return self.path / "rows.parquet"
@@ -64,15 +70,18 @@ class WorkingFolder:
         return self.path / "pieces"
 
     @property
+    def _identity(self) -> Path:
+        return self.path / "identity.json"
+
+    @property
     def _done(self) -> Path:
         return self.path / "done"
 
     def claim(self, identity: Identity) -> None:
         """Says whose folder this is; BatchError (other-run) where it is that of another run."""
-        path = self.path / "identity.json"
-        if path.exists():
+        if self.is_claimed:
             try:
-                differing = identity.differences(Identity.model_validate_json(path.read_bytes()))
+                differing = identity.differences(Identity.model_validate_json(self._identity.read_bytes()))
             except ValidationError:
                 differing = ["schema_version"]
             if differing:
@@ -85,12 +94,18 @@ class WorkingFolder:
             folder.mkdir(exist_ok=True)
         for draft in self.drafts.iterdir():
             draft.unlink()
-        write_whole(path, identity)
+        write_whole(self._identity, identity)
 
     def job(self) -> Job | None:
         """Gives the job; None while it is not planned."""
         path = self.path / "job.json"
         return Job.model_validate_json(path.read_bytes()) if path.exists() else None
+
+    def take_fetched(self) -> None:
+        """Makes the fetched model, if there is one, that of a run whose job is not planned yet."""
+        if self.fetched.exists():
+            shutil.rmtree(self.bundle, ignore_errors=True)
+            self.fetched.rename(self.bundle)
 
     def plan(self, job: Job) -> None:
         """Keeps the job."""
@@ -124,6 +139,16 @@ class WorkingFolder:
         found = [Done.model_validate_json(path.read_bytes()) for path in sorted(self._done.glob("*.json"))]
         return {done.number: done for done in found if self._is_there(done)}
 
+    @property
+    def has_forecasts(self) -> bool:
+        """Says whether a shard or a piece of one is there."""
+        return bool(self.done()) or any(self._pieces.glob("*.parquet"))
+
+    @property
+    def is_claimed(self) -> bool:
+        """Says whether a run has said that this folder is its own."""
+        return self._identity.exists()
+
     def _is_there(self, done: Done) -> bool:
         part = self.parts / part_name(done.number)
         return part.is_file() and part.stat().st_size == done.num_bytes
@@ -137,7 +162,8 @@ class WorkingFolder:
 def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
     """Gives the working folder of an output, for one run at a time; with `restart` an empty one.
 
-    It stays where a run breaks off with some shards done. BatchError (run-in-progress) while another works there.
+    It stays where a run breaks off with some forecasts made, or was not the one that works there. BatchError
+    (run-in-progress) while another one does; SourceError where it cannot be made.
     """
     path = output.parent / f".{output.name}.shards"
     path.mkdir(exist_ok=True)
@@ -150,10 +176,11 @@ def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
         if restart:
             _empty(path)
         folder = WorkingFolder(path)
+        was_claimed = folder.is_claimed
         try:
             yield folder
         except BaseException:
-            if not folder.done():  # there is nothing to go on from
+            if not was_claimed and not folder.has_forecasts:  # there is nothing to go on from
                 folder.remove()
             raise
 

@@ -61,14 +61,16 @@ def whole(what: Asked) -> pd.DataFrame:
     return predict(Environment(), what.reference, what.source, what.table, what.wanted).table
 
 
-def counted_forecasts(monkeypatch: pytest.MonkeyPatch, *, fail_at: int | None = None) -> list[int]:
+def counted_forecasts(
+    monkeypatch: pytest.MonkeyPatch, *, fail_at: int | None = None, error: BaseException | None = None
+) -> list[int]:
     """Gives a list that grows by the number of series of each forecast of this process; one of them may fail."""
     counted: list[int] = []
     predict_panel = Predictor.predict
 
     def counting(self: Predictor, panel: Panel, *given: Any, **named: Any) -> Forecast:
         if len(counted) == fail_at:
-            raise OSError("no")
+            raise error or OSError("no")
         counted.append(len(panel))
         return predict_panel(self, panel, *given, **named)
 
@@ -79,3 +81,16 @@ def counted_forecasts(monkeypatch: pytest.MonkeyPatch, *, fail_at: int | None = 
 def bytes_in(folder: Path) -> dict[str, bytes]:
     """Gives all files of an output folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+class Broken(Exception):
+    """Stands for whatever ends a run."""
+
+
+def broken_off(what: Asked, after: int) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.num_done == after:
+            raise Broken
+
+    with pytest.raises(Broken):
+        sharded(what, stop)

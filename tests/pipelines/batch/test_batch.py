@@ -23,6 +23,7 @@ from tests.factories import sine_panel
 from tests.pipelines.batch.factories import (
     HORIZON,
     asked,
+    broken_off,
     bundle_in,
     bytes_in,
     counted_forecasts,
@@ -125,19 +126,6 @@ def test_a_csv_file_and_a_query_give_what_the_parquet_file_gives(what: Asked, tm
         assert parts == {file: content for file, content in bytes_in(what.output).items() if file in parts}
 
 
-class Broken(Exception):
-    """Stands for whatever ends a run."""
-
-
-def broken_off(what: Asked, after: int) -> None:
-    def stop(progress: Progress) -> None:
-        if progress.num_done == after:
-            raise Broken
-
-    with pytest.raises(Broken):
-        sharded(what, stop)
-
-
 def test_a_broken_off_run_shows_nothing_and_is_gone_on_with_to_the_same_bytes(what: Asked, tmp_path: Path) -> None:
     unbroken = Asked(what.reference, what.source, what.table, what.wanted, tmp_path / "unbroken")
     sharded(unbroken)
@@ -167,6 +155,24 @@ def test_a_shard_in_pieces_is_what_its_series_give_at_once_and_keeps_the_finishe
     sharded(what, series_per_shard=700)
     assert again == [256, 88]
     pd.testing.assert_frame_equal(pd.read_parquet(what.output), whole(what), check_exact=True)
+
+
+def test_what_is_forecast_of_the_only_shard_outlives_an_error_and_a_refused_run(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours(700, 12).to_parquet(tmp_path / "hours.parquet", index=False)
+    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out")
+    for error in (OSError("no"), KeyboardInterrupt()):
+        with monkeypatch.context() as patch:
+            counted_forecasts(patch, fail_at=1, error=error)
+            with pytest.raises((BatchError, KeyboardInterrupt)):
+                sharded(what, series_per_shard=700)
+    with pytest.raises(BatchError, match="something else"):
+        sharded(asked(bundle, tmp_path / "hours.parquet", tmp_path / "out", Wanted(3)), series_per_shard=700)
+    again = counted_forecasts(monkeypatch)
+    sharded(what, series_per_shard=700)
+    assert again == [188]
+    assert len(pd.read_parquet(what.output)) == 700 * HORIZON
 
 
 def spoil_a_page(path: Path) -> None:

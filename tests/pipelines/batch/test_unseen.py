@@ -14,9 +14,10 @@ from forecaster.errors import ColumnError, RequestError
 from forecaster.pretrained import ZERO_SHOT, calibrated, encoder_for, pretrained_encoder
 from pipelines.batch.batch import Asked, Progress
 from pipelines.config import SourceConfig
+from pipelines.errors import BatchError, RegistryError
 from pipelines.prediction import Wanted
 from pipelines.zero_shot import predict_unseen
-from tests.pipelines.batch.factories import bytes_in, hours, sharded
+from tests.pipelines.batch.factories import broken_off, bundle_in, bytes_in, hours, sharded
 
 NUM_SERIES, LONGEST = 10, 120
 
@@ -85,3 +86,16 @@ def test_what_is_wrong_with_the_table_is_said_before_any_work(what: Asked, tmp_p
     wrong = Asked(what.reference, what.source, TableConfig(target_column="sales"), what.wanted, tmp_path / "wrong")
     with pytest.raises(ColumnError, match="sales"):
         sharded(wrong)
+
+
+def test_a_refused_run_of_another_model_leaves_a_broken_off_one_as_it_is(what: Asked, tmp_path: Path) -> None:
+    unbroken = Asked(what.reference, what.source, what.table, what.wanted, tmp_path / "unbroken")
+    sharded(unbroken)
+    broken_off(what, after=2)
+    other = Asked(str(bundle_in(tmp_path)), what.source, what.table, Wanted(), what.output)
+    with pytest.raises(BatchError, match="holds a run that was broken off and was asked for something else"):
+        sharded(other)
+    with pytest.raises(RegistryError):
+        sharded(Asked("no-such-model", what.source, what.table, what.wanted, what.output))
+    sharded(what)
+    assert bytes_in(what.output) == bytes_in(unbroken.output)
