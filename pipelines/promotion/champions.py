@@ -199,6 +199,8 @@ class Champions:
         if move.kind in (Kind.ROLL_BACK, Kind.AUTOMATIC) and aliases.get(CHALLENGER) == move.before:
             wanted[CHALLENGER] = None
         self._note(move)
+        if move.previous not in (None, aliases.get(PREVIOUS)) and not self._is_there(move.model, move.previous):
+            wanted[PREVIOUS] = None  # it was deleted meanwhile: nothing is left to return to
         for alias, number in wanted.items():
             if aliases.get(alias) != number:
                 promotions.check(connection)
@@ -212,6 +214,9 @@ class Champions:
         )
         if number is not None and move.kind != Kind.FOUND:
             registry.note(self._client, Version(move.model, number), tag, move.reason)
+
+    def _is_there(self, model: str, number: int) -> bool:
+        return registry.digest_of(self._client, Version(model, number)) is not None
 
     def _digest(self, version: Version) -> str:
         digest = registry.digest_of(self._client, version)

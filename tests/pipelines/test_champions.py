@@ -124,6 +124,20 @@ def test_a_roll_back_returns_to_what_was_there_before_a_move_by_hand(model: Mode
     assert model.aliases() == {"champion": 1}
 
 
+def test_after_the_champion_was_deleted_another_one_can_be_chosen_by_hand(
+    model: Model, door: Champions, models: Models
+) -> None:
+    door.move(model.version(1), WHY)
+    door.move(model.version(3), WHY)
+    models.client.delete_model_version(model.name, "3")
+    model.by_hand("champion", 2)
+    assert door.settle(model.name).champion == model.version(2)
+    assert model.aliases() == {"champion": 2}  # there is no 3 any more that a roll back could return to
+    door.move(model.version(1), WHY)
+    door.roll_back(model.name, WHY)
+    assert model.aliases() == {"champion": 2}
+
+
 def test_a_version_that_was_deleted_meanwhile_is_not_waited_for(model: Model, door: Champions, models: Models) -> None:
     door.move(model.version(1), WHY)
     with cut_off(models, 0) as broken, pytest.raises(RegistryError):
