@@ -20,7 +20,8 @@ from pipelines import registry, tracking
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.loading import load, load_for
-from pipelines.promotion.promote import Promotion, promote
+from pipelines.promotion.champions import history
+from pipelines.promotion.promote import Promotion, promote, who_is_champion
 from pipelines.registry import Version
 from pipelines.retrain.contract import ContractError, Profile, check, num_new_values
 from pipelines.retrain.spool import SLOT_TAG, Spool
@@ -120,8 +121,10 @@ class Attempts:
         version = registered(client, self.config.name, slot.slot_id)
         if version is None:
             raise RegistryError(f"version {slot.version} of this slot is not in the registry", code="version-missing")
-        if registry.find_alias(client, version.name, registry.CHAMPION) == version:
-            return self._ended(slot, SlotState.PROMOTED, "it is the champion; the process that promoted it was killed")
+        if who_is_champion(self.environment, client, version.name) == version:
+            return self._ended(
+                slot, SlotState.PROMOTED, "it is the champion; it was promoted when this could not be written down"
+            )
         promotion = self._promoted(client, slot, version)
         decision = promotion.decision
         scores = {role: found.scores.as_metrics() for role, found in promotion.evaluations.items()}
@@ -164,10 +167,18 @@ class Attempts:
         return self._ended(slot, state, str(error), code=error.code, exit_code=exit_code(error))
 
     def _may_pass(self, slot: Slot, error: ForecasterError) -> bool:
-        """Says whether to try again later: while MLflow is away, and as long as what was trained is not uploaded."""
+        """Says whether to try again later: while MLflow is away, and as long as what was trained is not uploaded, or
+        was promoted without the registry knowing.
+        """
         if slot.state is SlotState.TRAINED:
             return isinstance(error, RegistryError | ConfigError)
-        return isinstance(error, RegistryError) and (error.code == _AWAY or not tracking.answers(self.environment))
+        is_away = error.code == _AWAY or not tracking.answers(self.environment)
+        return isinstance(error, RegistryError) and (is_away or self._is_to_be_told(slot))
+
+    def _is_to_be_told(self, slot: Slot) -> bool:
+        """Says whether the version of a slot was promoted, and the registry has not been told."""
+        moves = history(self.environment, slot.model)
+        return bool(moves) and moves[-1].written is None and moves[-1].version == slot.version
 
     def _ended(self, slot: Slot, state: SlotState, reason: str, **facts: Any) -> Slot:
         """Writes the outcome down: at its run first, as only the ledger says that nothing is left to do."""

@@ -32,7 +32,8 @@ class Profile(Config):
     covariates: dict[str, tuple[str, ...]]
     num_series: int
     num_observed: int
-    latest: str  # stored time of the newest step
+    latest: str  # stored time of the newest step, observed or not
+    latest_value: str | None = None  # that of the newest observed one; None in profiles of before it was asked for
     lowest: float
     highest: float
 
@@ -48,6 +49,7 @@ class Profile(Config):
             num_series=len(panel),
             num_observed=int(np.isfinite(values).sum()),
             latest=str(_newest(panel)),
+            latest_value=str(_newest_observed(panel)),
             lowest=float(np.nanmin(values)),
             highest=float(np.nanmax(values)),
         )
@@ -70,12 +72,13 @@ def num_new_values(panel: Panel, last: Profile) -> int:
 
 
 def _alone(panel: Panel, found: Profile, rules: ContractConfig, now: datetime) -> Iterator[Check]:
-    age = age_days(found.latest, now)
+    latest = str(found.latest_value)
+    age = age_days(latest, now)
     if age is not None:
         passed = age >= -_MAX_AHEAD_DAYS
-        yield Check("future", passed, f"the newest value is of {found.latest}, {_ahead(age)}")
+        yield Check("future", passed, f"the newest value is of {latest}, {_ahead(age)}")
     if rules.max_age_days is not None:
-        yield _freshness(found.latest, age, rules.max_age_days)
+        yield _freshness(latest, age, rules.max_age_days)
     varies = _varying(panel)
     yield Check("variation", bool(varies.any()), f"{int(varies.sum())} of {len(panel)} series vary")
 
@@ -111,8 +114,12 @@ def _ahead(age: float) -> str:
 
 
 def _order(found: Profile, last: Profile) -> Check:
-    passed = np.max([_time(found.latest), _time(last.latest)]) == _time(found.latest)
-    return Check("order", bool(passed), f"the newest value is of {found.latest}, {last.latest} in the last run")
+    if last.latest_value is None:
+        now, before = found.latest, last.latest
+    else:
+        now, before = str(found.latest_value), last.latest_value
+    passed = np.max([_time(now), _time(before)]) == _time(now)
+    return Check("order", bool(passed), f"the newest value is of {now}, {before} in the last run")
 
 
 def _range(found: Profile, last: Profile, most: float) -> Check:
@@ -157,7 +164,7 @@ def _width(low: FloatArray, high: FloatArray) -> FloatArray:
 
 def _num_new(panel: Panel, last: Profile) -> IntArray:
     """Gives the steps [S] of each series that are newer than all of the last run, by bisection: months are unequal."""
-    latest = _time(last.latest)
+    latest = _time(last.latest_value or last.latest)
     low, high = np.zeros(len(panel), dtype=np.int64), panel.lengths.copy()
     while (low < high).any():
         middle = (low + high) // 2
@@ -168,6 +175,15 @@ def _num_new(panel: Panel, last: Profile) -> IntArray:
 
 def _newest(panel: Panel) -> np.generic:
     newest: np.generic = panel.axis.frequency.advance(panel.ends, -1).max()
+    return newest
+
+
+def _newest_observed(panel: Panel) -> np.generic:
+    """Gives the stored time of the newest observed value; every series has one."""
+    rows = np.where(np.isfinite(panel.values), np.arange(len(panel.values)), -1)
+    newest: np.generic = panel.axis.frequency.advance(
+        panel.starts, np.maximum.reduceat(rows, panel.offsets[:-1]) - panel.offsets[:-1]
+    ).max()
     return newest
 
 

@@ -9,8 +9,9 @@ from apscheduler.triggers.cron import CronTrigger
 
 _INSTANT = timedelta(microseconds=1)
 _SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
-# How far back the last moment is looked for, step by step: of '0 0 29 feb *' it may lie eight years back.
-_SPANS = tuple(timedelta(days=days) for days in (1 / 24, 1, 7, 31, 366, 9 * 366))
+# How far back the last moment is looked for, step by step: of '0 0 29 feb *' it may lie eight years
+# back, and forty where that is to be a Monday.
+_SPANS = tuple(timedelta(days=days) for days in (1 / 24, 1, 7, 31, 366, 9 * 366, 41 * 366))
 
 
 class Cron:

@@ -163,9 +163,7 @@ def _begun_by_signal(looked: Looked, signals: Mapping[str, Signal]) -> Slot | No
         last = slots.last_trained(model)
         trained = None if last is None else from_microseconds(last.at)
         found = judged(trigger, _state(slots, model, trigger), value, trained, looked.now)
-        if found.fires and begun is not None:  # one training answers all that fire at once
-            continue
-        if found.fires:
+        if found.fires and begun is None:  # one training answers all that fire at once
             begun = slots.begin(model, trigger.signal, now, now)
         slots.keep_trigger_state(model, trigger.signal, found.state, now, value)
     return begun

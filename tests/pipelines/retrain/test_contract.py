@@ -133,3 +133,15 @@ def test_new_values_are_those_that_are_newer_than_all_of_the_last_run() -> None:
     is_late = (frame["unique_id"] == "s00") & (frame["ds"] > frame["ds"].iloc[150])  # came later than the others
     panel = panel_of(frame)
     assert num_new_values(panel, Profile.of(panel_of(frame[~is_late]))) == 0
+
+
+def test_rows_without_a_value_make_no_table_newer(last: Profile) -> None:
+    frame = table()
+    is_new = frame["ds"] > frame["ds"].iloc[NUM_OLD]
+    frame.loc[is_new, "y"] = np.nan
+    panel = panel_of(frame)
+    assert failed(frame, last, END + timedelta(days=1)) == ["freshness"]
+    assert num_new_values(panel_of(table()), Profile.of(panel)) == NUM_SERIES * (NUM_NEW - 1)
+    before = Profile.of(panel).model_copy(update={"latest_value": None})  # as profiles were kept until now
+    assert num_new_values(panel_of(table()), before) == 0
+    assert "order" not in failed(table(), before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from benchmarks.reliability.retrain_kills import MODEL, NOW, config_of, environm
 from forecaster.errors import ConfigError
 from forecaster.ledger.slot import Slot, SlotState
 from forecaster.ledger.slots import Slots
-from pipelines import tracking
+from pipelines import registry, tracking
 from pipelines.config import PipelineConfig
+from pipelines.errors import RegistryError
 from pipelines.ledger import opened_ledger
+from pipelines.promotion.roll_back_policy import RollBackPolicy
 from pipelines.retrain import retrain
-from pipelines.retrain.attempt import MOST_ATTEMPTS
+from pipelines.retrain.attempt import MOST_ATTEMPTS, Attempts
 from pipelines.retrain.lock import held
 from pipelines.retrain.retrain import Asked, Report, retrain_slot
 from pipelines.retrain.settings import ContractConfig, RetrainConfig, TriggerConfig
@@ -177,6 +180,37 @@ def test_a_signal_brings_about_a_slot_of_its_own_and_an_alarm_that_failed_fires_
     values["now"] = 1.5
     called(52)
     assert len(states(home)) == 5
+
+
+def test_one_training_answers_all_signals_that_fire_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(self: Attempts, slot: Slot) -> Slot:
+        return self.slots.change(slot, SlotState.NOT_PROMOTED, version=1, ended=slot.at)
+
+    monkeypatch.setattr(Attempts, "carry_on", trained)
+    other = ALARM.model_copy(update={"signal": "drift_error"})
+    config = with_settings(home, cron="0 3 1 1 *", triggers=(ALARM, other))
+    signals = {"drift_input": lambda _: 3.0, "drift_error": lambda _: 3.0}
+    for hours in (0, 1, 60, 120):  # beyond the cool-down, and never clear
+        retrained(home, NOW + timedelta(hours=hours), config, signals=signals)
+    assert states(home) == ["trained-not-promoted"] * 2  # of cron and of the first signal
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("error", [RegistryError("MLflow refused: 503"), SystemExit(143)], ids=["refused", "ended"])
+def test_a_promotion_that_the_registry_was_not_told_of_is_the_outcome_all_the_same(
+    error: BaseException, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    config = config_of(home).model_copy(update={"roll_back": RollBackPolicy(is_automatic=False)})
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "point", refuse)
+        with suppress(SystemExit):
+            slot = one_slot(retrained(home, config=config))
+            assert (slot.state, slot.reason) == (SlotState.REGISTERED, f"waits for MLflow: {error}")
+    slot = one_slot(retrained(home, config=config))
+    assert (slot.state, slot.version) == (SlotState.PROMOTED, 1)
 
 
 def test_a_config_without_a_cron_is_refused(home: Path) -> None:
