@@ -18,6 +18,7 @@ from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 
 ROWS_PER_CHUNK = 1_000_000
+NO_URL = "the database URL is none; wanted one such as postgresql+psycopg2://host/database"
 _ALL_ROWS = 2**31 - 1
 # What stands for a missing number in a CSV file; pandas' own list.
 GAPS = (
@@ -47,14 +48,19 @@ def read_chunks(
     None: all in one part. Raises SourceError as `read_table` does.
     """
     refuse_two(source)
+    refuse_none(source)
     if source.path is not None:
         yield from _file_chunks(source.path, texts, num_rows)
     elif source.url is not None and source.query:
         yield from _sql_chunks(source.url, source.query, num_rows)
-    elif source.url is not None:
-        raise SourceError("a database source needs a query (source.query or --query)")
-    else:
+
+
+def refuse_none(source: SourceConfig) -> None:
+    """Raises SourceError where neither a file is given nor a database with a query."""
+    if source.path is None and source.url is None:
         raise SourceError("no data is named: give --data FILE, or --sql URL with --query")
+    if source.path is None and not source.query:
+        raise SourceError("a database source needs a query (source.query or --query)")
 
 
 def refuse_two(source: SourceConfig) -> None:
@@ -125,7 +131,7 @@ def _sql_chunks(url: str, query: str, num_rows: int | None) -> Iterator[pd.DataF
     except ModuleNotFoundError as error:
         raise SourceError(f"the database URL needs a driver that is not installed: {error.name}") from error
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # its text may hold the password
-        raise SourceError("the database URL is none; wanted one such as postgresql+psycopg2://host/database") from error
+        raise SourceError(NO_URL) from error
     _refuse_new_file(engine.url)
     shown = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password, too
     try:

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from forecaster.types import Forecast, level_name
 
+_DAY_AND_TIME = "%Y-%m-%d %H:%M:%S"
+
 
 def forecast_table(forecast: Forecast, id_column: str, time_column: str) -> pa.Table:
     """Gives one row per series and step: id, timestamp, then one column per level, as `Forecast.to_frame` does."""
@@ -72,6 +74,16 @@ def write_parquet(parts: list[Path], path: Path) -> None:
 
 def write_csv(parts: list[Path], path: Path) -> None:
     """Writes all parts as one CSV file, in their order, holding one of them in memory at a time."""
+    has_hours = any(_has_hours(part) for part in parts)
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, part in enumerate(parts):
-            pq.read_table(part, use_threads=False).to_pandas().to_csv(file, index=False, header=number == 0)
+            table = pq.read_table(part, use_threads=False).to_pandas()
+            # pandas leaves the time of day out of a table in which it is midnight everywhere
+            form = _DAY_AND_TIME if has_hours and not _has_hours(part) else None
+            table.to_csv(file, index=False, header=number == 0, date_format=form)
+
+
+def _has_hours(part: Path) -> bool:
+    """Says whether a timestamp of a part, its second column, is at another time of day than midnight."""
+    times = pq.read_table(part, columns=[pq.read_schema(part).names[1]], use_threads=False).column(0).to_pandas()
+    return pd.api.types.is_datetime64_any_dtype(times) and bool((times != times.dt.normalize()).any())

@@ -22,7 +22,7 @@ from forecaster.errors import ColumnError, ValueTypeError
 from pipelines.batch.working_folder import flush
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
-from pipelines.sources import ROWS_PER_CHUNK, read_chunks, text_columns
+from pipelines.sources import NO_URL, ROWS_PER_CHUNK, read_chunks, refuse_none, text_columns
 
 _MOST_ROWS_OF_A_GROUP = 4 * ROWS_PER_CHUNK  # more of them would be read for each of the shards within
 
@@ -30,7 +30,11 @@ _MOST_ROWS_OF_A_GROUP = 4 * ROWS_PER_CHUNK  # more of them would be read for eac
 def data_digest(source: SourceConfig) -> str:
     """Gives the digest of a file, or of a query and where it is run, without its password; SourceError without one."""
     if source.path is None:
-        where = sqlalchemy.make_url(source.url or "").set(password=None).render_as_string()
+        refuse_none(source)
+        try:
+            where = sqlalchemy.make_url(source.url or "").set(password=None).render_as_string()
+        except sqlalchemy.exc.ArgumentError as error:  # its text may hold the password
+            raise SourceError(NO_URL) from error
         return f"query-sha256:{hashlib.sha256(f'{where}: {source.query}'.encode()).hexdigest()}"
     try:
         with source.path.open("rb") as file:

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 from forecaster.config import Config
 from pipelines.batch.job import Done, Identity, Job, part_name
 from pipelines.batch.parts import read_piece, write_piece
-from pipelines.errors import BatchError
+from pipelines.errors import BatchError, SourceError
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,12 @@ def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
     (run-in-progress) while another one does; SourceError where it cannot be made.
     """
     path = output.parent / f".{output.name}.shards"
-    path.mkdir(exist_ok=True)
-    with (path / "lock").open("w") as lock:
+    try:
+        path.mkdir(exist_ok=True)
+        held = (path / "lock").open("w")
+    except OSError as error:
+        raise SourceError(f"working folder {path} cannot be made: {error.strerror}") from error
+    with held as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -15,6 +15,7 @@ from forecaster.evaluation import Evaluation, evaluate
 from pipelines import tracking
 from pipelines.backtest import SEASONAL_NAIVE, compare
 from pipelines.config import PipelineConfig
+from pipelines.errors import RegistryError
 from pipelines.registry import CHALLENGER, Version
 from pipelines.report.labels import OWN_ROLE
 from pipelines.train import Beside, train
@@ -149,4 +150,10 @@ def _comparison(bench: Bench, known: Record, best: Trial) -> Comparison:
 def _version(bench: Bench, run: Run) -> Version:
     with tracking.registry_errors():
         found = bench.client.search_model_versions(f"run_id = '{run.info.run_id}'")
+    if not found:
+        raise RegistryError(
+            f"the version that run {run.info.run_id} has registered is there no more: delete that run in MLflow, too, "
+            "and the same command trains it again",
+            code="version-missing",
+        )
     return Version(found[0].name, int(found[0].version))

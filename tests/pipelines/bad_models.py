@@ -341,6 +341,28 @@ OUTPUTS = (
         "auto",
     ),
     predict("shards into a folder that is there", DATA, "unreadable-source", "exists already", *IN_SHARDS, "empty"),
+    predict("shards into no folder", DATA, "unreadable-source", "does not exist", *IN_SHARDS, "no/new"),
+    BadCommand(
+        "shards of nothing",
+        DATA,
+        "unreadable-source",
+        "no data is named",
+        ("predict", *IN_SHARDS, "new"),
+    ),
+    BadCommand(
+        "shards of a database whose URL is none",
+        DATA,
+        "unreadable-source",
+        "the database URL is none",
+        ("predict", *IN_SHARDS, "new", "--sql", "nonsense", "--query", "select 1"),
+    ),
+    BadCommand(
+        "shards into a file whose name is too long",
+        DATA,
+        "unreadable-source",
+        "cannot be made: File name too long",
+        ("predict", "--data", "hours.csv", *IN_SHARDS, f"{'n' * 245}.csv"),
+    ),
     predict("shards of a store", USAGE, "invalid-config", "is a store", *IN_SHARDS, "new", data="store"),
     predict(
         "shards of a table whose series are scattered",

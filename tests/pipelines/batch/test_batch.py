@@ -78,6 +78,15 @@ def test_a_file_holds_what_the_table_that_is_forecast_whole_does(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_csv_file_shows_times_alike_where_those_of_some_shards_are_all_midnight(bundle: Path, tmp_path: Path) -> None:
+    frame = hours(2, 30)
+    frame = frame[(frame["unique_id"] == "s001") | (frame["ds"] < "2024-01-02")]  # s000 goes on at midnight
+    frame.to_parquet(tmp_path / "hours.parquet", index=False)
+    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out.csv", Wanted(1))
+    sharded(what, series_per_shard=1)
+    assert pd.read_csv(what.output)["ds"].tolist() == ["2024-01-02 00:00:00", "2024-01-02 06:00:00"]
+
+
 def test_every_series_and_step_has_exactly_one_row(what: Asked) -> None:
     sharded(what)
     found = pd.read_parquet(what.output)

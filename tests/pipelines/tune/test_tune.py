@@ -16,7 +16,7 @@ from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError, SeriesError
 from pipelines import tracking
 from pipelines.config import Environment
-from pipelines.errors import TuningError
+from pipelines.errors import RegistryError, TuningError
 from pipelines.registry import Version
 from pipelines.tune.record import OWNER_TAG, Record
 from pipelines.tune.tune import Tuning, summary, tune
@@ -197,3 +197,10 @@ def test_what_the_config_itself_fails_with_ends_the_study(place: Workplace) -> N
     with pytest.raises(SeriesError, match="at step"):
         tune(place.environment, place.client, config_with({RATE: SPACE[RATE]}, head="negative_binomial"), loaded())
     assert [run.info.status for run in place.runs() if run.info.run_id not in before] == ["FAILED", "FAILED"]
+
+
+def test_a_version_that_was_deleted_is_told_of(place: Workplace, tuning: Tuning) -> None:
+    version = tuning.comparison.version
+    place.client.delete_model_version(version.name, str(version.number))
+    with pytest.raises(RegistryError, match="is there no more: delete that run in MLflow, too"):
+        place.tune()
