@@ -147,7 +147,11 @@ def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Ide
     table = asked.table if is_unseen else table_for([bundle], asked.source, asked.table)
     rows = rows_of(asked.source, table, folder.rows)
     shards = plan_shards(rows, table.id_column, identity.series_per_shard)
-    wanted, first = asked.wanted, Rows(rows, table).panel(shards[0])
+    wanted, reader = asked.wanted, Rows(rows, table)
+    first = reader.panel(shards[0])
+    zone = reader.common_zone(first.axis.timezone)
+    if zone != first.axis.timezone:
+        first = Rows(rows, table.model_copy(update={"timezone": zone})).panel(shards[0])
     if is_unseen:
         bundle = _fitted(folder, first, max(shard.longest for shard in shards), wanted)
         table = table_for([bundle], asked.source, asked.table)

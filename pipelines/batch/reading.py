@@ -20,6 +20,7 @@ from forecaster.data.timestamps import parse_times
 from forecaster.errors import TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.time.grid import StoredTimes
+from forecaster.time.zones import is_fixed_offset
 from pipelines.batch.job import Shard
 from pipelines.batch.planning import is_text
 
@@ -45,6 +46,19 @@ class Rows:
         rows = self.read(shard)
         plain = self._plain(rows)
         return read_panel(_frame(rows), self._table).panel if plain is None else plain
+
+    def common_zone(self, zone: str | None) -> str | None:
+        """Gives the time zone of all rows, of which some have that one: 'UTC' where texts have several offsets."""
+        if self._table.timezone is not None or not is_fixed_offset(zone) or not is_text(self._time_type()):
+            return zone
+        for group in range(self._file.num_row_groups):
+            texts = self._file.read_row_group(group, [self._time_column], use_threads=False).column(0).unique()
+            if len(texts) and parse_times(texts.drop_null().to_pandas()).timezone != zone:
+                return "UTC"
+        return zone
+
+    def _time_type(self) -> pa.DataType:
+        return self._file.schema_arrow.field(self._time_column).type
 
     def read(self, shard: Shard) -> pa.Table:
         """Reads the columns that the config names."""

@@ -26,7 +26,6 @@ from tests.pipelines.batch.factories import (
     broken_off,
     bundle_in,
     bytes_in,
-    counted_forecasts,
     hours,
     sharded,
     whole,
@@ -87,6 +86,21 @@ def test_a_csv_file_shows_times_alike_where_those_of_some_shards_are_all_midnigh
     assert pd.read_csv(what.output)["ds"].tolist() == ["2024-01-02 00:00:00", "2024-01-02 06:00:00"]
 
 
+def test_texts_with_several_offsets_are_read_in_utc_as_the_table_that_is_forecast_whole(tmp_path: Path) -> None:
+    bundle = bundle_in(tmp_path, covariates=CovariateConfig(calendar=("hour_of_day_sin", "hour_of_day_cos")))
+    frame = hours(3, 40)
+    local = (frame["ds"] + pd.to_timedelta(frame["unique_id"].str[1:].astype(int) * 12, "h")).dt.tz_localize(
+        "Europe/Berlin"
+    )
+    summer = local + pd.Timedelta(days=90) - pd.Timedelta(hours=44)  # the clocks change on 31 March
+    frame.assign(ds=summer.map(lambda time: time.isoformat())).to_csv(tmp_path / "hours.csv", index=False)
+    what = asked(bundle, tmp_path / "hours.csv", tmp_path / "out.parquet")
+    sharded(what, series_per_shard=1)
+    expected = whole(what)
+    assert str(expected["ds"].dt.tz) == "UTC"
+    pd.testing.assert_frame_equal(pd.read_parquet(what.output), expected, rtol=1e-6)
+
+
 def test_every_series_and_step_has_exactly_one_row(what: Asked) -> None:
     sharded(what)
     found = pd.read_parquet(what.output)
@@ -145,50 +159,6 @@ def test_a_broken_off_run_shows_nothing_and_is_gone_on_with_to_the_same_bytes(wh
     assert made == [3, 4]
     assert bytes_in(what.output) == bytes_in(unbroken.output)
     assert not (tmp_path / ".out.shards").exists()
-
-
-def test_a_shard_in_pieces_is_what_its_series_give_at_once_and_keeps_the_finished_ones(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hours(1300, 12).to_parquet(tmp_path / "hours.parquet", index=False)
-    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out")
-    with monkeypatch.context() as patch:
-        begun = counted_forecasts(patch, fail_at=5)
-        with pytest.raises(BatchError, match=r"shard 1 .*: OSError: no"):
-            sharded(what, series_per_shard=700)
-    assert begun == [256, 256, 188, 256, 256]
-    pieces = sorted((tmp_path / ".out.shards" / "pieces").iterdir())
-    assert [path.name for path in pieces] == ["000001-000000.parquet", "000001-000256.parquet"]
-    spoil_a_page(pieces[1])
-    again = counted_forecasts(monkeypatch)
-    sharded(what, series_per_shard=700)
-    assert again == [256, 88]
-    pd.testing.assert_frame_equal(pd.read_parquet(what.output), whole(what), check_exact=True)
-
-
-def test_what_is_forecast_of_the_only_shard_outlives_an_error_and_a_refused_run(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hours(700, 12).to_parquet(tmp_path / "hours.parquet", index=False)
-    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out")
-    for error in (OSError("no"), KeyboardInterrupt()):
-        with monkeypatch.context() as patch:
-            counted_forecasts(patch, fail_at=1, error=error)
-            with pytest.raises((BatchError, KeyboardInterrupt)):
-                sharded(what, series_per_shard=700)
-    with pytest.raises(BatchError, match="something else"):
-        sharded(asked(bundle, tmp_path / "hours.parquet", tmp_path / "out", Wanted(3)), series_per_shard=700)
-    again = counted_forecasts(monkeypatch)
-    sharded(what, series_per_shard=700)
-    assert again == [188]
-    assert len(pd.read_parquet(what.output)) == 700 * HORIZON
-
-
-def spoil_a_page(path: Path) -> None:
-    """Has 4,096 bytes in the midst of a file read as zeros, as a loss of power can."""
-    content = path.read_bytes()
-    middle = len(content) // 2
-    path.write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
 
 
 def test_a_part_that_is_gone_or_was_cut_off_is_made_again(what: Asked, tmp_path: Path) -> None:
