@@ -73,7 +73,7 @@ def check_calendar(columns: Sequence[str], axis: TimeAxis, country: str | None) 
     """
     unknown = next((name for name in columns if name not in _CALENDAR), None)
     if unknown is not None:
-        known = ", ".join((*_CYCLES, *HOLIDAY_COLUMNS))
+        known = ", ".join(_CALENDAR)
         raise ConfigError(f"calendar feature {unknown[:40]!r} is unknown: there are {known}", code="unknown-calendar")
     if len(set(columns)) < len(columns):
         raise ConfigError(f"a calendar feature is named twice: {', '.join(columns)}", code="unknown-calendar")
@@ -142,4 +142,4 @@ _CYCLES: dict[str, Callable[[StoredTimes], FloatArray]] = {
     "day_of_year": _part_of_days("datetime64[Y]"),
     "month_of_year": _part_of_months,
 }
-_CALENDAR = frozenset((*(side for cycle in _CYCLES for side in _sides(cycle)), *HOLIDAY_COLUMNS))
+_CALENDAR = (*(side for cycle in _CYCLES for side in _sides(cycle)), *HOLIDAY_COLUMNS)

@@ -21,7 +21,7 @@ from forecaster.errors import ConfigError, SeriesError
 from forecaster.manifest import TrainingFacts
 from forecaster.model.heads import HEADS
 from forecaster.predictor import Predictor
-from forecaster.time.calendar import default_calendar
+from forecaster.time.calendar import calendar_columns, default_calendar
 from forecaster.time.cycles import cycles_of
 from forecaster.training.augmentation import check_augmentations
 from forecaster.training.calibrating import learn_calibration
@@ -59,6 +59,10 @@ def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
     if model.covariates.is_empty:
         calendar = default_calendar(frequency) if model.calendar == "auto" else ()
         model = model.model_copy(update={"covariates": covariate_config(panel, calendar, model.holidays)})
+    elif (model.calendar == "auto" or model.holidays is not None) and not model.covariates.calendar:
+        calendar = default_calendar(frequency) if model.calendar == "auto" else ()
+        shown = {"calendar": calendar_columns(calendar, panel.axis, model.holidays), "holidays": model.holidays}
+        model = model.model_copy(update={"covariates": model.covariates.model_copy(update=shown)})
     return ForecasterConfig(model=model, training=config.training, split=config.split)
 
 

@@ -32,8 +32,10 @@ class Prefit:
         """Sets what is not left to gradients: the linear skip, by ridge, and the scale of static numbers."""
         if isinstance(network.skip, LinearSkip):
             network.skip.start_at(self._ridge.trained)
-        if network.tokens.static is not None:
-            network.tokens.static.scale_by(torch.tensor(self.data.windows.panel.covariates.static))
+        names, held = self.model.covariates.static, self.data.windows.panel.covariates
+        if network.tokens.static is not None and names:
+            places = [held.static_names.index(name) for name in names]
+            network.tokens.static.scale_by(torch.tensor(held.static[:, places]))
 
     def refit_skip(self, network: Network) -> None:
         """Sets the linear skip, if there is one, to that of all windows that may be seen, the validation folds' too.
