@@ -20,12 +20,12 @@ from forecaster.errors import FrequencyError, RequestError
 from forecaster.known_ahead import refuse_unknown_ahead
 from forecaster.model.ensemble import Ensemble, EnsembleOutput, Executor
 from forecaster.model.network import Network
-from forecaster.model.scaling import unscale
+from forecaster.model.scaling import unscale, unscale_counts
 from forecaster.plain_question import PlainQuestion, PlainSeries
 from forecaster.question import PanelQuestion, Question
 from forecaster.roll_out import RollOut
 from forecaster.rolling import Rolled, RollingQuestion
-from forecaster.sample_paths import SamplePaths, draw_paths
+from forecaster.sample_paths import SamplePaths, Support, draw_paths
 from forecaster.time.frequency import Frequency
 from forecaster.types import CovariateBatch, Forecast, WindowBatch
 
@@ -180,7 +180,13 @@ class Predictor:
             raise RequestError(f"num_paths must be 1 or more, got {num_paths}", code="invalid-num-paths")
         if seed < 0:
             raise RequestError(f"seed must be 0 or more, got {seed}", code="invalid-seed")
-        return draw_paths(forecast, self.checked_templates(), num_paths, seed)
+        return draw_paths(forecast, self.checked_templates(), num_paths, seed, self._support)
+
+    @property
+    def _support(self) -> Support:
+        """Which values a scenario may have."""
+        is_logarithmic = self.network.config.scaling == "log"
+        return "counts" if self.network.head.counts_only else "positive" if is_logarithmic else "any"
 
     def checked_templates(self) -> NDArray[np.float32]:
         """Gives the rank templates that joint scenarios are drawn by; RequestError for a model that has none."""
@@ -226,7 +232,7 @@ class Predictor:
     def quantiles_of(self, output: EnsembleOutput, levels: Sequence[float]) -> torch.Tensor:
         """Gives calibrated quantiles [B H Q] float64 at ascending levels, of what the networks said."""
         scaled = self.calibration.adjusted(output.quantiles, levels) if self.calibration else output.quantiles(levels)
-        return unscale(scaled, output.scale)
+        return (unscale_counts if self.network.head.counts_only else unscale)(scaled, output.scale)
 
     def _after_the_end(self, question: Question) -> FloatArray:
         """Gives the quantiles [S H Q] of a question, rolled out where its horizon is longer than the model's."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -61,19 +62,36 @@ def rank_templates(quantiles: FloatArray, actual: FloatArray, levels: tuple[floa
     return np.asarray(_filled(places), dtype=np.float32)
 
 
-def draw_paths(forecast: Forecast, templates: NDArray[np.float32], num_paths: int, seed: int) -> SamplePaths:
+Support = Literal["any", "positive", "counts"]
+
+
+def draw_paths(
+    forecast: Forecast, templates: NDArray[np.float32], num_paths: int, seed: int, support: Support = "any"
+) -> SamplePaths:
     """Draws paths of each series from its quantiles and rank templates [T H'], H' >= the horizon of the forecast.
 
     The same seed gives a series the same paths in any company and for any horizon. At each step the paths lie at
     levels spread evenly over 0..1, one in each part of width 1 / num_paths. Beyond the levels of the forecast the
-    tails are those of `quantile_function`.
+    tails are those of `quantile_function`: of the logarithms for a step whose values are "positive" and whose quantiles
+    are, too. "counts" are rounded, and not below 0.
     """
     values = np.empty((len(forecast.series_ids), num_paths, forecast.horizon))
     for position, series_id in enumerate(forecast.series_ids):
         generator = np.random.default_rng([seed, zlib.crc32(series_id.encode())])
         drawn = dependent_levels(templates, num_paths, generator)[:, : forecast.horizon]
-        values[position] = quantiles_at(forecast.values[position], forecast.levels, drawn.T).T
+        values[position] = _drawn(forecast.values[position], forecast.levels, drawn.T, support).T
+    if support == "counts":
+        values = np.maximum(np.rint(values), 0.0)
     return SamplePaths(forecast.series_ids, forecast.axis, forecast.starts, values)
+
+
+def _drawn(quantiles: FloatArray, levels: tuple[float, ...], wanted: FloatArray, support: Support) -> FloatArray:
+    """Gives values [H num_paths] at the levels wanted [H num_paths] of quantiles [H Q]."""
+    values = quantiles_at(quantiles, levels, wanted)
+    is_above_0 = (quantiles > 0).all(axis=-1)
+    if support == "positive" and is_above_0.any():
+        values[is_above_0] = np.exp(quantiles_at(np.log(quantiles[is_above_0]), levels, wanted[is_above_0]))
+    return values
 
 
 def dependent_levels(templates: NDArray[np.float32], num_paths: int, generator: np.random.Generator) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -91,3 +93,23 @@ def test_the_table_has_one_row_per_series_path_and_step() -> None:
     assert list(frame.columns) == ["unique_id", "path", "ds", "y"]
     assert len(frame) == 2 * 3 * HORIZON
     assert frame["ds"].nunique() == HORIZON
+
+
+def forecast_of(quantiles: list[float]) -> Forecast:
+    """Gives a forecast of one series with these quantiles at .1, .5 and .9 of each step."""
+    return replace(skewed_forecast(1), values=np.tile(quantiles, (1, HORIZON, 1)), levels=(0.1, 0.5, 0.9))
+
+
+def test_paths_of_counts_are_counts() -> None:
+    values = draw_paths(forecast_of([0.0, 1.0, 4.0]), templates(0.5), 200, seed=0, support="counts").values
+    assert set(np.unique(values[values < 4])) == {0.0, 1.0, 2.0, 3.0}
+    assert (values == np.rint(values)).all()
+
+
+def test_paths_of_what_is_above_0_stay_there_and_keep_the_quantiles() -> None:
+    values = draw_paths(forecast_of([0.2, 1.0, 5.0]), templates(0.5), 2_000, seed=0, support="positive").values
+    assert values.min() > 0
+    np.testing.assert_allclose(np.quantile(values, (0.1, 0.5, 0.9)), (0.2, 1.0, 5.0), rtol=0.05)
+    plain = draw_paths(forecast_of([-0.2, 1.0, 5.0]), templates(0.5), 2_000, seed=0)
+    same = draw_paths(forecast_of([-0.2, 1.0, 5.0]), templates(0.5), 2_000, seed=0, support="positive")
+    np.testing.assert_array_equal(plain.values, same.values)  # there are no logarithms to take

@@ -23,6 +23,8 @@ _LARGEST_BENT = 100.0
 # Targets are clipped to this many spreads: a jump after a nearly constant context stays finite in float32.
 LARGEST_SCALED_TARGET = 1e6
 
+_ROUNDING = 1e-9  # of a count there and back, relative
+
 # A target below this share of the level of its window counts as this share where logarithms are taken: 0 has none.
 SMALLEST_SHARE = 0.01
 
@@ -136,6 +138,14 @@ def unscale(values: torch.Tensor, scale: Scale) -> torch.Tensor:
         return linear
     grown = loc * (spread * wide).clamp(-_LARGEST_BENT, _LARGEST_BENT).exp()
     return torch.where(scale.logarithmic.reshape(per_row), grown, linear)
+
+
+def unscale_counts(values: torch.Tensor, scale: Scale) -> torch.Tensor:
+    """Gives counts in the unit of the data, without what they have lost on the way: none is below 0, and 3 is 3."""
+    counts = unscale(values, scale)
+    whole = counts.round()
+    is_whole = (counts - whole).abs() <= _ROUNDING * whole.abs().clamp(min=1.0)
+    return torch.where(is_whole, whole, counts).clamp(min=0.0)
 
 
 def scale_covariate(numbers: Masked) -> Masked:

@@ -19,6 +19,7 @@ from forecaster.model.scaling import (
     scale_covariate,
     scale_target,
     unscale,
+    unscale_counts,
 )
 from forecaster.types import Masked, Scale
 from tests.model.factories import random_context, random_observed
@@ -244,3 +245,15 @@ def test_a_covariate_that_does_not_change_within_the_window_is_0() -> None:
 def test_no_covariates_at_all_stay_none() -> None:
     empty = torch.zeros(3, 9, 0, dtype=torch.float64)
     assert scale_covariate(Masked(empty, empty.bool())).values.shape == (3, 9, 0)
+
+
+def test_counts_come_back_whole_and_never_below_0() -> None:
+    counts = torch.arange(200, dtype=torch.float64)
+    scale = Scale(torch.full((1,), 1.7, dtype=torch.float64), torch.full((1,), 0.3, dtype=torch.float64))
+    there = ((counts - scale.loc) / scale.spread).unsqueeze(0)
+    assert not torch.equal(unscale(there, scale)[0], counts)
+    assert torch.equal(unscale_counts(there, scale)[0], counts)
+    between = torch.tensor([[2.5, -0.25]], dtype=torch.float64)  # of several networks, or between two levels
+    assert torch.equal(
+        unscale_counts((between - scale.loc) / scale.spread, scale).round(decimals=9), between.clamp(min=0)
+    )
