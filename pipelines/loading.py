@@ -15,6 +15,7 @@ import pandas as pd
 
 from forecaster.bundle import Bundle
 from forecaster.config import CovariateConfig, TableConfig
+from forecaster.data.columns import with_named_columns
 from forecaster.data.panel import Panel
 from forecaster.data.reading import PanelReading, read_panel
 from forecaster.data.store import StoreWriter, open_store
@@ -107,7 +108,8 @@ def _readings(source: SourceConfig, table: TableConfig) -> Iterator[PanelReading
     if source.future is not None or source.static is not None or table.group_column is not None:
         yield _read_whole(source, table)
         return
-    chunks = _whole_series(read_chunks(source, text_columns(table)), table)
+    named = (with_named_columns(chunk, table) for chunk in read_chunks(source, text_columns(table)))
+    chunks = _whole_series(named, table)
     first = read_panel(next(chunks), table)
     yield first
     axis = first.panel.axis

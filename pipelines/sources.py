@@ -35,9 +35,11 @@ def text_columns(table: TableConfig) -> tuple[str, ...]:
 def read_table(source: SourceConfig, texts: Sequence[str]) -> pd.DataFrame:
     """Reads the whole table. Raises SourceError that names the file or the database (never its password).
 
-    Columns of these names in a CSV file are read as the texts they are: '007' stays '007', and 'NA' is no gap.
+    Columns of these names in a CSV file are read as the texts they are: '007' stays '007', and 'NA' is no gap. What a
+    Parquet file says is the index of its table stays that.
     """
-    return pd.concat(read_chunks(source, texts, None), ignore_index=True)
+    (table,) = read_chunks(source, texts, None)
+    return table
 
 
 def read_chunks(

@@ -39,5 +39,5 @@ def load_unseen(source: SourceConfig, table: TableConfig, horizon: int | None = 
 
 def encoder_within(frequency: Frequency, longest: int, horizon: int | None) -> Bundle:
     """Gives the encoder for series of a frequency, `longest` steps long at most, and a horizon cut to its own."""
-    within = None if horizon is None else min(max(horizon, 1), pretrained_encoder().config.model.horizon)
+    within = None if horizon is None else min(horizon, pretrained_encoder().config.model.horizon)
     return encoder_for(frequency, longest, horizon=within)

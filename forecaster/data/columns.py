@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, NoReturn
@@ -15,6 +16,7 @@ from forecaster.errors import ColumnError, SeriesError, TimestampError
 
 DEFAULT_TIME_COLUMN = "ds"
 _NAMES_SHOWN = 20
+_NAMELESS = re.compile(r"Unnamed: \d+")  # what pandas calls a column of a CSV file whose name is empty
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,14 @@ def _wide(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str]) 
         message = f"{static!r} cannot be a static column of a wide table: give it in the static table, one row per id"
         raise ColumnError(message, code="ambiguous-layout")
     series = tuple(name for name in table.columns if name not in roles)
+    nameless = next((name for name in series if _NAMELESS.fullmatch(name)), None)
+    if nameless is not None:
+        place = list(table.columns).index(nameless) + 1
+        raise ColumnError(
+            f"column {place} has no name, and would be a series called {nameless!r}: name it, or leave it out if it is "
+            "a row index (to_csv with index=False)",
+            code="nameless-column",
+        )
     if not series:
         raise ColumnError(f"the table has no column of values {_listed(table)}", code="missing-column")
     return Layout("wide", None, time_column, series, (), past, known)

@@ -144,6 +144,7 @@ COLUMNS = (
         "'day', 'when' all hold timestamps",
         "day,when,s1\n2024-01-01,2024-01-01,1\n2024-01-02,2024-01-02,2\n",
     ),
+    BadFile("a row index in a wide table", "nameless-column", "column 1 has no name", ",s1\n0,1\n1,2\n2,3\n"),
     BadFile("a wide table without series", "missing-column", "no column of values", "ds\n2024-01-01\n2024-01-02\n"),
     BadFile(
         "a wide table with a column of text",

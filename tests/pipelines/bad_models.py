@@ -256,6 +256,14 @@ ZERO_SHOT = (
         ("predict", "days.csv", "--data", "hours.csv"),
     ),
     predict(
+        "no horizon at all of the pretrained encoder",
+        USAGE,
+        "invalid-config",
+        "horizon 0 is outside 1..64",
+        "--horizon",
+        "0",
+    ),
+    predict(
         "a longer horizon than the pretrained encoder has",
         USAGE,
         "horizon-out-of-range",

@@ -66,6 +66,31 @@ def test_a_store_built_in_chunks_holds_the_same_panel(
     assert load(SourceConfig(path=tmp_path / "store"), TableConfig()).panel.fingerprint() == EXPECTED
 
 
+@pytest.mark.parametrize("index", [["ds"], ["unique_id"], ["unique_id", "ds"]])
+def test_times_and_ids_in_the_index_of_a_parquet_file_are_read(
+    index: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=40).delete(20)
+    frames = [pd.DataFrame({"unique_id": name, "ds": days, "y": draw.normal(size=39)}) for name in ("007", "b")]
+    frame = pd.concat(frames, ignore_index=True)
+    frame.set_index(index).to_parquet(tmp_path / "t.parquet")
+    source = SourceConfig(path=tmp_path / "t.parquet")
+    expected = read_panel(frame).panel.fingerprint()
+    assert load(source, TableConfig()).panel.fingerprint() == expected
+    monkeypatch.setattr(loading, "read_chunks", lambda given, texts: read_chunks(given, texts, 7))
+    assert build_store(source, TableConfig(), tmp_path / "store").panel.fingerprint() == expected
+
+
+def test_times_in_the_index_of_a_wide_parquet_file_are_read(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=40).delete(20)
+    frame = pd.DataFrame({"a": np.arange(39.0), "b": 1.0}, index=days)
+    frame.to_parquet(tmp_path / "t.parquet")
+    panel = load(SourceConfig(path=tmp_path / "t.parquet"), TableConfig()).panel
+    assert panel.axis.frequency.alias == "D"
+    assert panel.lengths.tolist() == [40, 40]
+
+
 def test_a_wide_table_is_stored_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = FRAME.pivot(index="ds", columns="unique_id", values="y").reset_index()
     wide.to_csv(tmp_path / "wide.csv", index=False)
