@@ -13,6 +13,7 @@ import pyarrow.parquet
 import sqlalchemy
 
 from forecaster.config import TableConfig
+from forecaster.data.cells import GAPS
 from forecaster.errors import ColumnError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
@@ -21,10 +22,6 @@ ROWS_PER_CHUNK = 1_000_000
 NO_URL = "the database URL is none; wanted one such as postgresql+psycopg2://host/database"
 _ALL_ROWS = 2**31 - 1
 # What stands for a missing number in a CSV file; pandas' own list.
-GAPS = (
-    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"),
-    *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
-)
 
 
 def text_columns(table: TableConfig) -> tuple[str, ...]:

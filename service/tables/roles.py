@@ -25,6 +25,8 @@ class Role(Enum):
     GROUP = "texts or integers, the same in all rows of a series"
 
 
+TEXTS = frozenset({Role.ID, Role.CATEGORY, Role.GROUP})
+
 Roles = Mapping[str, Role]  # of the columns to read, by name
 
 

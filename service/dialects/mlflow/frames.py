@@ -42,7 +42,7 @@ class Sheet:
 
     names: Sequence[str]
     max_rows: int
-    read: Callable[[Sequence[str]], pd.DataFrame]
+    read: Callable[[Roles], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def frame_of(sheet: Sheet, model: ModelConfig, settings: Settings) -> FrameIn:
     roles = _roles(sheet.names, model)
     _refuse_many("rows", sheet.max_rows, settings.max_points)
     _refuse_many("cells", sheet.max_rows * len(sheet.names), _CELLS_PER_POINT * settings.max_points)
-    frame = sheet.read(tuple(roles))
+    frame = sheet.read(roles)
     if not len(frame):
         raise SeriesError("the table has no rows", code="empty-table")
     for name, role in roles.items():

@@ -6,12 +6,15 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from forecaster.data.cells import GAPS
 from service.dialects.documents import document_of
 from service.dialects.mlflow.frames import Sheet, column_of
 from service.errors import InvalidFields, InvalidTable
+from service.tables.roles import TEXTS, Roles
 
 _SPLIT, _RECORDS, _PARAMS = "dataframe_split", "dataframe_records", "params"
 _TENSORS = ("instances", "inputs")
@@ -56,9 +59,13 @@ def csv_sheet(content: bytes) -> Sheet:
         raise InvalidTable(f"the first row has {len(first)} cells for {len(names)} columns")
     max_rows = text.count("\n") + text.count("\r") - text.count("\r\n")
 
-    def read(wanted: Sequence[str]) -> pd.DataFrame:
+    def read(roles: Roles) -> pd.DataFrame:
+        texts = {name for name, role in roles.items() if role in TEXTS}  # '007' is no 7, and 'NA' no gap
+        gaps = {name: ("",) if name in texts else GAPS for name in names}
+        wanted: dict[str, Any] = {"dtype": dict.fromkeys(texts, str), "keep_default_na": False, "na_values": gaps}
         try:
-            return pd.read_csv(io.StringIO(text), low_memory=False)[list(wanted)]  # `usecols` would let rows be longer
+            table: pd.DataFrame = pd.read_csv(io.StringIO(text), low_memory=False, **wanted)
+            return table[list(roles)]  # `usecols` would let rows be longer
         except (ValueError, OverflowError, LookupError) as error:  # of the parser too
             raise InvalidTable("the body is no CSV with a header, and as many cells in all rows") from error
 
@@ -99,7 +106,7 @@ def _records(table: object) -> Sheet:
 
 
 def _sheet(names: Sequence[str], num_rows: int, cells: Callable[[str], Sequence[object]]) -> Sheet:
-    def read(wanted: Sequence[str]) -> pd.DataFrame:
-        return pd.DataFrame({name: column_of(name, cells(name)) for name in wanted})
+    def read(roles: Roles) -> pd.DataFrame:
+        return pd.DataFrame({name: column_of(name, cells(name)) for name in roles})
 
     return Sheet(names, num_rows, read)

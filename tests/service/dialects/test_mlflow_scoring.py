@@ -112,6 +112,15 @@ def test_a_row_of_records_may_leave_a_column_out(pair: Pair) -> None:
     assert pair.same(json={"dataframe_records": rows})[0]["unique_id"] == "y"  # one series without an id
 
 
+def test_ids_in_csv_are_the_texts_that_they_are(pair: Pair) -> None:
+    names = {"a": "007", "b": "7"}
+    text = hours().assign(unique_id=lambda rows: rows["unique_id"].map(names)).to_csv(index=False)
+    found = pair.ours.post("/invocations", **in_csv(text)).json()["predictions"]
+    assert {row["unique_id"] for row in found} == {"007", "7"}
+    one = hours().iloc[:60].assign(unique_id="NA").to_csv(index=False)
+    assert {row["unique_id"] for row in pair.ours.post("/invocations", **in_csv(one)).json()["predictions"]} == {"NA"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
