@@ -29,24 +29,26 @@ def reply_type(headers: Headers) -> str:
 
     JSON where it names nothing that there is. NotAcceptable where it prefers a table and pyarrow is not installed.
     """
-    accept = headers.get("accept", "")
-    if LINES in accept:
-        return LINES
-    if _VENDOR not in accept:
+    accept = headers.get("accept", "").lower()
+    if LINES not in accept and _VENDOR not in accept:
         return JSON
-    wanted = _preferred(accept)
+    weights = _weights(accept)
+    if LINES in weights:
+        return LINES
+    wanted = max(weights, key=lambda name: weights[name], default=JSON)  # of equal ones the first
     if wanted in TABLES and not can_read_tables():
         raise NotAcceptable(PYARROW_MISSING)
     return wanted
 
 
-def _preferred(accept: str) -> str:
+def _weights(accept: str) -> dict[str, float]:
+    """Gives how much each type is wanted of those that there are, in their order; what has a weight of 0 is not."""
     weights: dict[str, float] = {}
     for part in accept.split(","):
-        name, *parameters = (text.strip().lower() for text in part.split(";"))
-        if name in (JSON, *TABLES) and _weight(parameters) > 0:
+        name, *parameters = (text.strip() for text in part.split(";"))
+        if name in (JSON, LINES, *TABLES) and _weight(parameters) > 0:
             weights.setdefault(name, _weight(parameters))
-    return max(weights, key=lambda name: weights[name], default=JSON)  # of equal ones the first
+    return weights
 
 
 def _weight(parameters: list[str]) -> float:
