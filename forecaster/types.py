@@ -169,6 +169,11 @@ def level_name(level: float) -> str:
     return repr(float(level))
 
 
+def percent_name(percent: float) -> str:
+    """Gives the name of a central interval in tables and replies: 80.0 -> '80', 99.5 -> '99.5'."""
+    return repr(float(percent)).removesuffix(".0")
+
+
 def ends_of(percent: float) -> tuple[float, float]:
     """Gives the levels that a central interval reaches from and to, rounded to 9 places: 80 -> 0.1 and 0.9."""
     share = percent / 100

@@ -11,7 +11,7 @@ import orjson
 from forecaster.evaluation import RolledScores, score_rolled, seasonal_naive_beside
 from forecaster.metrics import Scores
 from forecaster.rolling import Rolled
-from forecaster.types import level_name
+from forecaster.types import level_name, percent_name
 from service.answers.asked import RollingAsked
 from service.answers.schemas import BacktestRequest
 from service.answers.times import SeriesTimes
@@ -72,5 +72,5 @@ def _metrics(scores: Scores) -> dict[str, Any]:
         "mase": scores.mase,
         "smape": scores.smape,
         "wql": scores.weighted_quantile_loss,
-        "coverage": {f"{100 * share:g}": value for share, value in scores.coverage.items()},
+        "coverage": {percent_name(round(100 * share, 6)): value for share, value in scores.coverage.items()},
     }

@@ -60,7 +60,9 @@ class Metrics(Schema):
 
     mase: float | None = Field(description="Mean error over that of the seasonal naive within what a window sees.")
     smape: float | None = Field(description="In percent, 0 to 200.")
-    wql: float | None = Field(description="Weighted quantile loss over all levels asked for, those of intervals too.")
+    wql: float | None = Field(
+        description="Weighted quantile loss over all levels asked for, those of intervals and the median too."
+    )
     coverage: dict[str, float | None] = Field(description="Share of values within each central interval, by percent.")
 
 

@@ -29,6 +29,10 @@ from service.schemas import SamplesIn
 # What a fallback is given of the time that a request allows.
 _FALLBACK_SHARE, _FALLBACK_SECONDS = 0.1, 0.05
 
+# Largest batches that are computed at once of a roll-out, unless a single series takes more: enough that its forward
+# passes are no small ones, and little enough that others get in between.
+_PASSES_OF_A_ROLL_OUT = 8
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -162,11 +166,18 @@ class Engine:
         return Given(question.forecast(values), stages, batches=batches)
 
     async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
+        """Answers some series after the other, so that others get in between and a request that is late ends."""
         num_blocks = -(-question.horizon // question.model.horizon)
-        rows = len(question.series_ids) * (1 + (num_blocks - 1) * len(predictor.levels))
-        answered = await self._batcher.answer(Alone(lambda: predictor.forecast(question), rows), expires)
-        _refuse_not_finite(answered.value.values)
-        return Given(answered.value, Stages().then(answered))
+        rows = 1 + (num_blocks - 1) * len(predictor.levels)  # of each series, in all of its blocks
+        panel, stages = question.to_panel(), Stages()
+        values = np.empty((len(panel), question.horizon, len(question.levels)))
+        for places in question.batches(max(1, _PASSES_OF_A_ROLL_OUT * self._batcher.max_rows // rows)):
+            part = predictor.question(panel.select(places), question.horizon, question.levels, roll_out=True)
+            answered = await self._batcher.answer(Alone(partial(predictor.forecast, part), rows * len(places)), expires)
+            _refuse_not_finite(answered.value.values)
+            values[places] = answered.value.values
+            stages = stages.then(answered)
+        return Given(question.forecast(values), stages)
 
 
 def _in_company(predictor: Predictor, question: Question, places: IntArray, num_rows: int) -> FloatArray:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.datastructures import Headers
 
 from forecaster.arrays import FloatArray
+from forecaster.errors import TimestampError
 from forecaster.predictor import Predictor
 from forecaster.question import Question
+from forecaster.time.stored import LATEST
 from forecaster.types import Forecast
 from service.errors import InvalidFields
 from service.ledger.adaptions import Adaption
@@ -99,6 +101,7 @@ def asked_of(request: ForecastRequest, expires: float, settings: Settings, find:
     predictor = model.bundle.predictor
     levels = reply.levels_of(request, predictor.levels)
     question = predictor.plain_question(series, request.horizon, levels, roll_out=request.roll_out)
+    _refuse_unanswerable(request, question)
     return Asked(request, model, question, {}, expires, num_points)
 
 
@@ -108,4 +111,14 @@ def asking(request: ForecastOptions, model: ServedModel, read: PanelIn, num_poin
     predictor = model.bundle.predictor
     levels = reply.levels_of(request, predictor.levels)
     question = predictor.question(read.panel, request.horizon, levels, roll_out=request.roll_out)
+    _refuse_unanswerable(request, question)
     return Asked(request, model, question, read.warnings, expires, num_points)
+
+
+def _refuse_unanswerable(request: ForecastOptions, question: Question) -> None:
+    """Refuses scenarios beyond what the model learned to tie together, and steps that no timestamp can tell."""
+    if request.samples is not None and question.needs_roll_out:
+        raise InvalidFields.of("samples", f"reach no further than the model, {question.model.horizon} steps")
+    axis = question.axis
+    if not axis.frequency.is_step and (axis.frequency.advance(question.ends, question.horizon - 1) > LATEST).any():
+        raise TimestampError("the forecast ends after the year 2261", code="timestamp-out-of-range")

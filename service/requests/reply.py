@@ -13,7 +13,7 @@ from forecaster.arrays import FloatArray
 from forecaster.online import ANCHOR
 from forecaster.time.frequency import TimeAxis
 from forecaster.time.grid import StoredTimes
-from forecaster.types import Forecast, ends_of, level_name
+from forecaster.types import Forecast, ends_of, level_name, percent_name
 from service.ledger.adaptions import Adaption
 from service.models.view import ServedModel
 from service.requests.translate import Warnings
@@ -97,7 +97,7 @@ def forecasts(request: ForecastOptions, answer: Answer) -> Iterator[dict[str, An
 
 def intervals_of(percents: Sequence[float], own: FloatArray, columns: dict[float, int]) -> dict[str, Any]:
     """Gives both ends of each central interval, from the quantiles [Q H] of one series."""
-    ends = {f"{percent:g}": ends_of(percent) for percent in percents}
+    ends = {percent_name(percent): ends_of(percent) for percent in percents}
     return {name: {"lower": own[columns[low]], "upper": own[columns[high]]} for name, (low, high) in ends.items()}
 
 

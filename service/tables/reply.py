@@ -16,7 +16,7 @@ import orjson
 import pandas as pd
 
 from forecaster.time.stored import microseconds
-from forecaster.types import Forecast, ends_of, level_name
+from forecaster.types import Forecast, ends_of, level_name, percent_name
 from service.requests import reply
 from service.requests.media import ARROW
 from service.requests.reply import Answer
@@ -67,7 +67,7 @@ def _table(request: ForecastOptions, answer: Answer, facts: TableFacts | None) -
     columns |= {level_name(level): values[level] for level in answer.levels}
     for percent in request.intervals:
         for end, level in zip(("lower", "upper"), ends_of(percent), strict=True):
-            columns[f"{end}_{percent:g}"] = values[level]
+            columns[f"{end}_{percent_name(percent)}"] = values[level]
     return pa.table(columns, metadata={METADATA: orjson.dumps(_said(answer, facts))})
 
 

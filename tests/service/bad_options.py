@@ -192,6 +192,7 @@ OPTIONS = (
         fields(f"roll_out `{text}`", literal_json(valid(roll_out="@"), text), "roll_out")
         for text in ("1", '"true"', "null", "[]")
     ),
+    fields("scenarios of a roll-out", valid(roll_out=True, horizon=13, samples={"number": 2}), "samples"),
     fields("a roll-out over 4,097 steps", valid(roll_out=True, horizon=4097), "horizon"),
     *(
         fields(f"fallback `{text}`", literal_json(valid(fallback="@"), text), "fallback")

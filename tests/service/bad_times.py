@@ -66,6 +66,7 @@ TIMES = (
     ),
     refused("year 1677, before nanoseconds in 64 bits", "timestamp-out-of-range", series(start="1677-01-01")),
     refused("year 2263, after nanoseconds in 64 bits", "timestamp-out-of-range", series(start="2263-01-01")),
+    refused("a forecast that goes on after it", "timestamp-out-of-range", series(start="2261-12-29T12:00")),
     refused("a nanosecond", "timestamp-too-fine", series(start="2024-01-01T00:00:00.000000001")),
     refused("a step before -10^15", "timestamp-out-of-range", series(start=-(10**16)) | {"frequency": "step"}),
     refused("integer steps for a model of hours", "frequency-mismatch", series(start=0) | {"frequency": "step"}),

@@ -14,6 +14,8 @@ import torch
 import zstandard
 from fastapi import FastAPI
 
+from forecaster.question import Question
+from forecaster.types import Forecast
 from tests.conftest import noisy_waves
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, asking, post
@@ -55,6 +57,31 @@ def test_a_horizon_beyond_the_models_is_rolled_out_only_where_it_is_allowed(serv
     )
     assert len(rolled) == 30
     np.testing.assert_allclose(rolled[:12], plain, rtol=1e-6)
+
+
+def test_a_roll_out_is_computed_in_pieces_to_what_it_gives_at_once(tmp_path: Path) -> None:
+    body = request_of(noisy_waves()) | {"horizon": 30, "roll_out": True}
+    app = app_of(predictor_of(), tmp_path / "pieces", max_batch=1)
+    predictor = app.state.service.models.find(None).bundle.predictor
+    plain, sizes = predictor.forecast, []
+
+    def counted(question: Question) -> Forecast:
+        sizes.append(len(question.series_ids))
+        return plain(question)
+
+    predictor.forecast = counted
+    pieces = post(app, body).json()["forecasts"]
+    whole = post(app_of(predictor_of(), tmp_path / "whole", max_batch=4096), body).json()["forecasts"]
+    assert sizes == [1] * len(whole)
+    for piece, one in zip(pieces, whole, strict=True):
+        assert piece["id"] == one["id"]
+        np.testing.assert_allclose(piece["quantiles"]["0.5"], one["quantiles"]["0.5"], rtol=1e-5, atol=1e-4)
+
+
+def test_intervals_are_named_as_they_were_asked_for(service: httpx.Client) -> None:
+    intervals = [80, 33.3333333, 33.3333334, 79.99999]
+    found = answer(service, valid(intervals=intervals))["forecasts"][0]["intervals"]
+    assert set(found) == {"80", "33.3333333", "33.3333334", "79.99999"}
 
 
 def test_lines_hold_the_same_as_the_whole_reply(service: httpx.Client) -> None:

@@ -12,7 +12,7 @@ import orjson
 from forecaster.anomalies import judged
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.rolling import Rolled
-from forecaster.types import ends_of
+from forecaster.types import ends_of, percent_name
 from service.answers.asked import RollingAsked
 from service.answers.schemas import RollingRequest
 from service.dialects.timegpt.translation import Backtest, Search
@@ -133,7 +133,8 @@ def _where(steps: _Steps) -> dict[str, Any]:
 
 
 def _interval(level: float, lower: FloatArray, upper: FloatArray) -> dict[str, FloatArray]:
-    return {f"lo-{level:g}": np.ascontiguousarray(lower), f"hi-{level:g}": np.ascontiguousarray(upper)}
+    name = percent_name(level)
+    return {f"lo-{name}": np.ascontiguousarray(lower), f"hi-{name}": np.ascontiguousarray(upper)}
 
 
 def _intervals(percents: Sequence[float], by_level: Mapping[float, FloatArray]) -> dict[str, FloatArray] | None:
