@@ -6,14 +6,13 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.parquet
 import sqlalchemy
 
 from forecaster.config import TableConfig
-from forecaster.data.cells import GAPS
+from forecaster.data.csv_options import csv_options
 from forecaster.errors import ColumnError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
@@ -85,9 +84,7 @@ def _file_chunks(path: Path, texts: Sequence[str], num_rows: int | None) -> Iter
 
 
 def _csv_chunks(path: Path, texts: Sequence[str], num_rows: int | None) -> Iterator[pd.DataFrame]:
-    gaps = {name: ("",) if name in texts else GAPS for name in _checked_header(path)}
-    kinds = dict.fromkeys(texts, str)
-    wanted: dict[str, Any] = {"low_memory": False, "dtype": kinds, "keep_default_na": False, "na_values": gaps}
+    wanted = csv_options(_checked_header(path), texts)
     if num_rows is None:
         yield pd.read_csv(path, **wanted)
         return

@@ -18,12 +18,6 @@ from forecaster.time.grid import StoredTimes
 
 _LONGEST_VALUE_SHOWN = 40
 
-# What pandas takes for a gap in a CSV file unless told otherwise. In a column of texts only the empty one is.
-GAPS = (
-    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>"),
-    *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
-)
-
 
 @dataclass(frozen=True)
 class Cells:

@@ -6,11 +6,10 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from forecaster.data.cells import GAPS
+from forecaster.data.csv_options import csv_options
 from service.dialects.documents import document_of
 from service.dialects.mlflow.frames import Sheet, column_of
 from service.errors import InvalidFields, InvalidTable
@@ -60,11 +59,9 @@ def csv_sheet(content: bytes) -> Sheet:
     max_rows = text.count("\n") + text.count("\r") - text.count("\r\n")
 
     def read(roles: Roles) -> pd.DataFrame:
-        texts = {name for name, role in roles.items() if role in TEXTS}  # '007' is no 7, and 'NA' no gap
-        gaps = {name: ("",) if name in texts else GAPS for name in names}
-        wanted: dict[str, Any] = {"dtype": dict.fromkeys(texts, str), "keep_default_na": False, "na_values": gaps}
+        texts = {name for name, role in roles.items() if role in TEXTS}
         try:
-            table: pd.DataFrame = pd.read_csv(io.StringIO(text), low_memory=False, **wanted)
+            table: pd.DataFrame = pd.read_csv(io.StringIO(text), **csv_options(names, texts))
             return table[list(roles)]  # `usecols` would let rows be longer
         except (ValueError, OverflowError, LookupError) as error:  # of the parser too
             raise InvalidTable("the body is no CSV with a header, and as many cells in all rows") from error
