@@ -17,6 +17,7 @@ import numpy as np
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.baselines import SeasonalNaive
 from forecaster.data.batches import joined
+from forecaster.data.panel import Panel
 from forecaster.predictor import Predictor
 from forecaster.question import Question
 from forecaster.rolling import RollingQuestion
@@ -172,12 +173,17 @@ class Engine:
         panel, stages = question.to_panel(), Stages()
         values = np.empty((len(panel), question.horizon, len(question.levels)))
         for places in question.batches(max(1, _PASSES_OF_A_ROLL_OUT * self._batcher.max_rows // rows)):
-            part = predictor.question(panel.select(places), question.horizon, question.levels, roll_out=True)
-            answered = await self._batcher.answer(Alone(partial(predictor.forecast, part), rows * len(places)), expires)
+            task = Alone(partial(_of_some, predictor, question, panel, places), rows * len(places))
+            answered = await self._batcher.answer(task, expires)
             _refuse_not_finite(answered.value.values)
             values[places] = answered.value.values
             stages = stages.then(answered)
         return Given(question.forecast(values), stages)
+
+
+def _of_some(predictor: Predictor, question: Question, panel: Panel, places: IntArray) -> Forecast:
+    """Answers a question for some series of its panel, rolled out."""
+    return predictor.predict(panel.select(places), question.horizon, question.levels, roll_out=True)
 
 
 def _in_company(predictor: Predictor, question: Question, places: IntArray, num_rows: int) -> FloatArray:
