@@ -56,11 +56,10 @@ def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
     except ValidationError as error:
         reasons = "; ".join(found["msg"].removeprefix("Value error, ") for found in error.errors())
         raise ConfigError(f"model settings that were left out do not go with those given: {reasons}") from error
+    calendar = default_calendar(frequency) if model.calendar == "auto" else ()
     if model.covariates.is_empty:
-        calendar = default_calendar(frequency) if model.calendar == "auto" else ()
         model = model.model_copy(update={"covariates": covariate_config(panel, calendar, model.holidays)})
-    elif (model.calendar == "auto" or model.holidays is not None) and not model.covariates.calendar:
-        calendar = default_calendar(frequency) if model.calendar == "auto" else ()
+    elif (calendar or model.holidays is not None) and not model.covariates.calendar:
         shown = {"calendar": calendar_columns(calendar, panel.axis, model.holidays), "holidays": model.holidays}
         model = model.model_copy(update={"covariates": model.covariates.model_copy(update=shown)})
     return ForecasterConfig(model=model, training=config.training, split=config.split)

@@ -74,16 +74,21 @@ def write_parquet(parts: list[Path], path: Path) -> None:
 
 def write_csv(parts: list[Path], path: Path) -> None:
     """Writes all parts as one CSV file, in their order, holding one of them in memory at a time."""
-    has_hours = any(_has_hours(part) for part in parts)
+    has_hours = any(_has_hours(_times(part)) for part in parts)
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, part in enumerate(parts):
             table = pq.read_table(part, use_threads=False).to_pandas()
             # pandas leaves the time of day out of a table in which it is midnight everywhere
-            form = _DAY_AND_TIME if has_hours and not _has_hours(part) else None
+            form = _DAY_AND_TIME if has_hours and not _has_hours(table.iloc[:, 1]) else None
             table.to_csv(file, index=False, header=number == 0, date_format=form)
 
 
-def _has_hours(part: Path) -> bool:
-    """Says whether a timestamp of a part, its second column, is at another time of day than midnight."""
-    times = pq.read_table(part, columns=[pq.read_schema(part).names[1]], use_threads=False).column(0).to_pandas()
+def _times(part: Path) -> pd.Series:
+    """Gives the second column of a part."""
+    times: pd.Series = pq.read_table(part, columns=[pq.read_schema(part).names[1]], use_threads=False)[0].to_pandas()
+    return times
+
+
+def _has_hours(times: pd.Series) -> bool:
+    """Says whether a timestamp is at another time of day than midnight."""
     return pd.api.types.is_datetime64_any_dtype(times) and bool((times != times.dt.normalize()).any())
