@@ -100,6 +100,10 @@ def page(fits: Fits) -> str:
         "",
         "## The defaults",
         "",
+        "Where another value did better in this base (as measured on 2026-11-27), it was by M3 monthly or M4 hourly,",
+        "which are begun with the pretrained encoder now; on ETTh1 and NN5 such values gain at most 2.4 %. So the",
+        "defaults stand ([what was tried](experiments.md)).",
+        "",
         *(f"- {sentence(default, fits)}" for default in DEFAULTS),
     ]
     return "\n".join(lines) + "\n"
