@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from forecaster.config import CovariateConfig, ModelConfig
@@ -95,10 +96,10 @@ def _covariates(config: ModelConfig, num_windows: int, length: int) -> dict[str,
     wanted: CovariateConfig = config.covariates
     if config.reads_context_alone:
         return {}
-    draw = torch.Generator().manual_seed(_SEED)
+    draw = np.random.default_rng(_SEED)  # not torch.Generator, which needs more of torch than the service imports
     whole = length + config.horizon
     found = {
-        CALENDAR: 2 * torch.rand(num_windows, whole, len(wanted.calendar), generator=draw) - 1,
+        CALENDAR: 2 * _uniform(draw, num_windows, whole, len(wanted.calendar)) - 1,
         CATEGORIES: _numbers(wanted, num_windows),
     }
     shapes = {
@@ -107,12 +108,17 @@ def _covariates(config: ModelConfig, num_windows: int, length: int) -> dict[str,
         STATIC: (num_windows, len(wanted.static)),
     }
     for kind, shape in shapes.items():
-        observed = torch.rand(shape, generator=draw) < _OBSERVED_SHARE
-        found[f"{kind}.values"] = torch.randn(shape, generator=draw, dtype=torch.float64) * observed
+        observed = _uniform(draw, *shape) < _OBSERVED_SHARE
+        found[f"{kind}.values"] = torch.from_numpy(draw.standard_normal(shape)) * observed
         found[f"{kind}.observed"] = observed
     if config.reads_elapsed:
-        found[ELAPSED] = _elapsed(length, torch.rand(num_windows, whole, generator=draw))
+        found[ELAPSED] = _elapsed(length, _uniform(draw, num_windows, whole))
     return found
+
+
+def _uniform(draw: np.random.Generator, *shape: int) -> torch.Tensor:
+    """Gives numbers from 0 to 1, float32."""
+    return torch.from_numpy(draw.random(shape, dtype=np.float32))
 
 
 def _elapsed(length: int, draws: torch.Tensor) -> torch.Tensor:

@@ -16,9 +16,14 @@ import httpx
 import pytest
 
 from benchmarks.reliability.serving import MODEL, forecast_body, serving, write_untrained
+from forecaster.bundle import save_bundle
+from forecaster.predictor import Predictor
+from forecaster.time.frequency import Frequency
 from service.models.cache import BundleCache
 from service.models.registry import VersionRef
 from service.models.specs import ModelSpec
+from tests.model.factories import VARIANTS, awake_network
+from tests.pipelines.factories import FACTS
 
 # Serves, and writes the names of all modules: as MLflow is about to be imported, and when the file "ask" is there.
 WATCHED = """
@@ -138,6 +143,13 @@ def test_the_unused_is_there_where_nobody_keeps_it_out_and_forecasts_are_the_sam
     assert plain == kept_out
 
 
+def test_networks_of_every_kind_answer_where_the_unused_is_kept_out(tmp_path: Path) -> None:
+    for variant in VARIANTS:
+        save_bundle(tmp_path / variant, Predictor(awake_network(**VARIANTS[variant]), Frequency("h")), FACTS)
+    told = run(KEPT_OUT + GOLDEN_OF_EACH, str(tmp_path))
+    assert told == [f"{name} True" for name in sorted(VARIANTS)]
+
+
 @pytest.mark.parametrize("code", ["service.imports.import_mlflow()", "service.cli._import_store('sqlite:///x.db')"])
 def test_mlflow_does_not_report_whoever_imports_it_first(code: str, tmp_path: Path) -> None:
     (told,) = run(
@@ -148,6 +160,14 @@ def test_mlflow_does_not_report_whoever_imports_it_first(code: str, tmp_path: Pa
 
 REPORTS = "from mlflow.telemetry import get_telemetry_client\nprint(get_telemetry_client())"
 KEPT_OUT = "from service.imports import import_torch\nimport_torch()\n"
+GOLDEN_OF_EACH = """
+import sys
+from pathlib import Path
+from forecaster.bundle import load_bundle
+from forecaster.golden import record_golden
+for folder in sorted(Path(sys.argv[1]).iterdir()):
+    print(folder.name, bool(record_golden(load_bundle(folder).predictor)["quantiles"].isfinite().all()))
+"""
 FORECASTS = """
 import sys
 from pathlib import Path
