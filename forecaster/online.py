@@ -19,6 +19,7 @@ import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.errors import RequestError
+from forecaster.support import Support, kept_within
 
 MEMORY = 256  # times that a factor is made of, the last ones
 ENOUGH = 20  # times of a series from which on its own factor counts
@@ -74,13 +75,14 @@ def factor_of(times: IntArray, found: FloatArray) -> tuple[float, int]:
     return float(np.exp(log_factors(table))), len(table)
 
 
-def adapted(values: FloatArray, levels: Sequence[float], factors: FloatArray) -> FloatArray:
+def adapted(values: FloatArray, levels: Sequence[float], factors: FloatArray, support: Support = "any") -> FloatArray:
     """Gives quantiles [S H Q] with the distance of each from the median multiplied by the factor [S] of its series.
 
-    A series whose factor is 1 keeps its bytes; levels never cross. RequestError where the level 0.5 is not there.
+    A series whose factor is 1 keeps its bytes; levels never cross, and stay in the support of the model. RequestError
+    where the level 0.5 is not there.
     """
     if ANCHOR not in levels:
         raise RequestError(f"adaption needs the level {ANCHOR} among those of the forecast, got {list(levels)}")
     middle = values[..., levels.index(ANCHOR), np.newaxis]
-    moved = middle + factors[:, np.newaxis, np.newaxis] * (values - middle)
+    moved = kept_within(middle + factors[:, np.newaxis, np.newaxis] * (values - middle), values, support)
     return np.where(factors[:, np.newaxis, np.newaxis] == 1.0, values, moved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from forecaster.plain_question import PlainQuestion, PlainSeries
 from forecaster.question import PanelQuestion, Question
 from forecaster.roll_out import RollOut
 from forecaster.rolling import Rolled, RollingQuestion
-from forecaster.sample_paths import SamplePaths, Support, draw_paths
+from forecaster.sample_paths import SamplePaths, draw_paths
+from forecaster.support import Support
 from forecaster.time.frequency import Frequency
 from forecaster.types import CovariateBatch, Forecast, WindowBatch
 
@@ -180,11 +182,11 @@ class Predictor:
             raise RequestError(f"num_paths must be 1 or more, got {num_paths}", code="invalid-num-paths")
         if seed < 0:
             raise RequestError(f"seed must be 0 or more, got {seed}", code="invalid-seed")
-        return draw_paths(forecast, self.checked_templates(), num_paths, seed, self._support)
+        return draw_paths(forecast, self.checked_templates(), num_paths, seed, self.support)
 
     @property
-    def _support(self) -> Support:
-        """Which values a scenario may have."""
+    def support(self) -> Support:
+        """Which values its forecasts have."""
         is_logarithmic = self.network.config.scaling == "log"
         return "counts" if self.network.head.counts_only else "positive" if is_logarithmic else "any"
 
@@ -241,9 +243,8 @@ class Predictor:
         if not question.needs_roll_out:
             return plain
         num_further = math.ceil(question.horizon / self.horizon) - 1
-        roll_out = RollOut(
-            lambda branches: self._block(branches, self.levels), self.levels, self.network.context_length
-        )
+        ahead = partial(self._block, levels=self.levels)
+        roll_out = RollOut(ahead, self.levels, self.network.context_length, self.support)
         first = plain if levels == self.levels else self._block(panel, self.levels)
         further = roll_out.further_blocks(panel, first, num_further, levels)
         return np.concatenate([plain, further], axis=1)
@@ -270,7 +271,7 @@ class Predictor:
     def _checked_horizon(self, horizon: int | None, roll_out: bool) -> int:
         if horizon is None:
             return self.horizon
-        if not isinstance(horizon, int | np.integer):
+        if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer):
             raise RequestError(
                 f"horizon must be a whole number, got {str(horizon)[:40]!r}", code="horizon-out-of-range"
             )
@@ -278,7 +279,7 @@ class Predictor:
         if not 1 <= horizon <= longest:
             what = "the range of a roll-out" if roll_out else "the range this model was trained for"
             raise RequestError(f"horizon {horizon} is outside 1..{longest}, {what}", code="horizon-out-of-range")
-        return horizon
+        return int(horizon)
 
     def _checked_levels(self, levels: Sequence[float] | None) -> tuple[float, ...]:
         if levels is None:

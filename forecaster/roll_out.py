@@ -23,6 +23,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.spans import Spans
 from forecaster.level_weights import level_weights
 from forecaster.quantile_function import cell_means, mixture
+from forecaster.support import Support, in_support, kept_within
 
 BlockForecast = Callable[[Panel], FloatArray]  # [S H Q] after the end of each series
 
@@ -34,6 +35,7 @@ class RollOut:
     forecast: BlockForecast
     levels: tuple[float, ...]  # Q
     context_length: int
+    support: Support = "any"
 
     def further_blocks(self, panel: Panel, first: FloatArray, num_blocks: int, wanted: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [S num_blocks x H Q'] at `wanted` of the blocks that follow the first one [S H Q]."""
@@ -42,13 +44,24 @@ class RollOut:
         own, asked = [joint.index(level) for level in self.levels], [joint.index(level) for level in wanted]
         branches = branched(panel, self.context_length, len(self.levels))
         for _ in range(num_blocks):
-            paths = np.moveaxis(cell_means(block, self.levels), 2, 1)  # [S Q H]
+            paths = self._paths(block)
             branches = continued(branches, paths.reshape(-1, paths.shape[2]))
             each = self.forecast(branches).reshape(paths.shape[0], len(self.levels), *block.shape[1:])
-            mixed = mixture(each, level_weights(self.levels), self.levels, joint)
+            mixed = self._mixed(each, joint)
             block = mixed[..., own]
             blocks.append(mixed[..., asked])
         return np.concatenate(blocks, axis=1)
+
+    def _paths(self, block: FloatArray) -> FloatArray:
+        """Gives the path [S Q H] of each level of a block [S H Q]. Those of counts are means, and not below 0."""
+        means = in_support(lambda values: cell_means(values, self.levels), block, self.support)
+        return np.moveaxis(np.maximum(means, 0.0) if self.support == "counts" else means, 2, 1)
+
+    def _mixed(self, each: FloatArray, wanted: tuple[float, ...]) -> FloatArray:
+        """Gives the quantiles [S H Q'] of the mixture of what follows each path [S Q H Q]."""
+        weights = level_weights(self.levels)
+        mixed = in_support(lambda values: mixture(values, weights, self.levels, wanted), each, self.support)
+        return kept_within(mixed, mixed, self.support)
 
 
 def branched(panel: Panel, context_length: int, num_branches: int) -> Panel:

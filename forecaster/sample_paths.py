@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.arrays import FloatArray
 from forecaster.quantile_function import probabilities, quantiles_at
+from forecaster.support import Support
 from forecaster.time.frequency import TimeAxis
 from forecaster.types import Forecast
 
@@ -60,9 +60,6 @@ def rank_templates(quantiles: FloatArray, actual: FloatArray, levels: tuple[floa
     chosen = usable[np.linspace(0, len(usable) - 1, min(len(usable), MAX_TEMPLATES)).round().astype(np.int64)]
     places = probabilities(quantiles[chosen], levels, actual[chosen])
     return np.asarray(_filled(places), dtype=np.float32)
-
-
-Support = Literal["any", "positive", "counts"]
 
 
 def draw_paths(

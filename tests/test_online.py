@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from forecaster.errors import RequestError
 from forecaster.online import MEMORY, adapted, distances, factor_of, log_factors
+from forecaster.support import Support
 
 NAN = float("nan")
 LEVELS = (0.1, 0.5, 0.9)
@@ -124,3 +125,14 @@ def test_in_the_long_run_four_in_five_lie_within(spread: float) -> None:
     assert within.mean() == pytest.approx(0.8, abs=0.02)
     raw = (found[MEMORY:] <= 1).mean()
     assert abs(raw - 0.8) > 0.1 or spread == 1.0
+
+
+@pytest.mark.parametrize(
+    ("support", "expected"), [("any", [-0.5, 1.0, 4.0]), ("positive", [0.0, 1.0, 4.0]), ("counts", [0.0, 1.0, 4.0])]
+)
+def test_adapted_quantiles_stay_in_the_support_of_the_model(support: Support, expected: list[float]) -> None:
+    assert adapted(np.array([[[0.5, 1.0, 2.0]]]), LEVELS, np.array([3.0]), support)[0, 0].tolist() == expected
+
+
+def test_what_a_model_of_logarithms_says_below_0_stays_there() -> None:
+    assert adapted(np.array([[[-2.0, -1.0, 2.0]]]), LEVELS, np.array([2.0]), "positive")[0, 0].tolist() == [-3, -1, 5]

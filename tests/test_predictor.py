@@ -282,6 +282,19 @@ def test_a_roll_out_of_an_untrained_network_does_not_narrow() -> None:
     assert (widths[:, 8:].mean(axis=1) >= 0.95 * widths[:, :8].mean(axis=1)).all()
 
 
+def test_a_roll_out_in_logarithms_stays_above_0() -> None:
+    model = Predictor(network(scaling="log"), Frequency.parse("h"))
+    panel = panel_of(np.exp(1.5 * np.random.default_rng(0).normal(size=60)))
+    assert (model.predict(panel, 100, roll_out=True).values > 0).all()
+
+
+def test_a_roll_out_of_counts_is_counts() -> None:
+    model = Predictor(network(head="negative_binomial"), Frequency.parse("h"))
+    values = model.predict(panel_of(np.random.default_rng(0).poisson(2.0, 60)), 30, roll_out=True).values
+    np.testing.assert_array_equal(values, np.rint(values))
+    assert values.min() >= 0
+
+
 def test_a_roll_out_follows_scale_and_shift() -> None:
     model, history = predictor(), sine_panel(1, 50, noise=0.5).target(0)
     plain = model.predict(panel_of(history), 20, roll_out=True).values

@@ -83,3 +83,31 @@ def test_levels_asked_for_do_not_change_each_other() -> None:
     together = roll_out.further_blocks(panel, random_walk(panel), 2, (0.05, 0.2, 0.5))
     alone = roll_out.further_blocks(panel, random_walk(panel), 2, (0.05,))
     np.testing.assert_array_equal(together[..., :1], alone)
+
+
+def test_what_is_forecast_in_logarithms_is_rolled_out_in_logarithms() -> None:
+    def growing(panel: Panel) -> FloatArray:
+        return np.exp(random_walk(replace(panel, values=np.log(panel.values))))
+
+    panel = panel_of([0.0, 5.0, 3.0], [1.0, -2.0])
+    grown = replace(panel, values=np.exp(panel.values))
+    walk = RollOut(random_walk, DEFAULT_LEVELS, context_length=16)
+    growth = RollOut(growing, DEFAULT_LEVELS, context_length=16, support="positive")
+    expected = np.exp(walk.further_blocks(panel, random_walk(panel), 5, DEFAULT_LEVELS))
+    np.testing.assert_allclose(growth.further_blocks(grown, growing(grown), 5, DEFAULT_LEVELS), expected, rtol=1e-9)
+
+
+def test_counts_are_rolled_out_as_counts() -> None:
+    seen: list[float] = []
+
+    def rare(panel: Panel) -> FloatArray:
+        seen.extend(panel.values)
+        return np.maximum(np.rint(random_walk(panel)), 0.0)
+
+    panel = panel_of([0.0, 2.0, 1.0])
+    roll_out = RollOut(rare, DEFAULT_LEVELS, context_length=16, support="counts")
+    further = roll_out.further_blocks(panel, rare(panel), 3, (0.05, *DEFAULT_LEVELS))
+    np.testing.assert_array_equal(further, np.rint(further))
+    assert further.min() == 0
+    assert not np.signbit(further).any()
+    assert min(seen) == 0

@@ -17,6 +17,7 @@ import numpy as np
 
 from forecaster.ledger.records import Factors, Revision
 from forecaster.online import adapted
+from forecaster.support import Support
 from forecaster.types import Forecast
 from service.file_mark import Mark, mark_of
 from service.ledger.revision_file import read
@@ -69,9 +70,9 @@ class Adaption:
             sources=tuple(self.sources[place] for place in places),
         )
 
-    def of_forecast(self, forecast: Forecast) -> Forecast:
-        """Gives a forecast of the same series, adapted."""
-        return replace(forecast, values=adapted(forecast.values, forecast.levels, np.array(self.factors)))
+    def of_forecast(self, forecast: Forecast, support: Support) -> Forecast:
+        """Gives a forecast of the same series by a model of that support, adapted."""
+        return replace(forecast, values=adapted(forecast.values, forecast.levels, np.array(self.factors), support))
 
 
 def _factor_of(found: Factors, series_id: str) -> tuple[float, Source]:

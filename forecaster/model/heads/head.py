@@ -38,7 +38,7 @@ class Head(Protocol):
 
     @property
     def level_range(self) -> tuple[float, float]:
-        """Lowest and highest level that `quantiles` can give."""
+        """Lowest and highest level that `quantiles` can give; 0 and 1 themselves never."""
 
     def initial_parameters(self) -> list[float]:
         """Gives the K raw numbers that stand for (about) a standard normal, where training begins."""
