@@ -43,7 +43,7 @@ class CovariateWindows:
         past, known, static, categories = (_places(panel, *pair) for pair in zip(kinds, wanted, strict=True))
         self._panel, self._context_length, self._horizon = panel, context_length, horizon
         self._past, self._known, self._reads_elapsed = past, known, reads_elapsed
-        self._timeline = Timeline(panel, config.calendar, config.holidays, (context_length, horizon))
+        self._timeline = Timeline(panel, config, (context_length, horizon))
         self._static = masked(_table(held.static, static, len(panel)), np.ones((len(panel), 1), dtype=np.bool_))
         self._categories = _numbered(held.categories, categories, tuple(config.categories.values()), len(panel))
 

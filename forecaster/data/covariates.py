@@ -166,15 +166,17 @@ NO_COVARIATES = PanelCovariates()
 def covariate_config(panel: Panel, calendar: Sequence[str] = (), holidays: str | None = None) -> CovariateConfig:
     """Gives what a network fitted on this panel reads: its covariates, and the calendar features named.
 
-    A cycle such as 'day_of_week' stands for its two columns; a country adds its holidays. The texts of each
-    category are those of the panel, sorted. ConfigError for calendar features that the panel cannot have.
+    A cycle such as 'day_of_week' stands for its two columns; a country adds its holidays. They go by the clock of the
+    panel's zone, in whatever zone other tables come. The texts of each category are those of the panel, sorted.
+    ConfigError for calendar features that the panel cannot have.
     """
-    held = panel.covariates
+    held, columns = panel.covariates, calendar_columns(calendar, panel.axis, holidays)
     return CovariateConfig(
         past=held.past_names,
         known=held.known_names,
-        calendar=calendar_columns(calendar, panel.axis, holidays),
+        calendar=columns,
         holidays=holidays,
+        timezone=panel.axis.timezone if columns else None,
         static=held.static_names,
         categories={
             name: tuple(sorted({text for text in held.categories[:, place] if text is not None}))

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecaster.arrays import IntArray
+from forecaster.config import CovariateConfig
 from forecaster.data.cutting import copy_rows
 from forecaster.data.panel import Panel
-from forecaster.time.calendar import calendar_values, check_calendar
+from forecaster.time.calendar import calendar_values, check_calendar, local_times
 from forecaster.time.grid import OFF_GRID
 
 Columns = NDArray[np.float32]  # in -1 .. 1
@@ -38,9 +39,10 @@ class Timeline:
     computes its own. ConfigError as in `check_calendar`.
     """
 
-    def __init__(self, panel: Panel, columns: tuple[str, ...], country: str | None, reach: tuple[int, int]) -> None:
-        check_calendar(columns, panel.axis, country)
-        self._panel, self._columns, self._country = panel, columns, country
+    def __init__(self, panel: Panel, config: CovariateConfig, reach: tuple[int, int]) -> None:
+        check_calendar(config.calendar, panel.axis, config.holidays)
+        self._panel, self._columns, self._country = panel, config.calendar, config.holidays
+        self._timezone = config.timezone
         self._origin = panel.starts.min()
         self._positions = panel.axis.frequency.positions(self._origin, panel.starts)
         self._first, self._last = -reach[0], int((self._positions + panel.lengths).max()) + reach[1]
@@ -75,4 +77,5 @@ class Timeline:
         return _Stretch(begin, self._values(times))
 
     def _values(self, times: NDArray[np.generic]) -> Columns:
-        return calendar_values(times, self._panel.axis, self._columns, self._country)
+        local = local_times(times, self._panel.axis, self._timezone)
+        return calendar_values(local, self._columns, self._country)

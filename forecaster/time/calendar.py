@@ -1,6 +1,7 @@
 """Calendar features: where a step stands in its hour, day, week, month and year, and how near a holiday is.
 
-Every column is in -1 .. 1 and computed from local time: that of the axis' zone, or the naive time as given.
+Every column is in -1 .. 1 and computed from local time: by the clock of the zone that a model was trained in, else of
+the axis' zone, or the naive time as given.
 A cycle has two columns, the sine and the cosine of the part of it that has passed (day_of_week_sin,
 day_of_week_cos), so that its end meets its beginning:
 
@@ -85,12 +86,9 @@ def check_calendar(columns: Sequence[str], axis: TimeAxis, country: str | None) 
         check_country(country)
 
 
-def calendar_values(
-    times: StoredTimes, axis: TimeAxis, columns: Sequence[str], country: str | None
-) -> NDArray[np.float32]:
-    """Gives checked columns [n F] of stored times [n], each in -1 .. 1; holidays are those of `country`."""
-    local = local_times(times, axis)
-    values = np.empty((len(times), len(columns)), dtype=np.float32)
+def calendar_values(local: StoredTimes, columns: Sequence[str], country: str | None) -> NDArray[np.float32]:
+    """Gives checked columns [n F] of local times [n], each in -1 .. 1; holidays are those of `country`."""
+    values = np.empty((len(local), len(columns)), dtype=np.float32)
     for place, name in enumerate(columns):
         if name in HOLIDAY_COLUMNS:
             assert country is not None
@@ -101,9 +99,16 @@ def calendar_values(
     return values
 
 
-def local_times(times: StoredTimes, axis: TimeAxis) -> StoredTimes:
-    """Gives what the clock of the axis' zone shows at stored times [n]; it repeats an hour when it is put back."""
-    if axis.timezone is None or not axis.frequency.is_tick:
+def local_times(times: StoredTimes, axis: TimeAxis, timezone: str | None) -> StoredTimes:
+    """Gives what the clock of a zone shows at stored times [n]; it repeats an hour when it is put back.
+
+    Without a zone it is the one of the axis; times that have none are local as they are.
+    """
+    if axis.timezone is None:
+        return times
+    if timezone is not None and timezone != axis.timezone:
+        return naive(pd.DatetimeIndex(axis.label(times)).tz_convert(zone(timezone)))
+    if not axis.frequency.is_tick:
         return times
     return naive(pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(zone(axis.timezone)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -40,7 +41,7 @@ class Start:
             )
         if self.bundle is None:
             return
-        ours, theirs = model.model_dump(), self.bundle.config.model.model_dump()
+        ours, theirs = _architecture(model), _architecture(self.bundle.config.model)
         free = _FREE_FIELDS | (_TUNED_FIELDS if self.facts.kind == "fine_tune" else set())
         free |= _LENGTHS if model.is_length_free and len(ours["lags"]) == len(theirs["lags"]) else set()
         differing = [name for name in ours if ours[name] != theirs[name] and name not in free]
@@ -81,6 +82,11 @@ class Start:
 def scratch() -> Start:
     """Begins with random weights."""
     return Start(StartFacts())
+
+
+def _architecture(model: ModelConfig) -> dict[str, Any]:
+    """Gives what weights depend on, and more; the zone whose clock the calendar goes by is left out."""
+    return model.model_dump(exclude={"covariates": {"timezone"}})
 
 
 def warm_start(bundle: Bundle) -> Start:

@@ -14,7 +14,7 @@ from forecaster.data.covariates import PanelCovariates, covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
 from forecaster.errors import ColumnError, ConfigError
-from forecaster.time.calendar import calendar_values, default_calendar
+from forecaster.time.calendar import calendar_values, default_calendar, local_times
 from forecaster.types import CovariateBatch, Masked
 from tests.factories import covariate_panel, panel_of
 
@@ -90,7 +90,7 @@ def slow_covariates(
 
 def slow_calendar(panel: Panel, config: CovariateConfig, series: int, steps: list[int]) -> list[FloatArray]:
     times = [panel.axis.frequency.advance(panel.starts[[series]], step) for step in steps]
-    return [calendar_values(time, panel.axis, config.calendar, config.holidays)[0] for time in times]
+    return [calendar_values(local_times(time, panel.axis, None), config.calendar, config.holidays)[0] for time in times]
 
 
 def slow_categories(panel: Panel, config: CovariateConfig, series: int) -> list[int]:

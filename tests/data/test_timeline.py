@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from forecaster.arrays import IntArray
+from forecaster.config import CovariateConfig
 from forecaster.data import timeline
+from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.timeline import Timeline
-from forecaster.time.calendar import calendar_columns, calendar_values, default_calendar
+from forecaster.time.calendar import calendar_columns, calendar_values, default_calendar, local_times
 from forecaster.time.frequency import Frequency, TimeAxis
 
 COLUMNS_OF = ("day_of_week", "day_of_year")
@@ -24,7 +26,11 @@ def wanted(panel: Panel, series: IntArray, begins: IntArray, width: int) -> np.n
     return np.array(
         [
             calendar_values(
-                panel.axis.frequency.advance(panel.starts[[s]], begin + np.arange(width)), panel.axis, columns, None
+                local_times(
+                    panel.axis.frequency.advance(panel.starts[[s]], begin + np.arange(width)), panel.axis, None
+                ),
+                columns,
+                None,
             )
             for s, begin in zip(series, begins, strict=True)
         ]
@@ -46,7 +52,7 @@ def test_windows_have_the_features_of_their_own_times(
 ) -> None:
     monkeypatch.setattr(timeline, "_MOST_ROWS", most_rows)
     panel = PANELS[name]
-    kept = Timeline(panel, calendar_columns(COLUMNS_OF, panel.axis), None, (12, 5))
+    kept = Timeline(panel, CovariateConfig(calendar=calendar_columns(COLUMNS_OF, panel.axis)), (12, 5))
     for begins in ([40, 41], [-12, 3], [38, 38], [0, 38]):
         series = np.array([0, 1])
         found = kept.cut(series, np.array(begins), 17)
@@ -63,7 +69,22 @@ def test_a_single_batch_computes_only_the_steps_it_needs(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(timeline, "calendar_values", counting)
     panel = panel_starting("2024-01-01")
-    kept = Timeline(panel, calendar_columns(default_calendar(panel.axis.frequency), panel.axis), None, (12, 5))
+    columns = calendar_columns(default_calendar(panel.axis.frequency), panel.axis)
+    kept = Timeline(panel, CovariateConfig(calendar=columns), (12, 5))
     for begin in (33, 33, 0, -12, 38):
         kept.cut(np.array([0]), np.array([begin]), 17)
     assert counts == [17, 12 + 50 + 5]
+
+
+def test_the_features_go_by_the_clock_that_a_model_knows_in_whatever_zone_the_panel_is() -> None:
+    in_utc, in_berlin = (panel_starting("2024-03-30", timezone=zone) for zone in ("UTC", "Europe/Berlin"))
+    knowing = covariate_config(in_berlin, COLUMNS_OF)
+    assert knowing.timezone == "Europe/Berlin"
+    expected = Timeline(in_berlin, knowing, (12, 5)).cut(np.array([0]), np.array([20]), 17)
+    np.testing.assert_array_equal(Timeline(in_utc, knowing, (12, 5)).cut(np.array([0]), np.array([20]), 17), expected)
+    own = Timeline(in_utc, covariate_config(in_utc, COLUMNS_OF), (12, 5)).cut(np.array([0]), np.array([20]), 17)
+    assert not np.array_equal(own, expected)
+
+
+def test_a_model_without_a_calendar_goes_by_no_clock() -> None:
+    assert covariate_config(panel_starting("2024-03-30", timezone="Europe/Berlin")).timezone is None

@@ -6,7 +6,7 @@ import pytest
 
 from forecaster.arrays import FloatArray
 from forecaster.errors import ConfigError
-from forecaster.time.calendar import calendar_columns, calendar_values, check_calendar, default_calendar
+from forecaster.time.calendar import calendar_columns, calendar_values, check_calendar, default_calendar, local_times
 from forecaster.time.frequency import Frequency, TimeAxis
 
 HOURLY = TimeAxis(Frequency("h"))
@@ -24,7 +24,9 @@ CYCLES = (
 def phase(cycle: str, *times: str, axis: TimeAxis = HOURLY) -> FloatArray:
     """The part of a cycle that has passed at stored times, read back from its two columns."""
     stored = np.array(times, dtype="datetime64[us]")
-    sine, cosine = calendar_values(stored, axis, calendar_columns([cycle], axis), None).T.astype(np.float64)
+    sine, cosine = calendar_values(local_times(stored, axis, None), calendar_columns([cycle], axis), None).T.astype(
+        np.float64
+    )
     return np.arctan2(sine, cosine) / (2 * np.pi) % 1
 
 
@@ -52,7 +54,7 @@ def test_cycles_give_the_part_that_has_passed(cycle: str, time: str, part: float
 
 def test_all_columns_are_between_minus_one_and_one() -> None:
     times = HOURLY.frequency.range(np.datetime64("1999-12-31T23:00", "us"), 20_000)
-    values = calendar_values(times, HOURLY, calendar_columns(CYCLES, HOURLY, "US"), "US")
+    values = calendar_values(times, calendar_columns(CYCLES, HOURLY, "US"), "US")
     assert values.dtype == np.float32
     assert np.abs(values).max() <= 1
     assert values.shape == (20_000, 2 * len(CYCLES) + 3)
@@ -73,6 +75,21 @@ def test_days_of_a_zone_are_its_own_days() -> None:
     axis = TimeAxis(Frequency("D"), "Asia/Tokyo")
     stored = axis.store(pd.date_range("2024-01-01", periods=3, tz="Asia/Tokyo"))
     np.testing.assert_allclose(phase("day_of_week", *stored.astype(str), axis=axis) * 7, [0, 1, 2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("alias", "given"), [("h", "UTC"), ("h", "UTC+02:00"), ("D", "UTC"), ("h", "Europe/Berlin")])
+def test_the_clock_of_a_named_zone_is_read_whatever_zone_the_times_came_in(alias: str, given: str) -> None:
+    shown = pd.date_range("2024-03-30", periods=60, freq=alias, tz="Europe/Berlin")
+    if alias == "D":
+        shown = shown[:1].append(shown[1:2])  # midnights in Berlin, which are 23:00 in UTC
+    axis = TimeAxis(Frequency.parse(alias), given)
+    local = local_times(axis.store(shown.tz_convert("UTC" if given == "UTC" else shown.tz)), axis, "Europe/Berlin")
+    assert pd.DatetimeIndex(local).tolist() == shown.tz_localize(None).tolist()
+
+
+def test_times_without_a_zone_are_local_as_they_are() -> None:
+    times = HOURLY.frequency.range(np.datetime64("2024-03-30", "us"), 60)
+    np.testing.assert_array_equal(local_times(times, HOURLY, "Europe/Berlin"), times)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +121,7 @@ def test_no_default_feature_is_constant(alias: str) -> None:
         np.array([np.datetime64("2023-01-01" if alias[0] == "W" else "2024-01-01", "us")]), 0
     )
     times = axis.frequency.advance(start, np.arange(20_000) % 3000 * 17)
-    values = calendar_values(times, axis, calendar_columns(default_calendar(axis.frequency), axis), None)
+    values = calendar_values(times, calendar_columns(default_calendar(axis.frequency), axis), None)
     assert (values.std(axis=0) > 0.01).all()
 
 

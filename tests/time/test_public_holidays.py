@@ -7,7 +7,7 @@ import pytest
 
 from forecaster.errors import ConfigError
 from forecaster.time import public_holidays
-from forecaster.time.calendar import calendar_columns, calendar_values
+from forecaster.time.calendar import calendar_columns, calendar_values, local_times
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.time.public_holidays import check_country, holiday_values
 
@@ -29,7 +29,7 @@ def test_holidays_follow_the_local_day() -> None:
     axis = TimeAxis(Frequency("h"), "Asia/Tokyo")
     stored = np.array(["2023-12-31T14:00", "2023-12-31T15:00"], dtype="datetime64[us]")  # midnight in Tokyo between
     columns = calendar_columns((), axis, "JP")
-    assert calendar_values(stored, axis, columns, "JP")[:, 0].tolist() == [0, 1]
+    assert calendar_values(local_times(stored, axis, None), columns, "JP")[:, 0].tolist() == [0, 1]
 
 
 def test_no_days_have_no_holidays() -> None:

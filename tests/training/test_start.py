@@ -136,6 +136,12 @@ def test_another_dropout_is_no_other_architecture(bundle: Bundle, tmp_path: Path
     assert fit(PANEL, config, tmp_path, start=warm_start(bundle)).config.model.dropout == 0.3
 
 
+def test_another_clock_of_the_calendar_is_no_other_architecture(bundle: Bundle) -> None:
+    model = bundle.config.model
+    elsewhere = model.covariates.model_copy(update={"timezone": "Asia/Tokyo"})
+    warm_start(bundle).check(model.model_copy(update={"covariates": elsewhere}))
+
+
 def test_another_scaling_is_no_other_architecture_where_other_data_may_be_tuned_to(
     bundle: Bundle, tmp_path: Path
 ) -> None:
