@@ -152,7 +152,7 @@ class _Estimate:
 
 
 def _deviations(held_out: HeldOut, distances: FloatArray, share: float) -> FloatArray:
-    """Gives by how much the logarithm of the factor of each step [H] differs from the overall one."""
+    """Gives by how much the log factor of each step looked at [T] differs from the overall one; distances are [W T]."""
     horizon = distances.shape[1]
     reach = int(_REACH * horizon)
     centres = np.unique(np.linspace(0, horizon - 1, _NUM_CENTRES).round().astype(np.int64))

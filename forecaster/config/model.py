@@ -169,7 +169,7 @@ class ModelConfig(Config):
         return self.decoder == "queries" and self.skip == "none" and self.positions != "learned"
 
     def resolved(self, cycles: Cycles, longest: int) -> ModelConfig:
-        """Gives this config with no `None` left, for data of these cycles and longest series (in steps)."""
+        """Gives this config with lengths and lags settled, for data of these cycles and longest series (in steps)."""
         season_length = self.season_length or cycles.season
         wanted = self.context_length or min(512, longest, max(8 * season_length, 4 * self.horizon, 64))
         patch = self.patch_length or self._patch_dividing(wanted)

@@ -4,7 +4,7 @@ The network sees scaled numbers, so the head takes the scale of the context to g
 
     value  v = loc + spread x (first raw number)        the location as any head has it
     mean   m = s softplus(v / s) with s = spread / 4    close to v where v is well above 0, and never negative
-    variance   m + a m^2 with a = (softplus(second raw number) x spread / (|loc| + spread))^2
+    variance   m + a m^2 with a = ((SMALLEST_SCALE + softplus(second raw number)) x spread / (|loc| + spread))^2
 
 The likelihood is that of the counts themselves. It belongs to numbers 0, 1, 2 and so on: forecasts do not follow
 a series that is shifted, nor one that is multiplied, and a target below 0 has no likelihood.

@@ -34,7 +34,7 @@ def huber_error(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class PointHead:
-    """One number per step, which answers at level 0.5: for the squared error it is the mean, for others a median."""
+    """One number per step, for level 0.5: the mean (squared error), the median (absolute) or neither (Huber's)."""
 
     error: Error
 
