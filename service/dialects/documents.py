@@ -19,7 +19,7 @@ def document_of(content: bytes) -> object:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         if _NAN.encode() not in content and _INFINITY.encode() not in content:
-            raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+            raise InvalidJson.at(error) from error
     try:
         document: object = json.loads(content.decode("utf-8"), parse_constant=_missing)
         if _SURROGATE.search(content):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json import JSONDecodeError
+
 from service.errors.base import ServiceError
 
 
@@ -9,6 +11,11 @@ class InvalidJson(ServiceError):
     """The body is not JSON: NaN, Infinity, bad UTF-8 and excessive depth are not JSON either."""
 
     status, code = 400, "invalid-json"
+
+    @classmethod
+    def at(cls, error: JSONDecodeError) -> InvalidJson:
+        """Says what the reader stumbled over, and at which character."""
+        return cls(f"the body is not JSON: {error.msg} at character {error.pos}")
 
 
 class InvalidTable(ServiceError):

@@ -98,10 +98,15 @@ class Runner:
         try:
             content = await work
         except asyncio.CancelledError:
-            if renewing.done():  # it was cancelled, or another worker has it
+            task = asyncio.current_task()
+            is_shutdown = task is not None and task.cancelling() > 0
+            if renewing.done() and not is_shutdown:  # the job was cancelled, or another worker has it
                 return "lost"
             work.cancel()
-            await asyncio.shield(self._save(lambda jobs: jobs.release(job_id, by, 0.0)))
+            try:
+                await asyncio.shield(self._save(lambda jobs: jobs.release(job_id, by, 0.0)))
+            except Exception:
+                log.exception("job_not_released", extra={"fields": {"job": job_id}})
             raise
         except ForecasterError as error:
             return await self._save_failure(job_id, error)
@@ -122,13 +127,19 @@ class Runner:
         return bytes((await understood.answer(by)).body)
 
     async def _renew(self, claimed: Claimed, background: Background, work: asyncio.Task[bytes]) -> None:
-        """Keeps a job one's own, and ends the work on one that is not any more. An outage is for others to judge by."""
+        """Keeps a job one's own, and ends with the work on one that is not any more; nothing else ends it.
+
+        Whether a job whose lease could not be renewed is lost is for those who look at it later to judge.
+        """
         while True:
             await asyncio.sleep(min(_RENEWAL_SECONDS, self._lease.seconds / 3))
             renewal = partial(_renewed, claimed.job.job_id, self._lease, background.progress)
             try:
                 is_held = await self._ask(renewal)
             except LedgerDown:
+                continue
+            except Exception:
+                log.exception("job_not_renewed", extra={"fields": {"job": claimed.job.job_id}})
                 continue
             if not is_held:
                 work.cancel()

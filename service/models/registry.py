@@ -70,6 +70,7 @@ class Registry:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(settings.registry_timeout_seconds))
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        self._settings = settings
         self._uri = settings.resolved_registry_uri()
         _check_usable(self._uri, settings)
         self._alias = settings.alias
@@ -81,8 +82,11 @@ class Registry:
     def look_up(self, specs: tuple[ModelSpec, ...]) -> dict[ModelSpec, VersionRef | None]:
         """Gives the version of each spec, None for one that has none; without specs, of every followed model.
 
-        Returns or raises within `registry_timeout_seconds`, however slowly the registry answers.
+        Returns or raises within `registry_timeout_seconds`, however slowly the registry answers. In a home to which
+        nobody has written there is nothing: MLflow, asked, would make its tables there, and be broken off with us.
         """
+        if self._settings.registry_is_new:
+            return dict.fromkeys(specs)
         import_mlflow()  # outside of the time that the registry has to answer in
         return self._in_time(lambda: {spec: self._version(spec) for spec in specs or tuple(self._followed())})
 

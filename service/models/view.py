@@ -71,7 +71,7 @@ class View:
         """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady."""
         if text is not None and text in self.by_text:
             return self.by_text[text]
-        if text is None and len(self.followings) > 1:
+        if text is None and self.served and len(self.followings) > 1:
             names = self._names(self.followings)
             raise UnknownModel(f"several models are served, name one of {names} as model", code="model-missing")
         if text is None and self.served:

@@ -63,7 +63,7 @@ def request_of(kind: type[SchemaT], headers: Headers, body: bytes, settings: Set
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise InvalidJson(f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+        raise InvalidJson.at(error) from error
     return validated(kind, document, settings)
 
 

@@ -7,7 +7,7 @@ Series with a start, and those whose timestamps ascend on the grid, become array
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -83,10 +83,11 @@ def to_panel(request: SeriesRequest, frequency: Frequency, model: ModelConfig) -
     """Gives the panel of a request to a model; `frequency`, the model's, is the default."""
     ids = [series.id for series in request.series]
     axis, stored = times_of(request.series, chosen_frequency(request.frequency, frequency), request.timezone)
-    rows = [_rows(series, times, axis, request) for series, times in zip(request.series, stored, strict=True)]
-    placed = [row for row in rows if row is not None]
-    if len(placed) < len(rows):
-        return _as_table(request, axis, stored)
+    groups = groups_of(request.series, model)
+    placed_as = [_rows(series, times, axis, request) for series, times in zip(request.series, stored, strict=True)]
+    placed = [rows for rows in placed_as if rows is not None]
+    if len(placed) < len(placed_as):
+        return _as_table(request, axis, stored, groups, refused=placed_as.index(None))
     targets = [_spread(series.target, row) for series, row in zip(request.series, placed, strict=True)]
     panel = Panel.from_arrays(
         ids,
@@ -94,10 +95,10 @@ def to_panel(request: SeriesRequest, frequency: Frequency, model: ModelConfig) -
         targets,
         axis,
         covariates=covariates_of(request.series, placed, model),
-        groups=groups_of(request.series, model),
+        groups=groups,
     )
-    groups = panel_findings(Placed(panel, _has_row(panel, placed), 0))
-    return PanelIn(panel, warnings_of(found for group in groups for found in group.findings))
+    kinds = panel_findings(Placed(panel, _has_row(panel, placed), 0))
+    return PanelIn(panel, warnings_of(found for kind in kinds for found in kind.findings))
 
 
 def chosen_frequency(asked: str | None, frequency: Frequency) -> Frequency:
@@ -145,8 +146,13 @@ def _has_row(panel: Panel, rows: Sequence[Rows]) -> BoolArray:
     return has_row
 
 
-def _as_table(request: SeriesRequest, axis: TimeAxis, stored: Sequence[StoredTimes]) -> PanelIn:
-    """Reads series as a table, so that their timestamps are judged as those of a file."""
+def _as_table(
+    request: SeriesRequest, axis: TimeAxis, stored: Sequence[StoredTimes], groups: Sequence[int], *, refused: int
+) -> PanelIn:
+    """Reads series as a table, so that their timestamps are judged as those of a file.
+
+    What a file may be and arrays may not is a series of few steps far apart, like the one at `refused`, among others.
+    """
     columns = [labels(series, times, axis) for series, times in zip(request.series, stored, strict=True)]
     table = pd.DataFrame(
         {
@@ -161,9 +167,11 @@ def _as_table(request: SeriesRequest, axis: TimeAxis, stored: Sequence[StoredTim
     named = {"frequency" if request.frequency else "expected_frequency": axis.frequency.alias}
     reading = read_panel(table, TableConfig(layout="long", timezone=axis.timezone, **named))
     if any(series.past or series.known or series.static for series in request.series):
-        raise InvalidFields.of("series", "covariates need timestamps that ascend without repeats")
-    in_order = [reading.panel.position(series.id) for series in request.series]
-    return PanelIn(reading.panel.select(in_order), warnings_of(reading.report.findings))
+        message = f"may span {MAX_STEPS_PER_ROW} steps for each of them, as there are covariates"
+        raise InvalidFields.of(f"series.{refused}.timestamps", message)
+    panel = reading.panel.select([reading.panel.position(series.id) for series in request.series])
+    grouped = replace(panel, groups=np.asarray(groups, dtype=np.int64))
+    return PanelIn(grouped, warnings_of(reading.report.findings))
 
 
 def labels(series: TimedValues, stored: StoredTimes, axis: TimeAxis) -> pd.Index:

@@ -19,8 +19,12 @@ from forecaster.ledger.scoring import outcome
 from forecaster.metrics import seasonal_scale
 from forecaster.predictor import Predictor
 from forecaster.seasons import last_season
+from forecaster.time.frequency import Frequency
+from service.errors import InvalidFields
+from service.ledger.actuals import observed_of
 from service.ledger.journal import segments
 from service.ledger.orders import JOURNAL
+from service.ledger.schemas import ActualsIn
 from service.settings import Settings
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, on_a_socket
@@ -201,6 +205,14 @@ def test_where_the_journal_cannot_be_written_forecasts_are_given_without_an_id(t
         assert 'forecaster_not_kept_total{reason="not-written"} 1.0' in client.get("/metrics").text
 
 
+@pytest.mark.parametrize("path", ["skill", f"forecasts/{'0' * 32}", f"forecasts/{'0' * 32}/outcome"])
+def test_where_the_folder_cannot_be_used_the_ledger_is_down(tmp_path: Path, path: str) -> None:
+    (tmp_path / "ledger").write_text("not a folder")
+    with serving(tmp_path) as client:
+        reply = client.get(f"/v1/{path}")
+        assert (reply.status_code, reply.json()["code"]) == (503, "ledger-down")
+
+
 def test_while_the_database_is_down_forecasts_and_values_are_kept(tmp_path: Path) -> None:
     with serving(tmp_path, ledger_url="postgresql+psycopg2://nobody@127.0.0.1:1/nowhere?connect_timeout=1") as client:
         given = forecast(client).json()
@@ -239,6 +251,36 @@ def test_bad_values_are_refused_and_named(service: httpx.Client, changes: dict[s
     reply = service.post("/v1/actuals", json=good | changes)
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid-fields"), reply.text
     assert reply.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"frequency": "D"}, "frequency-mismatch"),
+        ({"frequency": "2h"}, "frequency-mismatch"),
+        ({"series": [{"id": "a", "start": AHEAD, "target": [1.0, -1e31]}]}, "value-out-of-range"),
+    ],
+)
+def test_values_that_no_forecast_of_the_model_could_meet_are_refused(
+    service: httpx.Client, changes: dict[str, Any], code: str
+) -> None:
+    good = {"model": "waves", "frequency": "h", "series": [{"id": "a", "start": AHEAD, "target": [1.0]}]}
+    reply = service.post("/v1/actuals", json=good | changes)
+    assert (reply.status_code, reply.json()["code"]) == (422, code), reply.text
+
+
+@pytest.mark.parametrize(
+    ("times", "timezone", "named"),
+    [
+        (["2024-03-30T02:30", "2024-03-31T03:00", "2024-04-01T02:30"], "Europe/Berlin", "2024-03-31T03:00"),
+        (["2024-03-31T00:00+01:00", "2024-04-01T00:00+02:00"], None, "2024-03-31T22:00"),
+    ],
+)
+def test_days_that_are_no_days_apart_are_refused(times: list[str], timezone: str | None, named: str) -> None:
+    series = [{"id": "a", "timestamps": times, "target": [1.0] * len(times)}]
+    request = ActualsIn.model_validate({"series": series, "frequency": "D", "timezone": timezone})
+    with pytest.raises(InvalidFields, match=f"series.0.timestamps: {named}.* is no step of D from"):
+        observed_of(request, "waves", Frequency("D"), received=0)
 
 
 def test_a_forecast_that_was_never_given_is_not_known(service: httpx.Client) -> None:

@@ -75,6 +75,13 @@ def versions(models: Models) -> dict[str, str]:
     return {str(model.spec): model.reference.version for model in models.served}
 
 
+def test_of_several_that_are_awaited_none_can_be_named_yet(house: House) -> None:
+    models = house.models(models="hours,hours@challenger")
+    with pytest.raises(NotReady):
+        models.find(None)
+
+
+
 def problem(models: Models, spec: str = "waves@champion") -> str | None:
     (one,) = [one for one in models.state().specs if str(one.spec) == spec]
     found = one.following.problem()

@@ -72,6 +72,20 @@ def test_aliases_and_numbers_are_found_and_what_is_absent_is_none(setup: Setup) 
     assert {spec: reference and reference.version for spec, reference in found.items()} == wanted
 
 
+def test_a_home_that_nobody_has_written_to_has_no_versions_and_stays_as_it_is(tmp_path: Path) -> None:
+    registry = Registry(Settings(home=tmp_path, registry_uri=""))
+    assert registry.look_up(()) == {}
+    assert registry.look_up((WAVES,)) == {WAVES: None}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_registered_in_a_new_home_is_found_from_then_on(registry: Home, tmp_path: Path) -> None:
+    followed = Registry(Settings(home=tmp_path, registry_uri="", registry_timeout_seconds=60))
+    assert followed.look_up(()) == {}
+    shutil.copy(registry.home / "mlflow.db", tmp_path / "mlflow.db")
+    assert WAVES in followed.look_up(())
+
+
 def test_an_alias_goes_with_its_version(setup: Setup) -> None:
     version = setup.add_version()
     setup.client.delete_model_version("waves", version)

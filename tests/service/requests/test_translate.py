@@ -15,10 +15,12 @@ from forecaster.data.reading import read_panel
 from forecaster.errors import DataError
 from forecaster.time.frequency import Frequency
 from service.requests.translate import to_panel
+from service.errors import InvalidFields
 from service.schemas import ForecastRequest
 from tests.service.request_bodies import series, valid
 
 PLAIN = ModelConfig(horizon=4, context_length=24)
+GROUPED = ModelConfig(horizon=4, context_length=24, channels="group")
 
 
 def request_of(**changes: Any) -> ForecastRequest:
@@ -57,6 +59,32 @@ def test_a_request_is_read_as_the_same_rows_in_a_file_are(
     assert read.panel.fingerprint() == reading.panel.fingerprint()
     found = [(warning.code, warning.message) for warning in read.warnings.get("a", [])]
     assert found == [(finding.code, finding.message) for finding in reading.report.findings]
+
+
+FAR_APART = [
+    {"id": "a", "timestamps": ["2024-01-01", "2200-01-01"], "target": [1.0, 2.0], "group": "g"},
+    {"id": "b", "start": "2024-01-01", "target": [1.0, 2.0], "group": "g"},
+]
+
+
+def test_a_series_of_few_steps_far_apart_keeps_its_group() -> None:
+    panel = to_panel(request_of(series=FAR_APART, frequency="D"), Frequency("D"), GROUPED).panel
+    assert panel.lengths[0] > 60_000
+    assert list(panel.groups) == [0, 0]
+
+
+def test_a_series_of_few_steps_far_apart_has_no_group_where_each_is_alone() -> None:
+    with pytest.raises(InvalidFields) as refused:
+        to_panel(request_of(series=FAR_APART, frequency="D"), Frequency("D"), PLAIN)
+    assert refused.value.fields[0]["field"] == "series.0.group"
+
+
+def test_a_series_of_few_steps_far_apart_may_have_no_covariates() -> None:
+    far = [{name: value for name, value in one.items() if name != "group"} for one in FAR_APART]
+    far[1] |= {"past": {"load": [1.0, 2.0]}}
+    with pytest.raises(InvalidFields, match="may span 100 steps for each of them") as refused:
+        to_panel(request_of(series=far, frequency="D"), Frequency("D"), PLAIN)
+    assert refused.value.fields[0]["field"] == "series.0.timestamps"
 
 
 def test_series_come_in_the_order_of_the_request() -> None:
