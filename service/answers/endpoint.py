@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from forecaster.rolling import Rolled
 from service.access.security import Principal, Security
 from service.answers.asked import R, RollingAsked
+from service.answers.timing import server_timing
 from service.app_state import Service, service_of
 from service.compute.engine import Engine, Given, Stages
 from service.errors import DeadlineExceeded
@@ -28,7 +29,6 @@ from service.requests.asked import FindModel
 from service.requests.body import refuse_all_but_json
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import JSON
-from service.routes.timing import server_timing
 from service.settings import Settings
 from service.tables.query import refuse_options
 

@@ -1,12 +1,11 @@
-"""Answers questions: in pieces that share forward passes with those of other clients, or by what stands in for a model.
+"""Answers questions in pieces that share forward passes with those of other clients.
 
 Question ── cut ──> pieces of windows ── batcher ──> values ── finite? ──> Forecast
-    └── needs a roll-out: alone          └── late, or not finite, and the caller allows it: seasonal naive
+    └── needs a roll-out: some series after the other, alone
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,6 @@ from typing import Protocol
 import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
-from forecaster.baselines import SeasonalNaive
 from forecaster.data.batches import joined
 from forecaster.data.panel import Panel
 from forecaster.predictor import Predictor
@@ -23,12 +21,8 @@ from forecaster.question import Question
 from forecaster.rolling import RollingQuestion
 from forecaster.types import Forecast
 from service.compute.work import Alone, Answered, Rows, Task
-from service.errors import DeadlineExceeded, ModelNotFinite, Overloaded
-from service.requests.asked import Asked
+from service.errors import ModelNotFinite
 from service.schemas import SamplesIn
-
-# What a fallback is given of the time that a request allows.
-_FALLBACK_SHARE, _FALLBACK_SECONDS = 0.1, 0.05
 
 # Largest batches that are computed at once of a roll-out, unless a single series takes more: enough that its forward
 # passes are no small ones, and little enough that others get in between.
@@ -99,31 +93,30 @@ class Engine:
         """True where nothing is computed or waits."""
         return self._batcher.backlog_seconds == 0
 
-    async def forecast(
-        self, predictor: Predictor, question: Question, expires: float, *, may_degrade: bool = False
-    ) -> Given:
+    async def forecast(self, predictor: Predictor, question: Question, expires: float) -> Given:
         """Answers a question until `expires`, in monotonic time.
 
-        Raises DeadlineExceeded or Overloaded at that time, and ModelNotFinite rather than answer NaN or infinity,
-        unless it `may_degrade`: then the seasonal naive answers, and the reason is given.
+        Raises DeadlineExceeded or Overloaded at that time, and ModelNotFinite rather than answer NaN or infinity.
         """
-        left = expires - time.monotonic()
-        reserve = min(_FALLBACK_SECONDS, _FALLBACK_SHARE * left) if may_degrade else 0.0
-        try:
-            return await self._by_model(predictor, question, expires - reserve)
-        except (DeadlineExceeded, Overloaded, ModelNotFinite) as error:
-            if not may_degrade:
-                raise
-            return Given(seasonal_naive(question), Stages(), error.code)
+        if question.needs_roll_out:
+            return await self._rolled_out(predictor, question, expires)
+        pieces, stages = [], Stages()
+        async for piece in self.pieces(predictor, question, expires):
+            pieces.append(piece)
+            stages = stages.then(piece.answered)
+        if len(pieces) == 1:  # of all series, in their order
+            return Given(question.forecast(pieces[0].answered.value), stages, batches=(stages.batch_rows,))
+        values = np.empty((len(question.series_ids), question.model.horizon, len(question.levels)))
+        for piece in pieces:
+            values[piece.places] = piece.answered.value
+        batches = tuple(piece.answered.batch_rows for piece in pieces)
+        return Given(question.forecast(values), stages, batches=batches)
 
-    async def samples(self, asked: Asked, wanted: SamplesIn, forecast: Forecast) -> FloatArray:
-        """Draws the joint scenarios [S N H] that a request asks for, from a forecast that holds the model's levels."""
-        predictor = asked.predictor
+    async def samples(self, predictor: Predictor, wanted: SamplesIn, forecast: Forecast, expires: float) -> FloatArray:
+        """Draws joint scenarios [S N H] from a forecast that holds the model's levels, until `expires`."""
         own = forecast.at(predictor.levels)
-        rows = len(forecast.series_ids)
-        task = Alone(lambda: predictor.paths_of(own, wanted.number, wanted.seed).values, rows)
-        drawn = await self._batcher.answer(task, asked.expires)
-        return np.asarray(drawn.value)
+        task = Alone(lambda: predictor.paths_of(own, wanted.number, wanted.seed).values, len(forecast.series_ids))
+        return np.asarray((await self._batcher.answer(task, expires)).value)
 
     async def pieces(
         self, predictor: Predictor, question: Question | RollingQuestion, expires: float
@@ -150,21 +143,6 @@ class Engine:
             task = Alone(partial(_in_company, predictor, question, places, num_rows), num_rows)
             values[places] = (await self._batcher.answer(task, expires)).value
         return question.forecast(values)
-
-    async def _by_model(self, predictor: Predictor, question: Question, expires: float) -> Given:
-        if question.needs_roll_out:
-            return await self._rolled_out(predictor, question, expires)
-        pieces, stages = [], Stages()
-        async for piece in self.pieces(predictor, question, expires):
-            pieces.append(piece)
-            stages = stages.then(piece.answered)
-        if len(pieces) == 1:  # of all series, in their order
-            return Given(question.forecast(pieces[0].answered.value), stages, batches=(stages.batch_rows,))
-        values = np.empty((len(question.series_ids), question.model.horizon, len(question.levels)))
-        for piece in pieces:
-            values[piece.places] = piece.answered.value
-        batches = tuple(piece.answered.batch_rows for piece in pieces)
-        return Given(question.forecast(values), stages, batches=batches)
 
     async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
         """Answers some series after the other, so that others get in between and a request that is late ends."""
@@ -199,12 +177,3 @@ def _in_company(predictor: Predictor, question: Question, places: IntArray, num_
 def _refuse_not_finite(values: FloatArray) -> None:
     if not np.isfinite(values).all():
         raise ModelNotFinite("the model gave a value that is not finite")
-
-
-def seasonal_naive(question: Question) -> Forecast:
-    """Gives the forecast that stands in for a model's."""
-    panel = question.to_panel()
-    values: FloatArray = SeasonalNaive(panel.axis.frequency.season_length).forecast_windows(
-        panel, np.arange(len(panel)), panel.lengths, question.horizon, question.levels
-    )
-    return question.forecast(values)

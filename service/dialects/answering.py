@@ -8,12 +8,13 @@ from typing import Protocol
 from fastapi import Request
 from starlette.responses import Response
 
+from service.answers.forecast import answered
 from service.app_state import service_of
 from service.requests.asked import Asked
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import JSON
 from service.requests.reply import Answer
-from service.routes.forecast import answered, charge
+from service.routes.forecast import charge
 
 
 class Dialect(Protocol):

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers
 
 from forecaster.ledger.records import ADAPTION
 from forecaster.types import Forecast
+from service.answers.fallback import seasonal_naive
 from service.app_state import Service
-from service.compute.engine import seasonal_naive
 from service.errors import CannotReplay
 from service.ledger.adaptions import Adaption
 from service.models.registry import VersionRef
@@ -41,10 +41,10 @@ async def replayed(kept: Kept, service: Service, expires: float) -> bytes:
     forecast = await _forecast(kept, asked, service)
     adaption = _adaption(kept)
     if adaption is not None:
-        forecast = adaption.of_forecast(forecast)
+        forecast = adaption.of_forecast(forecast, asked.predictor.support)
     samples, wanted = None, asked.request.samples
     if wanted is not None and kept.degraded is None:
-        samples = await service.engine.samples(asked, wanted, forecast)
+        samples = await service.engine.samples(asked.predictor, wanted, forecast, asked.expires)
     answer = asked.answer(
         forecast, samples=samples, degraded=kept.degraded, forecast_id=kept.forecast_id, adaption=adaption
     )

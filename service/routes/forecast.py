@@ -5,26 +5,20 @@ A plain ASGI endpoint: what FastAPI does for a route costs as much processor tim
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-
 import orjson
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from forecaster.errors import ForecasterError
-from forecaster.ledger import records
 from service.access.guards import Guarded
 from service.access.keys import Scope as Permission
 from service.access.security import Security
+from service.answers.forecast import adaption_of, answered
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
 from service.errors import InvalidFields
-from service.ledger.adaptions import Adaption
-from service.ledger.giving import Said, Sent, record_of
+from service.ledger.giving import Sent
 from service.openapi import FORECAST
 from service.problems import problem_body
 from service.requests import reply
@@ -32,16 +26,12 @@ from service.requests.asked import Asked, FindModel, understood
 from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
-from service.requests.reply import Answer
-from service.requests.writing import MANY_NUMBERS, beside, written
+from service.requests.writing import beside, written
 from service.routes.named import NamedRoute
-from service.routes.timing import server_timing
 from service.tables.query import refuse_options
 
 # A request of more bytes is taken apart beside the event loop.
 _MANY_BYTES = 1 << 16
-
-Write = Callable[[Asked, Answer, str], Awaitable[tuple[bytes, dict[str, str]]]]  # as a media type; headers beside it
 
 
 class ForecastEndpoint:
@@ -95,56 +85,6 @@ async def _response(service: Service, asked: Asked, media_type: str, sent: Sent)
     return await answered(service, asked, media_type, written, sent)
 
 
-async def answered(service: Service, asked: Asked, media_type: str, write: Write, sent: Sent | None = None) -> Response:
-    """Has the model answer, writes that down, counts it, and perhaps shows it to the challenger.
-
-    The forecast is kept, and has an id, where it is known how the request was sent.
-    """
-    may_degrade = asked.request.fallback != "none"
-    given = await service.engine.forecast(asked.predictor, asked.question, asked.expires, may_degrade=may_degrade)
-    raw = given.forecast
-    adaption = await _adaption(service, asked, is_degraded=given.degraded is not None)
-    if adaption is not None:
-        given = replace(given, forecast=adaption.of_forecast(raw))
-    samples, wanted = None, asked.request.samples
-    if wanted is not None and given.degraded is None:
-        samples = await service.engine.samples(asked, wanted, given.forecast)
-    forecast_id = None if sent is None else service.recorder.forecast_id()
-    answer = asked.answer(
-        given.forecast, samples=samples, degraded=given.degraded, forecast_id=forecast_id, adaption=adaption
-    )
-    began = time.perf_counter()
-    content, headers = await write(asked, answer, media_type)
-    if sent is not None and forecast_id is not None:
-        said = Said(forecast_id, media_type, content)
-        record = record_of(asked, given, sent, said, service.batcher.max_rows, adaption)
-        if not await _recorded(service, record, is_large=asked.num_numbers > MANY_NUMBERS):
-            content, headers = await write(asked, replace(answer, forecast_id=None), media_type)
-    serialise = time.perf_counter() - began
-    service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)
-    if given.degraded is None:
-        service.shadow.follow(asked, raw)
-    headers = {**headers, "Server-Timing": server_timing(given.stages, serialise)}
-    return Response(content, media_type=media_type, headers=headers)
-
-
-async def _adaption(service: Service, asked: Asked, *, is_degraded: bool = False) -> Adaption | None:
-    """Gives what a forecast is to be adapted by, None where that is not asked for; a fallback stays as it is."""
-    if not asked.request.adapt:
-        return None
-    reference, series_ids = asked.model.reference, asked.question.series_ids
-    if is_degraded:
-        return Adaption.none(len(series_ids))
-    return Adaption.of(await service.adaptions.current(), reference.name, reference.version, series_ids)
-
-
-async def _recorded(service: Service, record: records.Given, *, is_large: bool) -> bool:
-    """Writes a forecast down, a large one beside the event loop."""
-    if is_large:
-        return await asyncio.to_thread(service.recorder.record, record)
-    return await service.recorder.record_together(record)
-
-
 async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) -> None:
     """Answers line by line, each piece as soon as it is computed.
 
@@ -154,13 +94,15 @@ async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) 
         raise InvalidFields.of(
             "body", f"samples, fallback and roll-outs cannot be streamed: leave {LINES} out of Accept"
         )
-    adaption = await _adaption(service, asked)
+    adaption = await adaption_of(service, asked)
     has_begun = False
     try:
         async for piece in service.engine.pieces(asked.predictor, asked.question, asked.expires):
             forecast = asked.question.forecast(piece.answered.value, piece.places)
             own = None if adaption is None else adaption.at(piece.places)
-            answer = asked.answer(forecast if own is None else own.of_forecast(forecast), adaption=own)
+            if own is not None:
+                forecast = own.of_forecast(forecast, asked.predictor.support)
+            answer = asked.answer(forecast, adaption=own)
             lines = reply.lines(asked.request, answer)
             if not has_begun:
                 headers = [(b"content-type", LINES.encode())]

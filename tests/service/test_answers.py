@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ from fastapi import FastAPI
 
 from forecaster.question import Question
 from forecaster.types import Forecast
+from service.answers import fallback
 from tests.conftest import noisy_waves
 from tests.explain.factories import predictor_of
-from tests.service.factories import app_of, asking, post
+from tests.service.factories import app_of, asking, post, post_each
 from tests.service.request_bodies import HISTORY, series, valid
 from tests.service.test_forecast import answer, request_of
 
@@ -150,14 +153,37 @@ def test_the_seasonal_naive_answers_for_it_where_the_caller_allows_that(tmp_path
     assert forecast["quantiles"]["0.5"] == [12.0, 13.0, 14.0, 15.0]
 
 
+def test_what_stands_in_is_computed_beside_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, threads = fallback.seasonal_naive, []
+
+    def noted(question: Question) -> Forecast:
+        threads.append(threading.current_thread())
+        return plain(question)
+
+    monkeypatch.setattr(fallback, "seasonal_naive", noted)
+    assert post(broken(tmp_path), valid(fallback="seasonal_naive")).status_code == 200
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads  # which runs the loop here
+
+
+def test_scenarios_that_are_late_are_bridged_as_forecasts_are(tmp_path: Path) -> None:
+    app = app_of(predictor_of(), tmp_path)
+    predictor = app.state.service.models.find(None).bundle.predictor
+    predictor.paths_of = lambda *_: time.sleep(1.0)
+    bodies = (valid(samples={"number": 2}, fallback=named) for named in ("none", "seasonal_naive"))
+    refused, bridged = post_each(app, bodies, **{"x-request-deadline-ms": "500"})
+    assert (refused.status_code, refused.json()["code"]) == (504, "deadline-exceeded")
+    assert bridged.status_code == 200
+    assert bridged.json()["degraded"] in ("deadline-exceeded", "overloaded")
+    assert "samples" not in bridged.json()["forecasts"][0]
+
+
 def slow(tmp_path: Path) -> FastAPI:
     app = app_of(predictor_of(), tmp_path)
     bundle = app.state.service.models.find(None).bundle
     plain = bundle.predictor.answer
 
     def late(*arguments: Any) -> Any:
-        import time
-
         time.sleep(0.5)
         return plain(*arguments)
 
