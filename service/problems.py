@@ -23,6 +23,7 @@ from service.requests.media import JSON
 
 MEDIA_TYPE = "application/problem+json"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_ANSWERED_AS = {"HEAD": "GET"}
 
 
 def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
@@ -63,10 +64,13 @@ def _response(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | N
 
 def _allowed(app: FastAPI, scope: Scope) -> str:
     """Gives the methods that a path knows, of whichever of its routes: the router names those of the first one."""
+    routes = app.router.routes
     return ", ".join(
         method
         for method in _METHODS
-        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in app.router.routes)
+        if any(
+            route.matches({**scope, "method": _ANSWERED_AS.get(method, method)})[0] is Match.FULL for route in routes
+        )
     )
 
 
@@ -78,9 +82,11 @@ def install(app: FastAPI) -> None:
         return problem_of(request.scope, error)
 
     @app.exception_handler(RequestValidationError)
-    async def query(request: Request, error: RequestValidationError) -> Response:
+    async def parameters(request: Request, error: RequestValidationError) -> Response:
+        places = {e["loc"][0] for e in error.errors()}
         fields = [{"field": ".".join(map(str, e["loc"]))[:200], "message": str(e["msg"])[:200]} for e in error.errors()]
-        body = _body(request.scope, 422, InvalidFields.code, "the query is not valid", fields[:MAX_FIELDS])
+        detail = f"the {'path' if 'path' in places else 'query'} is not valid"
+        body = _body(request.scope, 422, InvalidFields.code, detail, fields[:MAX_FIELDS])
         return _response(request.scope, body)
 
     @app.exception_handler(HTTPException)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +18,8 @@ from service.models.specs import ALIAS, ModelSpec
 SHORTEST_SECRET = 32  # characters
 
 _DATABASE = "mlflow.db"
+_PREFIX = "FORECASTER_"
+_OF_OTHERS = frozenset({"SIGNING_KEY_FILE", "CODE_COMMIT", "TESTS_NEED_BROWSER"})  # the pipelines and the tests
 
 Adapt = Literal["off", "asked", "always"]
 
@@ -25,7 +28,7 @@ class Settings(BaseSettings):
     """Read from variables that begin with FORECASTER_, or given by the command line."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FORECASTER_", env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
+        env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", populate_by_name=True
     )
 
     home: Path = Field(Path("runs"), description="Holds the default registry and the cache of bundles.")
@@ -202,6 +205,15 @@ class Settings(BaseSettings):
             raise ValueError(f"has fewer than {SHORTEST_SECRET} characters; make one with: openssl rand -hex 32")
         return value
 
+    @field_validator("ledger_url")
+    @classmethod
+    def _check_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from forecaster.ledger.address import check_address  # imports SQLAlchemy, as whoever opens it will
+
+            check_address(value.get_secret_value())
+        return value
+
     @field_validator("webhook_secret_file")
     @classmethod
     def _check_is_the_only_one(cls, value: Path | None, info: ValidationInfo) -> Path | None:
@@ -247,6 +259,12 @@ def read_settings(given: dict[str, Any]) -> Settings:
         problems = error.errors(include_url=False, include_input=False)
         sentences = [f"{problem['loc'][0]}: {problem['msg']}" for problem in problems]
         raise ConfigError(f"{'; '.join(sentences)} (flags and variables FORECASTER_...)") from error
+
+
+def unknown_variables() -> list[str]:
+    """Names the variables of the environment that are meant for settings, by their prefix, and that nobody reads."""
+    known = {f"{_PREFIX}{name}" for name in (*map(str.upper, Settings.model_fields), *_OF_OTHERS)}
+    return sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,6 +24,7 @@ from fastapi import FastAPI
 from service.edge.heartbeat import Tie
 from service.edge.listening import BACKLOG, ignore_handshakes, listen
 from service.edge.protocol import EdgeProtocol
+from service.edge.start import warn_of_unknown_variables
 from service.edge.state import Edge
 from service.settings import Settings
 
@@ -64,7 +65,9 @@ class Server(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serves on the sockets, or on one of its own."""
-        if self._tie is not None:
+        if self._tie is None:
+            warn_of_unknown_variables()
+        else:
             loop = asyncio.get_running_loop()
             loop.add_reader(self._tie.lifeline, self._end_with_all, self._tie.lifeline)
             self._tie.heartbeat.keep(loop)

@@ -21,6 +21,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from forecaster.errors import ConfigError
 from service.edge.heartbeat import Heartbeat, Pulse, Tie, pause_between
+from service.edge.start import warn_of_unknown_variables
 from service.settings import Settings
 
 log = logging.getLogger("service.edge.workers")
@@ -64,6 +65,7 @@ class Workers:
 
     def run(self) -> int:
         """Runs the workers; gives the exit code of the whole."""
+        warn_of_unknown_variables()
         gc.freeze()  # the collector would write to pages that all processes share
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         code = self._keep_running()

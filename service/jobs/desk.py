@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.job import Job, NewJob, Refusal
-from service.errors import KeyReused, LedgerDown, NameTaken, TooManyJobs, TooManyModels, UnknownJob
+from service.errors import DeadlineExceeded, KeyReused, LedgerDown, NameTaken, TooManyJobs, TooManyModels, UnknownJob
 from service.ledger.orders import JOBS, LEDGER
 from service.settings import Settings
 
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NUM_THREADS = 2  # a database that hangs takes no thread of anybody else
+_SILENT_SECONDS = 5.0  # a database that says nothing for so long is down
 
 
 class Desk:
-    """The jobs of one application. What asks the database raises LedgerDown where it does not answer in time."""
+    """The jobs of one application. What asks the database raises LedgerDown where it does not answer."""
 
     def __init__(self, settings: Settings) -> None:
         self._url, self._folder = settings.resolved_ledger_url(), settings.home / LEDGER
@@ -113,11 +114,19 @@ class Desk:
             return None
 
     async def ask(self, call: Callable[[Jobs], T], expires: float) -> T:
-        """Gives what the jobs in the database answer until `expires`, in monotonic time."""
+        """Gives what the jobs in the database answer until `expires`, in monotonic time.
+
+        DeadlineExceeded where that is so soon that the silence of the database says nothing of it.
+        """
+        allowed = max(0.0, expires - time.monotonic())
         answer = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, call)
         try:
-            return await asyncio.wait_for(answer, max(0.0, expires - time.monotonic()))
+            return await asyncio.wait_for(answer, allowed)
         except TimeoutError as error:
+            if allowed < _SILENT_SECONDS:
+                raise DeadlineExceeded(
+                    "the time that the request allows was over before the ledger answered"
+                ) from error
             raise LedgerDown("the ledger's database did not answer in time") from error
 
     def close(self) -> None:

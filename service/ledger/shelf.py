@@ -75,6 +75,8 @@ class Shelf:
             return ask(ledger) if self._is_made else None
         except LedgerUnavailableError as error:
             raise LedgerDown(str(error)) from error
+        except OSError as error:
+            raise LedgerDown(f"the folder of the ledger cannot be used: {error.strerror}") from error
 
     def _in_journal(self, forecast_id: str) -> Kept | None:
         """Looks through what waits, the newest file first."""

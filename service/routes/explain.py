@@ -12,12 +12,14 @@ from service.access.guards import requires
 from service.access.keys import Scope
 from service.access.security import Security
 from service.app_state import service_of
-from service.explain.asked import explained, understood
+from service.explain.asked import Asked, explained, understood
 from service.explain.reply import encoded
 from service.explain.schemas import ExplainReply, ExplainRequest
+from service.requests.asked import FindModel
 from service.requests.body import refuse_all_but_json
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import JSON
+from service.routes.jobs import owner_of
 from service.tables.query import refuse_options
 
 router = APIRouter(prefix="/v1", tags=["explain"], dependencies=[requires(Scope.EXPLAIN)])
@@ -38,8 +40,12 @@ async def explain(request: Request) -> Response:
     refuse_options(request.scope["query_string"], ExplainRequest)
     with service.admission.admitted(expires):
         body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
+
+        async def ask(find: FindModel) -> Asked:
+            return await to_thread(understood, headers, body, service.settings, find)
+
         async with while_connected(request.receive):
-            asked = await to_thread(understood, headers, body, service.settings, service.offered.find)
+            asked = await service.finetuned.asking(service.offered, owner_of(request), expires, ask)
             security.charge(request.state.principal, asked.cost_points, asked.horizon)
             predictor = await service.versions.eager(asked.model, expires)
             explanation = await explained(asked, predictor, service.batcher, expires)

@@ -22,6 +22,7 @@ from service.finetune.asked import FinetuneAsked, finetune_asked
 from service.finetune.schemas import TunedList, TunedModel, told
 from service.jobs.schemas import JobOut
 from service.requests.asked import FindModel
+from service.routes.declared import TAKEN_IN
 from service.routes.jobs import accepted, content_of, expires_of, idempotency_key, owner_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ router = APIRouter(
     prefix="/v1",
     tags=["finetune"],
     dependencies=[requires(Scope.FINETUNE)],
-    responses=openapi.problems(401, 403, 422, 429, 503),
+    responses=openapi.problems(401, 403, 422, 429, 503, 504),
 )
 
 Name = Annotated[str, Path(max_length=128)]
@@ -43,7 +44,7 @@ _NONE = "this key has no fine-tuned model of that name"
     "/finetune",
     status_code=202,
     response_model=JobOut,
-    responses=openapi.timed_problems(400, 404, 408, 409, 413, 415, 429, 503, 504),
+    responses=TAKEN_IN | openapi.timed_problems(400, 404, 408, 409, 413, 415, 429, 503, 504),
     openapi_extra=openapi.job_operation("FinetuneRequest"),
 )
 async def finetune(request: Request) -> Response:

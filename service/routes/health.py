@@ -11,6 +11,7 @@ from service.access.keys import Scope
 from service.app_state import service_of
 from service.errors import Draining, Stuck
 from service.models.view import ServedModel
+from service.routes.declared import METRICS
 
 router = APIRouter(tags=["operations"])
 
@@ -38,7 +39,7 @@ async def readyz(request: Request) -> Response:
     "/metrics",
     response_class=Response,
     dependencies=[requires(Scope.METRICS)],
-    responses=openapi.problems(401, 403, 429),
+    responses=METRICS | openapi.problems(401, 403, 429),
 )
 async def metrics(request: Request) -> Response:
     """Gives the metrics in Prometheus' text format."""

@@ -25,6 +25,7 @@ from service.problems import problem_again
 from service.requests.body import decoded, refuse_all_but_json
 from service.requests.connection import arrival, read_body
 from service.requests.media import JSON
+from service.routes.declared import RESULT, TAKEN_IN
 from service.tables.query import refuse_options
 
 IDEMPOTENCY_HEADER = "idempotency-key"
@@ -34,11 +35,11 @@ router = APIRouter(
     prefix="/v1/jobs",
     tags=["jobs"],
     dependencies=[requires(Scope.FORECAST)],
-    responses=openapi.problems(401, 403, 422, 429, 503),
+    responses=openapi.problems(401, 403, 422, 429, 503, 504),
 )
 
 # A job that failed is answered with the problem that its request would have been answered with.
-_RESULT_PROBLEMS = openapi.problems(404, 409, 413, 500, 504)
+_RESULT_ANSWERS = RESULT | openapi.problems(404, 409, 413, 500)
 
 JobId = Annotated[str, Path(pattern=f"^{ID}$")]
 
@@ -63,7 +64,7 @@ register_url_convertor("job_kind", _KindInPath())
     "/{kind:job_kind}",
     status_code=202,
     response_model=JobOut,
-    responses=openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
+    responses=TAKEN_IN | openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
     openapi_extra=openapi.job_operation("ForecastRequest", "BacktestRequest", "AnomalyRequest"),
 )
 async def begin(request: Request, kind: KindName) -> Response:
@@ -90,7 +91,7 @@ async def job(request: Request, job_id: JobId) -> JobOut:
     return told(await service.desk.job(job_id, owner_of(request), expires_of(request)))
 
 
-@router.get("/{job_id}/result", response_class=Response, responses=_RESULT_PROBLEMS)
+@router.get("/{job_id}/result", response_class=Response, responses=_RESULT_ANSWERS)
 async def result(request: Request, job_id: JobId) -> Response:
     """Gives what the request would have been answered with at once, byte for byte; a problem likewise."""
     service, owner = service_of(request.scope), owner_of(request)

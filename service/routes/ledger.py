@@ -30,10 +30,13 @@ from service.ledger.schemas import (
     SkillOut,
     SkillReply,
 )
+from service.requests.asked import FindModel
 from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import arrival, read_body
 from service.requests.frequency import frequency_for
 from service.requests.translate import checked_num_points
+from service.routes.declared import KEPT_FORECAST, REPLAY
+from service.routes.jobs import owner_of
 from service.schemas import ModelRef
 
 if TYPE_CHECKING:
@@ -61,14 +64,14 @@ forecasts = APIRouter(
 feedback = APIRouter(prefix="/v1", tags=["ledger"], responses=openapi.problems(401, 403, 422, 429, 503))
 
 
-@forecasts.get("", response_class=Response)
+@forecasts.get("", response_class=Response, responses=KEPT_FORECAST)
 async def forecast(request: Request, forecast_id: ForecastId) -> Response:
     """Gives the reply to a forecast once more, byte for byte."""
     kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
     return Response(kept.reply, media_type=kept.media_type)
 
 
-@forecasts.post("/replay", response_class=Response, responses=openapi.problems(409, 504))
+@forecasts.post("/replay", response_class=Response, responses=REPLAY | openapi.problems(409, 504))
 async def replay(request: Request, forecast_id: ForecastId) -> Response:
     """Computes a forecast once more by the version that gave it; `X-Replay` says whether the bytes are the same."""
     service = service_of(request.scope)
@@ -98,7 +101,7 @@ async def outcome(request: Request, forecast_id: ForecastId) -> ForecastOutcome:
 @feedback.post(
     "/actuals",
     dependencies=[requires(Scope.FEEDBACK)],
-    responses=openapi.problems(400, 404, 408, 413, 415),
+    responses=openapi.problems(400, 404, 408, 413, 415, 504),
     openapi_extra=openapi.json_body("ActualsIn"),
 )
 async def actuals(request: Request) -> ActualsReply:
@@ -108,17 +111,25 @@ async def actuals(request: Request) -> ActualsReply:
     refuse_all_but_json(request.headers)
     body = await read_body(request.headers, request.receive, service.settings.max_body_bytes, expires)
 
-    def take_in() -> ActualsReply:
+    def paid_for() -> ActualsIn:
         asked = request_of(ActualsIn, request.headers, body, service.settings)
         num_values = checked_num_points(asked, service.settings.max_points)
         request.app.state.security.charge(request.state.principal, num_values, horizon=1)
-        served = service.offered.find(asked.model)
+        return asked
+
+    asked = await to_thread(paid_for)
+
+    def take_in(find: FindModel) -> ActualsReply:
+        served = find(asked.model)
         frequency = frequency_for(asked, served)
         values = observed_of(asked, served.reference.name, frequency, now_microseconds())
         service.recorder.record_observed(values)
-        return ActualsReply(values=num_values)
+        return ActualsReply(values=asked.num_points)
 
-    return await to_thread(take_in)
+    async def ask(find: FindModel) -> ActualsReply:
+        return await to_thread(take_in, find)
+
+    return await service.finetuned.asking(service.offered, owner_of(request), expires, ask)
 
 
 @feedback.get("/skill", dependencies=[requires(Scope.FORECAST)])

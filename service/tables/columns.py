@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Chunks = Sequence["pyarrow.Array"]
 
 _AT_ONCE = 1 << 13  # texts
+_LONGEST_TYPE = 40  # characters
 _TEXTS: Mapping[Role, TypeAdapter[list[str]]] = MappingProxyType(
     {
         Role.ID: TypeAdapter(list[Name]),
@@ -56,7 +57,15 @@ _KINDS: Mapping[Role, frozenset[Kind]] = MappingProxyType(
 def refuse_type(name: str, role: Role, found: pyarrow.DataType) -> None:
     """Raises InvalidFields for a type that a column of this role may not have."""
     if kind_of(found) not in _KINDS[role]:
-        raise InvalidFields.of(name, f"is of type {str(found)[:40]}: wanted are {role.value}")
+        raise InvalidFields.of(name, f"is of type {_named(found)}: wanted are {role.value}")
+
+
+def _named(found: pyarrow.DataType) -> str:
+    """Names a type in a few words: texts are texts, whatever holds them, and a file's are read as a dictionary."""
+    if kind_of(found) is Kind.TEXT:
+        return "text"
+    name = str(found)
+    return name if len(name) <= _LONGEST_TYPE else f"{name[:_LONGEST_TYPE]} ..."
 
 
 def column_of(name: str, role: Role, chunks: Chunks, max_series: int) -> pd.Series:

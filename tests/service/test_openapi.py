@@ -45,6 +45,28 @@ def test_every_answer_of_every_route_declares_the_id_of_its_request(document: di
         assert all("X-Request-Id" in response["headers"] for response in operation["responses"].values())
 
 
+def test_every_answer_with_a_body_says_of_what_type_it_is(document: dict[str, Any]) -> None:
+    bare = {
+        (method, path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for status, answer in operation["responses"].items()
+        if "content" not in answer and status != "204"
+    }
+    assert bare == set()
+
+
+def test_headers_that_answers_alone_have_are_declared(document: dict[str, Any]) -> None:
+    def headers(method: str, path: str, status: str) -> set[str]:
+        return set(document["paths"][path][method]["responses"][status]["headers"]) - {"X-Request-Id"}
+
+    assert headers("post", "/v1/forecasts/{forecast_id}/replay", "200") == {"X-Replay"}
+    assert headers("post", "/v1/jobs/{kind}", "202") == headers("post", "/v1/finetune", "202") == {"Location"}
+    for path in ("/v1/jobs/{kind}", "/v1/finetune"):  # beside what FastAPI knows of the answer
+        content = document["paths"][path]["post"]["responses"]["202"]["content"]["application/json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/JobOut"}
+
+
 def test_the_example_of_a_request_is_one(document: dict[str, Any]) -> None:
     content = document["paths"][FORECAST]["post"]["requestBody"]["content"]["application/json"]
     for example in content["examples"].values():

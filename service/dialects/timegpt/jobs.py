@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, cast, get_args
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from forecaster.ledger.finetune_order import FINETUNE
@@ -16,16 +16,40 @@ from service.access.keys import Scope
 from service.app_state import service_of
 from service.dialects.timegpt.kinds import KIND_OF, KINDS, AnyTask, TaskName
 from service.dialects.timegpt.schemas import JobCancelled, JobGiven, JobTaken
-from service.errors import UnknownJob
+from service.errors import InvalidFields, UnknownJob
 from service.requests.media import JSON
 from service.routes.jobs import JobId, cancelled, expires_of, owner_of, taken_in
+
+_NEW: tuple[str, ...] = get_args(TaskName)
+_ANY: tuple[str, ...] = get_args(AnyTask)
 
 router = APIRouter(
     prefix="/v2",
     tags=["timegpt"],
     dependencies=[requires(Scope.FORECAST)],
-    responses=openapi.problems(401, 403, 404, 422, 429, 503),
+    responses=openapi.problems(401, 403, 404, 422, 429, 503, 504),
 )
+
+
+def _one_of(tasks: tuple[str, ...]) -> Any:
+    """Describes the place of a task in a path."""
+    return Path(alias="task", json_schema_extra={"enum": list(tasks)})
+
+
+async def new_task(name: Annotated[str, _one_of(_NEW)]) -> TaskName:
+    """Gives the task of which a job is to begin; InvalidFields for one that is not offered."""
+    return cast(TaskName, _offered(name, _NEW))
+
+
+async def any_task(name: Annotated[str, _one_of(_ANY)]) -> AnyTask:
+    """Gives the task that a job may be of; InvalidFields for one that is not offered."""
+    return cast(AnyTask, _offered(name, _ANY))
+
+
+def _offered(name: str, tasks: tuple[str, ...]) -> str:
+    if name not in tasks:
+        raise InvalidFields.of("path.task", f"this task is not offered here, these are: {', '.join(tasks)}")
+    return name
 
 
 @router.post(
@@ -34,14 +58,14 @@ router = APIRouter(
     responses=openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
     openapi_extra=openapi.job_operation("ForecastSent", "CrossValidationSent", "OnlineSent"),
 )
-async def begin(request: Request, task: TaskName) -> JobTaken:
+async def begin(request: Request, task: Annotated[TaskName, Depends(new_task)]) -> JobTaken:
     """Takes in a request to the route of that task. What is wrong with it is said at once; its answer comes later."""
     kind = KIND_OF[task]
     return JobTaken(job_id=(await taken_in(request, kind, KINDS[kind])).job_id)
 
 
 @router.get("/{task}/jobs/{job_id}", response_model=JobGiven)
-async def job(request: Request, task: AnyTask, job_id: JobId) -> Response:
+async def job(request: Request, task: Annotated[AnyTask, Depends(any_task)], job_id: JobId) -> Response:
     """Says how far a job is, with what it came to once it is done."""
     service, owner, expires = service_of(request.scope), owner_of(request), expires_of(request)
     found = await service.desk.job(job_id, owner, expires)

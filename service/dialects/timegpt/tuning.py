@@ -30,7 +30,7 @@ from service.routes.jobs import content_of, expires_of, idempotency_key, owner_o
 router = APIRouter(
     tags=["timegpt"],
     dependencies=[requires(Scope.FINETUNE)],
-    responses=openapi.problems(401, 403, 422, 429, 503),
+    responses=openapi.problems(401, 403, 422, 429, 503, 504),
 )
 
 _LOOK_SECONDS = 0.5

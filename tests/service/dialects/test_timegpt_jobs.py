@@ -76,6 +76,13 @@ def ended(client: httpx.Client, where: str) -> httpx.Response:
     return reply
 
 
+@pytest.mark.parametrize("task", ["simulate", "explain"])
+def test_a_task_that_there_is_not_is_said_to_be_none_of_those_offered(service: httpx.Client, task: str) -> None:
+    for reply in (service.post(f"/v2/{task}/async", json={}), service.get(f"/v2/{task}/jobs/{'0' * 32}")):
+        assert (reply.status_code, reply.json()["code"]) == (422, "invalid-fields")
+        assert "this task is not offered here, these are: forecast, cross_validation," in reply.json()["detail"]
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_job_comes_to_the_bytes_that_are_answered_at_once(service: httpx.Client, task: str) -> None:
     path, body = TASKS[task]

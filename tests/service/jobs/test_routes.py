@@ -259,7 +259,7 @@ def test_what_is_not_there_is_said(service: httpx.Client) -> None:
     assert service.post("/v1/jobs/explain", json=valid()).status_code == 404
 
 
-@pytest.mark.parametrize(("method", "path", "allowed"), [("POST", "0" * 32, "GET"), ("GET", "forecast", "POST")])
+@pytest.mark.parametrize(("method", "path", "allowed"), [("POST", "0" * 32, "GET, HEAD"), ("GET", "forecast", "POST")])
 def test_a_path_of_a_job_and_one_that_asks_for_one_are_not_taken_for_each_other(
     service: httpx.Client, method: str, path: str, allowed: str
 ) -> None:

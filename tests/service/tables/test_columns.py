@@ -149,6 +149,21 @@ def test_any_other_type_is_refused_with_the_name_of_its_column(name: str, values
     assert "is of type" in found.fields[0]["message"]
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_texts_in_the_place_of_numbers_are_called_texts_however_they_are_held(kind: pa.DataType) -> None:
+    found = refusal(table(y=pa.array(["1", "2", "3", "x"]).cast(kind)))
+    assert str(found) == "y: is of type text: wanted are numbers"
+
+
+def test_a_long_name_of_a_type_is_cut_where_that_can_be_seen() -> None:
+    many = pa.array([{f"field {number}": 1 for number in range(9)}] * 4)
+    assert (
+        str(refusal(table(y=many))) == "y: is of type struct<field 0: int64, field 1: int64, f ...: wanted are numbers"
+    )
+
+
 def test_covariates_may_be_flags_and_nothing() -> None:
     columns = table(p=[True, None, False, True], k=pa.nulls(4), n=pa.nulls(4), c=pa.nulls(4))
     held = panel_of(columns, small_config(covariates=COVARIATES)).covariates

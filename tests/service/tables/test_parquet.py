@@ -47,6 +47,11 @@ class Kept(Readers):
         return [one for one in psutil.Process().children(recursive=True) if one.pid not in self._others]
 
 
+def test_texts_of_a_file_in_the_place_of_numbers_are_called_texts(tmp_path: Path) -> None:
+    (reply,) = send_each(app_of(predictor_of(), tmp_path), [parquet_of(hours(3, "a", y="1"))], PARQUET)
+    assert (reply.status_code, reply.json()["detail"]) == (422, "y: is of type text: wanted are numbers")
+
+
 @pytest.fixture
 def kept() -> Iterator[Kept]:
     """Readers that are closed after the test: then no process is left."""

@@ -1,0 +1,87 @@
+"""What may be asked of a fine-tuned model by the key that has it: all that a model of everybody is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from forecaster.ledger.finetuned import Outcome, Tuned
+from service.errors import UnknownModel
+from service.models.finetuned import FinetunedModels
+from service.models.view import ServedModel
+from service.settings import Settings
+from tests.explain.factories import predictor_of
+from tests.service.factories import app_of, on_a_socket
+from tests.service.fake_models import OneModel
+from tests.service.fakes import FakeRegistry
+from tests.service.ledger.test_routes import outcomes, soon
+from tests.service.request_bodies import HISTORY, valid
+
+NAME, OWNER = "ft-mine", "anonymous"
+SERIES = valid()["series"]
+AHEAD = "2024-01-03T12:00:00"  # the first step after HISTORY
+
+
+class OfEverybody(OneModel):
+    """Serves 'waves', and knows no model that was fine-tuned."""
+
+    def find(self, name: str | None) -> ServedModel:
+        if name not in (None, "waves"):
+            raise UnknownModel(f"no model of the name {name} is served")
+        return super().find(name)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a service that has a fine-tuned model for those who ask without a key."""
+    home: Path = tmp_path_factory.mktemp("home")
+    registry = FakeRegistry(home / "registry")
+    reference = registry.add(NAME)
+    outcome = Outcome(reference.version, reference.digest, 1, 0.5, None)
+
+    async def look_up(name: str, owner: str, expires: float) -> Tuned | None:
+        known = (name, owner) == (NAME, OWNER)
+        return Tuned(name, owner, "0" * 32, 0, "waves", "1", "h", 1, None, outcome) if known else None
+
+    app = app_of(predictor_of(), home, ledger_share=1.0)
+    service = app.state.service
+    models: Any = OfEverybody(service.models.find(None).bundle)
+    finetuned = FinetunedModels(service.settings, registry, look_up)
+    app.state.service = replace(service, models=models, finetuned=finetuned)
+    with on_a_socket(app, Settings(home=home, port=0, authentication=False)) as found:
+        yield found
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "actuals": {"series": [{"id": "a", "start": AHEAD, "target": [10.0, 11.0]}]},
+    "explain": {"series": SERIES},
+    "forecast": {"series": SERIES},
+    "backtest": {"series": [{**SERIES[0], "target": HISTORY}], "num_windows": 1},
+    "anomalies": {"series": SERIES},
+}
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_a_fine_tuned_model_is_asked_all_that_others_are(client: httpx.Client, path: str) -> None:
+    reply = client.post(f"/v1/{path}", json={**ASKED[path], "model": NAME})
+    assert reply.status_code == 200, reply.text
+    if path != "actuals":
+        assert reply.json()["model"]["name"] == NAME
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_one_that_the_key_does_not_have_is_unknown(client: httpx.Client, path: str) -> None:
+    reply = client.post(f"/v1/{path}", json={**ASKED[path], "model": "ft-theirs"})
+    assert (reply.status_code, reply.json()["code"]) == (404, "unknown-model")
+
+
+def test_what_came_true_meets_the_forecast_of_a_fine_tuned_model(client: httpx.Client) -> None:
+    forecast_id = client.post("/v1/forecast", json={"model": NAME, "series": SERIES}).json()["id"]
+    client.post("/v1/actuals", json={**ASKED["actuals"], "model": NAME})
+    (found,) = soon(lambda: outcomes(client, forecast_id), lambda found: found[0]["num_observed"] == 2)
+    assert found["num_observed"] == 2

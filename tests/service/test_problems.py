@@ -1,0 +1,38 @@
+"""What a problem says: where it is, and what is wrong there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.explain.factories import predictor_of
+from tests.service.factories import app_of, on_a_socket
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    home: Path = tmp_path_factory.mktemp("home")
+    app = app_of(predictor_of(), home, port=0)
+    with on_a_socket(app, app.state.service.settings) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "field"),
+    [
+        ("/v1/forecasts/abc", "path", "path.forecast_id"),
+        ("/v1/forecasts/abc/outcome", "path", "path.forecast_id"),
+        (f"/v1/finetuned/{'x' * 129}", "path", "path.name"),
+        ("/v1/jobs?limit=0", "query", "query.limit"),
+        ("/v1/skill?since=yesterday", "query", "query.since"),
+    ],
+)
+def test_a_parameter_that_cannot_be_read_is_told_with_its_place(
+    client: httpx.Client, path: str, place: str, field: str
+) -> None:
+    problem = client.get(path).json()
+    assert (problem["status"], problem["detail"]) == (422, f"the {place} is not valid")
+    assert [one["field"] for one in problem["errors"]] == [field]
