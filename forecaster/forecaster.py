@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -16,12 +17,19 @@ from forecaster.config import ForecasterConfig, ModelConfig, TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import rolling_origin
-from forecaster.errors import ConfigError, RequestError
-from forecaster.evaluation import Evaluation, evaluate, evaluate_refitted
+from forecaster.errors import BundleError, ConfigError, RequestError
+from forecaster.evaluation import Evaluation, evaluate, evaluate_refitted, on_common_windows
 from forecaster.leakage import unseen_folds
 from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
-from forecaster.pretrained import CalibratedOnHistory, calibrated, encoder_for, fine_tunable, pretrained_encoder
+from forecaster.pretrained import (
+    CalibratedOnHistory,
+    calibrated,
+    context_for,
+    encoder_for,
+    fine_tunable,
+    pretrained_encoder,
+)
 
 
 class Forecaster:
@@ -61,7 +69,8 @@ class Forecaster:
     ) -> Self:
         """Trains on the table. Needs the `train` extra; raises DataError where the table is not usable.
 
-        `static` holds one row per series; `future` the known columns after its last rows, for a later `predict()`.
+        `static` holds one row per series, and fills what static columns of the table leave open; `future` the known
+        columns after its last rows, for a later `predict()`.
         With `from_pretrained` the encoder that ships with the library is trained further, at a tenth of the rate and
         in its own shape but for the settings that the config names; TrainingError where those do not fit its weights.
         """
@@ -97,7 +106,8 @@ class Forecaster:
         the model's range, and for a longer horizon than the model's unless `roll_out` lets it go on from its own
         forecasts.
         """
-        panel, predictor = self._read(frame, future, static), self._fitted()
+        panel = self._read(frame, future, static)
+        predictor = self._suited(panel)
         if self._learns_intervals:
             predictor = calibrated(predictor, panel)
         forecast = predictor.predict(panel, horizon, levels, roll_out=roll_out)
@@ -109,31 +119,39 @@ class Forecaster:
     ) -> dict[str, Evaluation]:
         """Evaluates the model and the seasonal naive on the same last folds: {'model': ..., 'seasonal_naive': ...}.
 
+        Windows that one of them cannot forecast, as it sees no value there, count for neither.
         `static` holds one row per series of `frame`, for a model that reads such a table. By default there are as many
         folds as training kept back (`config.split.num_test_folds`). A series is left out of folds that training has
-        seen of it; raises LeakageError where that leaves nothing.
+        seen of it; raises LeakageError where that leaves nothing. What it has seen of each is known on its very table;
+        of any other, some or another order of those series among them, all up to its latest time counts as seen.
         """
-        predictor, panel = self._fitted(), self._read(frame, static=static)
-        split = self.config.split
-        wanted = split.num_test_folds if num_folds is None else num_folds
-        if wanted < 1 or self._facts is None:
-            raise ConfigError(f"a backtest needs 1 fold or more, got {wanted}")
+        panel = self._read(frame, static=static)
+        predictor, split = self._suited(panel), self.config.split
+        wanted = _checked_folds(split.num_test_folds if num_folds is None else num_folds)
+        assert self._facts is not None, "set together with the predictor"
         folds = unseen_folds(panel, rolling_origin(panel, predictor.horizon, wanted, split.step), self._facts)
         naive = SeasonalNaive(panel.axis.frequency.season_length)
         if self._learns_intervals:
             own = evaluate_refitted(CalibratedOnHistory(predictor), panel, folds, predictor.levels)
         else:
             own = evaluate(predictor, panel, folds, predictor.levels)
-        return {
-            "model": own,
-            "seasonal_naive": evaluate(naive, panel, folds, predictor.levels),
-        }
+        beside = evaluate(naive, panel, folds, predictor.levels)
+        return on_common_windows({"model": own, "seasonal_naive": beside}, panel)
 
     def save(self, folder: str | Path) -> str:
-        """Writes the model as a bundle to a new folder; gives its digest."""
+        """Writes the model as a bundle to a new folder; gives its digest.
+
+        BundleError where the folder exists already or cannot be written.
+        """
         predictor = self._fitted()
         assert self._facts is not None, "set together with the predictor"
-        return save_bundle(Path(folder), predictor, self._facts)
+        shown = repr(str(folder)[:80])
+        if "\0" in str(folder):
+            raise BundleError(f"bundle folder {shown} cannot be written: no path holds a null character")
+        try:
+            return save_bundle(Path(folder), predictor, self._facts)
+        except OSError as error:
+            raise BundleError(f"bundle folder {shown} cannot be written: {error.strerror or error}") from error
 
     @classmethod
     def load(cls, folder: str | Path, *, table: TableConfig | None = None) -> Self:
@@ -148,9 +166,10 @@ class Forecaster:
     def pretrained(cls, frame: pd.DataFrame, *, horizon: int | None = None, table: TableConfig | None = None) -> Self:
         """Gives a model that forecasts this table, or others of its frequency, without any training.
 
-        It is the encoder that ships with the library, which has seen made-up series only. Its horizon is 64 steps
+        It is the encoder that ships with the library, trained on synthetic series alone. Its horizon is 64 steps
         unless a shorter one is given; `predict` rolls it out on request. Its intervals are made wider or narrower by
-        its errors in the past of the series that it forecasts, where these are long enough. Covariates are not read.
+        its errors in the past of the series that it forecasts, where these are long enough. It looks back as far as
+        the table that is forecast reaches, up to what it was trained for. Covariates are not read.
         Raises DataError where the table is not usable, and ConfigError for a longer horizon.
         """
         model = cls(horizon, table=table)
@@ -167,6 +186,18 @@ class Forecaster:
                 "this Forecaster has no weights yet: call fit(), load() or pretrained() first", code="not-fitted"
             )
         return self._predictor
+
+    def _suited(self, panel: Panel) -> Predictor:
+        """Gives the predictor; the encoder in the box looks back further where the series of a panel are longer."""
+        predictor = self._fitted()
+        if not self._learns_intervals or self._facts != pretrained_encoder().facts:
+            return predictor
+        network, context = predictor.network, context_for(int(panel.lengths.max()))
+        if context <= network.context_length:
+            return predictor
+        config = network.config
+        longer = network.reshaped(context_length=context, horizon=config.horizon, lags=config.resolved_lags)
+        return Predictor(longer, predictor.frequency, predictor.calibration)
 
     @property
     def _learns_intervals(self) -> bool:
@@ -185,3 +216,10 @@ class Forecaster:
         if self._panel is None:
             raise RequestError("a loaded model holds no data: pass the table to forecast", code="no-data")
         return self._panel
+
+
+def _checked_folds(num_folds: int) -> int:
+    is_whole = isinstance(num_folds, int | np.integer) and not isinstance(num_folds, bool)
+    if not is_whole or num_folds < 1:
+        raise ConfigError(f"a backtest needs 1 fold or more, a whole number, got {num_folds!r:.40}")
+    return int(num_folds)

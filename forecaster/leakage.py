@@ -17,8 +17,9 @@ from forecaster.manifest import TrainingFacts
 def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> tuple[Fold, ...]:
     """Gives the folds without the series whose target in them a model of these facts has seen.
 
-    On the very data of the training that is known for each series. On other data a target must begin after the
-    latest time that training saw: in the series that it kept test folds of, or in any for those it used up.
+    On the very data of the training, its series in the same order, that is known for each series. On other data,
+    some of its series among them, a target must begin after the latest time that training saw: in the series that
+    it kept test folds of, or in any for those it used up.
     Raises LeakageError where a fold is left without a series, or where times cannot be compared because the
     panel has another time zone; FrequencyError for another frequency. Of made-up series nothing can leak.
     """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from forecaster import Forecaster, ForecasterConfig, ForecasterError, ModelConfig, TrainingConfig
-from forecaster.errors import ConfigError, RequestError
+from forecaster.errors import BundleError, ConfigError, DataError, RequestError
 from tests.conftest import noisy_waves
 
 CONFIG = ForecasterConfig(
@@ -44,6 +45,23 @@ def test_backtest_beats_the_seasonal_naive(fitted: Forecaster) -> None:
     assert scores["model"] < scores["seasonal_naive"]
 
 
+def test_backtest_scores_both_on_those_windows_that_both_can_forecast() -> None:
+    frame = noisy_waves().query("unique_id != 's2'").reset_index(drop=True)
+    frame.loc[300:365, "y"] = np.nan  # of s0: all that the model sees before the first of three cutoffs
+    training = CONFIG.training.model_copy(update={"max_steps": 2, "steps_per_validation": 1})
+    model = Forecaster(horizon=12, config=CONFIG.model_copy(update={"training": training})).fit(frame)
+    found = model.backtest()
+    for evaluation in found.values():
+        assert np.isnan(evaluation.scores.mase_by_window).tolist() == [True, False, False, False, False, False]
+    assert np.isfinite(found["seasonal_naive"].quantiles).all()
+
+
+@pytest.mark.parametrize("num_folds", [0, -1, 2.5, "a", True])
+def test_a_number_of_folds_that_is_none_is_refused(fitted: Forecaster, num_folds: object) -> None:
+    with pytest.raises(ConfigError, match=f"1 fold or more, a whole number, got {num_folds!r}"):
+        fitted.backtest(num_folds=num_folds)  # type: ignore[arg-type]
+
+
 def test_save_and_load_give_the_same_forecasts(fitted: Forecaster, tmp_path: Path) -> None:
     fitted.save(tmp_path / "model")
     loaded = Forecaster.load(tmp_path / "model")
@@ -53,8 +71,6 @@ def test_save_and_load_give_the_same_forecasts(fitted: Forecaster, tmp_path: Pat
 def test_backtest_refuses_folds_that_training_has_seen(fitted: Forecaster, tmp_path: Path) -> None:
     with pytest.raises(ForecasterError, match="Use fewer folds"):
         fitted.backtest(num_folds=6)
-    with pytest.raises(ForecasterError, match="1 fold or more"):
-        fitted.backtest(num_folds=0)
     fitted.save(tmp_path / "model")
     loaded = Forecaster.load(tmp_path / "model")
     assert loaded.backtest(noisy_waves())["model"].scores.mase == fitted.backtest()["model"].scores.mase
@@ -72,6 +88,27 @@ def test_what_cannot_be_done_is_said(fitted: Forecaster, tmp_path: Path) -> None
     fitted.save(tmp_path / "model")
     with pytest.raises(ForecasterError, match="pass the table"):
         Forecaster.load(tmp_path / "model").predict()
+
+
+@pytest.mark.parametrize("name", ["file/model", "x" * 300, "\0bad"])
+def test_a_folder_that_cannot_be_written_is_refused(fitted: Forecaster, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BundleError, match=r"bundle folder .* cannot be written: "):
+        fitted.save(tmp_path / name)
+
+
+def test_what_is_no_table_is_refused(fitted: Forecaster) -> None:
+    wrong: tuple[Any, ...] = (pd.Series([1.0, 2.0]), {"y": [1.0]}, np.arange(3.0))
+    for table in (*wrong, None):
+        for door in (Forecaster(horizon=2).fit, Forecaster.pretrained):
+            with pytest.raises(DataError, match=f"table must be a pandas DataFrame, got {type(table).__name__}"):
+                door(table)
+    for table in wrong:
+        with pytest.raises(DataError, match="the table must be a pandas DataFrame"):
+            fitted.predict(table)
+        for beside in ("future", "static"):
+            with pytest.raises(DataError, match=f"`{beside}` must be a pandas DataFrame"):
+                fitted.predict(noisy_waves(), **{beside: table})
 
 
 @pytest.mark.parametrize("horizon", [0, 5000, "many"])

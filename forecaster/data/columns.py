@@ -59,7 +59,7 @@ def with_named_columns(table: pd.DataFrame, config: TableConfig) -> pd.DataFrame
 def find_layout(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str] = ()) -> Layout:
     """Gives the roles of the columns as `config` says; ColumnError where one is missing or could be several.
 
-    Static columns that stand `elsewhere` are not looked for.
+    Static columns that stand `elsewhere`, in a static table, may be missing here.
     """
     kind = config.layout
     if kind == "auto":
@@ -68,7 +68,7 @@ def find_layout(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[
         if kind == "wide" and config.id_column in table.columns:
             _refuse_target_missing(table, config)
     _refuse_covariates_missing(table, config, elsewhere)
-    return _long(table, config, elsewhere) if kind == "long" else _wide(table, config, elsewhere)
+    return _long(table, config) if kind == "long" else _wide(table, config, elsewhere)
 
 
 def static_names(config: TableConfig) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def _refuse_covariates_missing(table: pd.DataFrame, config: TableConfig, elsewhe
                 raise _missing(table, name, setting)
 
 
-def _long(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str]) -> Layout:
+def _long(table: pd.DataFrame, config: TableConfig) -> Layout:
     if config.target_column not in table.columns:
         raise _missing(table, config.target_column, "target_column")
     time_column = config.time_column or DEFAULT_TIME_COLUMN
@@ -99,7 +99,7 @@ def _long(table: pd.DataFrame, config: TableConfig, elsewhere: Collection[str]) 
     if config.id_column not in table.columns and _is_named(config, "id_column"):
         raise _missing(table, config.id_column, "id_column")
     id_column = config.id_column if config.id_column in table.columns else None
-    static = tuple(name for name in static_names(config) if name not in elsewhere)
+    static = tuple(name for name in static_names(config) if name in table.columns)
     covariates = (*config.past_columns, *config.known_columns, *static)
     roles = [name for name in (id_column, time_column, config.target_column, *covariates) if name]
     if len(set(roles)) < len(roles):

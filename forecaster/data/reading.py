@@ -25,6 +25,7 @@ from forecaster.data.placement import Placed, ended_at_values, place, refuse_une
 from forecaster.data.repairs import repair
 from forecaster.data.report import DataReport, FindingGroup
 from forecaster.data.statics import Rows, static_rows, static_table_columns, with_statics
+from forecaster.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,13 @@ def read_panel(
     """Reads a table as `config` says (default: `TableConfig()`).
 
     `future` holds the known columns of the steps after the end of each series, by id and time; `static` one row
-    per series, by id, of the static columns named there, or of all where none is named.
+    per series, by id, of the static columns named there, or of all where none is named. A static column that stands
+    in both tables may be filled in either, and is refused where they contradict each other (contradiction).
     Every problem is a DataError that names the series, the first row (counted from 1) or timestamp, and how
-    many there are: ColumnError, ValueTypeError, TimestampError, FrequencyError or SeriesError.
+    many there are: ColumnError, ValueTypeError, TimestampError, FrequencyError or SeriesError. What is no
+    DataFrame is a DataError, too.
     """
+    _refuse_other_kinds(table, future, static)
     config = config or TableConfig()
     named = with_named_columns(table, config)
     elsewhere = () if static is None else static_table_columns(static, config)
@@ -61,9 +65,11 @@ def read_panel(
     if config.frequency is None and config.expected_frequency is not None:
         refuse_unexpected(repaired.cells, axis)
     panel, findings = placed.panel, repaired.findings
-    panel = with_statics(panel, Rows(named, source.cells.codes), layout.static_columns, config)
+    here = Rows(named, source.cells.codes)
+    panel = with_statics(panel, here, tuple(name for name in layout.static_columns if name not in elsewhere), config)
     if static is not None:
-        panel = with_statics(panel, static_rows(static, panel, config), elsewhere, config)
+        here = replace(here, table=named[list(layout.static_columns)])
+        panel = with_statics(panel, static_rows(static, panel, config), elsewhere, config, here)
     if future is not None and len(future):
         ahead = read_future(future, layout, panel, config)
         panel, findings = with_future(panel, ahead.cells), (*findings, *ahead.findings)
@@ -71,6 +77,13 @@ def read_panel(
     placed = trimmed(placed if config.ends == "row" else ended_at_values(placed))
     origin = _Origin(layout, len(named), is_inferred)
     return PanelReading(placed.panel, _report(origin, placed, (*findings, *panel_findings(placed))))
+
+
+def _refuse_other_kinds(table: object, future: object, static: object) -> None:
+    for name, found in {"the table": table, "`future`": future, "`static`": static}.items():
+        is_left_out = found is None and name != "the table"
+        if not isinstance(found, pd.DataFrame) and not is_left_out:
+            raise DataError(f"{name} must be a pandas DataFrame, got {type(found).__name__}")
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,20 @@ class Rows:
 
     table: pd.DataFrame  # R rows
     series: IntArray  # [R] position of the series
+    num_here: int | None = None  # rows that stand in the main table, before those of the static one; None: all
+
+    def followed_by(self, static: Rows, name: str) -> Rows:
+        """Gives the rows of both tables, with one column that stands in both."""
+        column = _joined(self.table[name], static.table[name])
+        return Rows(column.to_frame(name), np.concatenate([self.series, static.series]), len(self.series))
+
+    def is_here(self, row: int) -> bool:
+        """Says whether a row stands in the first of the tables."""
+        return self.num_here is None or row < self.num_here
+
+    def place(self, row: int) -> str:
+        """Gives how messages name a row, counted from 1."""
+        return f"row {row + 1}" if self.is_here(row) else f"row {row - (self.num_here or 0) + 1} of the static table"
 
 
 def static_rows(static: pd.DataFrame, panel: Panel, config: TableConfig) -> Rows:
@@ -60,15 +74,19 @@ def static_table_columns(static: pd.DataFrame, config: TableConfig) -> tuple[str
     return tuple(name for name in columns if name in named) if chosen else columns
 
 
-def with_statics(panel: Panel, rows: Rows, columns: tuple[str, ...], config: TableConfig) -> Panel:
+def with_statics(
+    panel: Panel, rows: Rows, columns: tuple[str, ...], config: TableConfig, here: Rows | None = None
+) -> Panel:
     """Gives the panel with these columns as static numbers, categories or, if it is that of the group, as groups.
 
     A column of numbers gives numbers unless `config` wants texts. Missing cells say nothing; a series without a
-    group is one of its own. ColumnError where a series has two values, ValueTypeError for infinite numbers.
+    group is one of its own. A column that the rows `here` have, too, is read from them and `rows` as from one table.
+    ColumnError where a series has two values, ValueTypeError for infinite numbers.
     """
-    reader = _Reader(panel, rows, config)
     held, groups = panel.covariates, panel.groups
     for name in columns:
+        joined = rows if here is None or name not in here.table.columns else here.followed_by(rows, name)
+        reader = _Reader(panel, joined, config)
         if name == config.group_column:
             groups = reader.groups(name)
         elif reader.is_category(name):
@@ -120,13 +138,13 @@ class _Reader:
         first[series[::-1]] = rows[::-1]
         other = np.flatnonzero(values[rows] != values[first[series]])
         if len(other):
-            here, there = first[series[other[0]]], rows[other[0]]
-            column = self.rows.table[name]
+            here, there = int(first[series[other[0]]]), int(rows[other[0]])
+            column, place = self.rows.table[name], self.rows.place
             raise ColumnError(
                 f"series {self.panel.series_ids[series[other[0]]]!r} has in the static column {name!r} the values "
-                f"{shown(column.iloc[here])} (row {here + 1}) and {shown(column.iloc[there])} (row {there + 1}): "
+                f"{shown(column.iloc[here])} ({place(here)}) and {shown(column.iloc[there])} ({place(there)}): "
                 "wanted is one value per series",
-                code="not-static",
+                code="not-static" if self.rows.is_here(there) else "contradiction",
             )
         return first
 
@@ -134,9 +152,9 @@ class _Reader:
         if len(rows):
             series_id = self.panel.series_ids[self.rows.series[rows[0]]]
             raise ValueTypeError(
-                f"series {series_id!r} has in row {rows[0] + 1} of the static column {name!r} the value "
-                f"{shown(self.rows.table[name].iloc[rows[0]])}, which is infinite or beyond +/- {MAX_VALUE:g} "
-                f"({len(rows)} such value(s) in all)",
+                f"series {series_id!r} has in the static column {name!r} the value "
+                f"{shown(self.rows.table[name].iloc[rows[0]])} ({self.rows.place(int(rows[0]))}), which is infinite "
+                f"or beyond +/- {MAX_VALUE:g} ({len(rows)} such value(s) in all)",
                 code="infinite",
             )
 
@@ -165,6 +183,15 @@ def _written(value: object) -> str | None:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value) if str(value).strip() else None
+
+
+def _joined(here: pd.Series, static: pd.Series) -> pd.Series:
+    """Gives one column below the other, as numbers where both hold numbers, else with each value as it stands."""
+    if here.dtype == static.dtype:
+        return pd.concat([here, static], ignore_index=True)
+    if is_plainly_numeric(here.dtype) and is_plainly_numeric(static.dtype):
+        return pd.Series(np.concatenate([parse_numbers(column)[0] for column in (here, static)]), name=here.name)
+    return pd.concat([here.astype(object), static.astype(object)], ignore_index=True)
 
 
 def _beside(columns: NDArray[Scalar], column: NDArray[Scalar]) -> NDArray[Scalar]:

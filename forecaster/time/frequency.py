@@ -163,8 +163,8 @@ def _named(times: StoredTimes, step: int) -> str:
     if step % (7 * DAY) == 0:
         return f"{step // (7 * DAY)}W-{WEEKDAYS[int(days[0].astype(np.int64) + 3) % 7]}"
     spans_weekend = np.busday_count(days[0], days[-1]) < (days[-1] - days[0]).astype(np.int64)
-    if step == DAY and spans_weekend and np.is_busday(days).all():
-        return "B"
+    if step in (DAY, 2 * DAY) and spans_weekend and np.is_busday(days).all():
+        return "B" if step == DAY else "2B"  # every other day that is no weekend is every other business day
     return tick_alias(step)
 
 

@@ -67,14 +67,18 @@ def wall_from_utc(utc: StoredTimes, name: str) -> StoredTimes:
     """Gives wall time [n], fit for a calendar grid.
 
     On a day that has no midnight, because the clock is put forward just then, the first moment counts as
-    midnight if all other times are midnights; `shown` turns it back.
+    midnight, unless another day has a time at that hour: series may begin their days then. `shown` turns it back.
     """
     wall = naive(pd.DatetimeIndex(utc).tz_localize("UTC").tz_convert(zone(name)))
     midnight = split_day(wall)[0].astype("datetime64[us]")
     late = np.asarray(wall != midnight)
-    if not late.any() or not _has_no_midnight(midnight[late], wall[late], name).all():
+    if not late.any():
         return wall
-    return midnight
+    late[late] = _has_no_midnight(midnight[late], wall[late], name)
+    if not late.any():
+        return wall
+    hours = wall - midnight
+    return np.where(late & ~np.isin(hours, hours[~late]), midnight, wall)
 
 
 def _has_no_midnight(midnight: StoredTimes, wall: StoredTimes, name: str) -> BoolArray:

@@ -57,7 +57,7 @@ def test_a_column_that_changes_within_a_series_is_not_static(values: list[object
 @pytest.mark.parametrize("value", [np.inf, "1e31"])
 def test_static_numbers_are_finite(value: object) -> None:
     frame = table(size=[1, 2, value] * 2)
-    with pytest.raises(ValueTypeError, match="series 'c' has in row 3 of the static column 'size'"):
+    with pytest.raises(ValueTypeError, match=r"series 'c' has in the static column 'size' the value .* .row 3."):
         read(frame, static_columns=("size",))
     if value == np.inf:
         assert np.isnan(read(frame, static_columns=("size",), infinite="missing").covariates.static[2, 0])
@@ -78,6 +78,48 @@ def test_a_static_table_has_one_row_per_series_in_any_order() -> None:
     held = read(table(), static).covariates
     assert held.categories.tolist() == [["X"], [None], ["Z"]]
     np.testing.assert_equal(held.static, [[1], [NAN], [3]])
+
+
+STATIC_AND_TABLE = {
+    "numbers": ([1, NAN, NAN, NAN, 2, NAN], [3, NAN], [[1], [2], [3]]),
+    "whole numbers": ([1, 2, 3] * 2, [3, 1], [[1], [2], [3]]),
+    "numbers and texts of numbers": ([1, 2, NAN] * 2, ["3", " "], [[1], [2], [3]]),
+    "nothing and numbers": ([None] * 6, [3, 1], [[1], [NAN], [3]]),
+}
+
+
+@pytest.mark.parametrize("case", STATIC_AND_TABLE)
+def test_a_column_of_both_tables_is_filled_from_either(case: str) -> None:
+    here, beside, wanted = STATIC_AND_TABLE[case]
+    static = pd.DataFrame({"unique_id": [*"ca"], "size": beside})
+    reading = read_panel(table(size=here), TableConfig(static_columns=("size",)), static=static)
+    np.testing.assert_equal(reading.panel.covariates.static, wanted)
+    assert reading.report.unused_columns == ()
+
+
+def test_categories_and_groups_of_both_tables_are_filled_from_either() -> None:
+    frame = table(store=["X", None, None] * 2, code=[7, NAN, 9] * 2, region=["N", None, "N"] * 2)
+    static = pd.DataFrame({"unique_id": [*"ba"], "store": ["Y", "X"], "code": [8, 7], "region": ["S", "N"]})
+    panel = read(frame, static, static_columns=("store",), category_columns=("code",), group_column="region")
+    assert panel.covariates.category_names == ("store", "code")
+    assert panel.covariates.categories.tolist() == [["X", "7"], ["Y", "8"], [None, "9"]]
+    assert panel.group_numbers.tolist() == [0, 1, 0]
+
+
+def test_a_static_table_that_says_otherwise_than_the_table_is_refused() -> None:
+    config = {"static_columns": ("size",)}
+    static = pd.DataFrame({"unique_id": [*"ca"], "size": [3.0, 9.0]})
+    message = r"series 'a' has in the static column 'size' the values 1.0 .row 1. and 9.0 .row 2 of the static table.:"
+    with pytest.raises(ColumnError, match=message) as caught:
+        read(table(size=[1.0, 2.0, 3.0] * 2), static, **config)
+    assert caught.value.code == "contradiction"
+    with pytest.raises(ColumnError, match=r"1.0 .row 1. and 4.0 .row 4.") as caught:
+        read(table(size=[1, 2, 3, 4, 2, 3]), static, **config)
+    assert caught.value.code == "not-static"
+    with pytest.raises(ValueTypeError, match=r"series 'c' .* the value inf .row 1 of the static table."):
+        read(table(size=[1.0, 2.0, 3.0] * 2), static.replace(3.0, np.inf), **config)
+    with pytest.raises(ColumnError, match=r"'N' .row 1. and 'S' .row 1 of the static table."):
+        read(table(region=[*"NNN"] * 2), pd.DataFrame({"unique_id": ["a"], "region": ["S"]}), group_column="region")
 
 
 def test_only_the_columns_named_are_read_from_a_static_table() -> None:

@@ -58,6 +58,16 @@ def test_another_table_of_its_frequency_and_chosen_levels(model: Forecaster) -> 
     assert len(forecast) == 3
 
 
+def test_a_longer_table_is_looked_back_at_as_far_as_a_model_of_its_own_would(tmp_path: Path, model: Forecaster) -> None:
+    frame = noisy_waves()
+    short = Forecaster.pretrained(frame.groupby("unique_id").tail(20), horizon=12)
+    pd.testing.assert_frame_equal(short.predict(frame), model.predict())
+    scores = [found.backtest(frame)["model"].scores.mase for found in (short, model)]
+    assert scores[0] == scores[1]
+    short.save(tmp_path / "short")
+    pd.testing.assert_frame_equal(Forecaster.load(tmp_path / "short").predict(frame), model.predict())
+
+
 def test_another_frequency_is_refused(model: Forecaster) -> None:
     with pytest.raises(FrequencyError, match="'D'"):
         model.predict(noisy_waves("D"))

@@ -83,8 +83,17 @@ def test_weekdays_without_weekends_are_business_days() -> None:
     assert infer_frequency(stored("2024-01-05", "2024-01-08", "2024-01-09")).alias == "B"
 
 
+@pytest.mark.parametrize("start", range(8, 13))  # from a Monday to a Friday
+def test_every_other_day_without_weekends_is_every_other_business_day(start: int) -> None:
+    times = dates(f"2024-01-{start:02d}", 30, "2B")
+    assert infer_frequency(times).alias == "2B"
+    assert infer_frequency(np.delete(times, [3, 4, 11, 20])).alias == "2B"
+    assert infer_frequency(dates(f"2024-01-{start:02d}", 30, "2D")).alias == "2D"
+
+
 def test_days_that_meet_no_weekend_are_days() -> None:
     assert infer_frequency(dates("2024-01-01", 5, "D")).alias == "D"
+    assert infer_frequency(dates("2024-01-01", 3, "2D")).alias == "2D"
 
 
 def test_integers_are_steps() -> None:

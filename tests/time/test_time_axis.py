@@ -57,6 +57,16 @@ def test_days_that_begin_at_one_in_the_morning_stay_there_across_a_missing_midni
     assert list(axis.show(axis.store(index)[0], 5)) == list(index)
 
 
+def test_a_day_without_a_midnight_is_that_day_beside_series_of_another_hour() -> None:
+    axis = TimeAxis(Frequency("D"), "America/Sao_Paulo")
+    days = pd.date_range("2018-11-02", periods=5)
+    midnights = days.tz_localize("America/Sao_Paulo", nonexistent="shift_forward")
+    mornings = (days + pd.Timedelta(hours=6)).tz_localize("America/Sao_Paulo")
+    times = axis.store(midnights.append(mornings))
+    assert times.tolist() == [*days.to_pydatetime(), *(days + pd.Timedelta(hours=6)).to_pydatetime()]
+    assert list(axis.label(times)) == [*midnights, *mornings]
+
+
 def test_a_single_day_without_a_midnight_is_that_day() -> None:
     axis = TimeAxis(Frequency("D"), "Africa/Cairo")
     day = pd.DatetimeIndex(["2024-04-26 01:00"], tz="Africa/Cairo")
