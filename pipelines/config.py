@@ -158,8 +158,11 @@ class Environment(Config):
 
     @classmethod
     def read(cls) -> Environment:
-        """Reads the variables; ConfigError for public keys that are none."""
+        """Reads the variables; ConfigError for public keys that are none, and a home that no URL can name."""
         home = Path(os.environ.get("FORECASTER_HOME") or "runs")
+        for character in "?%":  # in a URL of SQLite what follows one is no path any more, or stands for another byte
+            if character in str(home.absolute()):
+                raise ConfigError(f"FORECASTER_HOME is {home.absolute()}: no {character!r} may be in it")
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
         key_file = os.environ.get("FORECASTER_SIGNING_KEY_FILE")
         ledger_url = os.environ.get("FORECASTER_LEDGER_URL")

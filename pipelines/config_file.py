@@ -38,14 +38,37 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not separator or not name:
         raise ConfigError(f"--set wants NAME=VALUE, got {text!r}")
     try:
-        return name.strip(), yaml.safe_load(value)
+        return name.strip(), _parsed(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"the value of --set {name} is not valid YAML: {_reason(error)}") from error
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that stands twice in a mapping: what the first one says would be lost."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Gives the mapping as it is written, before merges (<<), whose keys may be given again."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        keys: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in keys:
+                    raise yaml.composer.ComposerError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+                keys.add((key.tag, key.value))
+        return node
+
+
+def _parsed(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = _parsed(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config file {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2024-13-01

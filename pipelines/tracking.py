@@ -143,7 +143,7 @@ def answers(environment: Environment) -> bool:
 
 @contextmanager
 def registry_errors() -> Iterator[None]:
-    """Turns MLflow's and the network's errors into a RegistryError of one line."""
+    """Turns MLflow's, its database's and the network's errors into a RegistryError of one line."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -154,9 +154,19 @@ def registry_errors() -> Iterator[None]:
         request, cannot_connect, _ = str(error).partition(" failed with exception HTTP")
         problem = f"cannot be reached: {_in_short(request)}" if cannot_connect else f"refused: {_in_short(error)}"
         raise RegistryError(f"MLflow {problem}") from error
+    except _database_errors() as error:
+        raise RegistryError(f"the database of MLflow cannot be used: {_in_short(error)}") from error
     except OSError as error:
         # Of MLflow's store, or of a file that the run itself reads or writes: they cannot be told apart here.
         raise RegistryError(f"MLflow, or a file of the run, cannot be used: {_in_short(error)}") from error
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Gives what a store without a server raises of a database that is spoiled, full or another program's."""
+    from alembic.util import CommandError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError, CommandError
 
 
 def _in_short(problem: object) -> str:

@@ -205,6 +205,14 @@ class Settings(BaseSettings):
             raise ValueError(f"has fewer than {SHORTEST_SECRET} characters; make one with: openssl rand -hex 32")
         return value
 
+    @field_validator("home")
+    @classmethod
+    def _check_home(cls, value: Path) -> Path:
+        for character in "?%":  # as in `pipelines.config.Environment.read`, which says why
+            if character in str(value.absolute()):
+                raise ValueError(f"is {value.absolute()}: no {character!r} may be in it")
+        return value
+
     @field_validator("ledger_url")
     @classmethod
     def _check_address(cls, value: SecretStr | None) -> SecretStr | None:

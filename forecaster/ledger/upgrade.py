@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -32,6 +33,11 @@ def upgrade(ledger: Ledger, revision: str = "head") -> None:
             command.upgrade(config, revision)
     except SQLAlchemyError as error:
         raise LedgerUnavailableError(f"the tables of the ledger cannot be made: {type(error).__name__}") from error
+    except CommandError as error:
+        raise LedgerUnavailableError(
+            "the ledger needs a database of its own: this one belongs to another program, such as MLflow, or to a "
+            f"newer version of this one ({error})"
+        ) from error
 
 
 @dataclass(frozen=True)

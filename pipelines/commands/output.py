@@ -29,6 +29,8 @@ def log_to_standard_error() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s %(fields)s", defaults={"fields": ""}))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for library in ("onnx_ir", "onnxscript"):  # they log every step of an export
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def promotion_result(outcome: Promotion) -> dict[str, Any]:

@@ -42,13 +42,17 @@ def retrain(config_path: Path, cron: str | None, again: bool, only_finish: bool,
 
 @click.command()
 @click.option("--model", required=True, help="Name of the registered model.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="So many, the newest first.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 100_000), help="So many, the newest first."
+)
 @as_json
 def slots(model: str, limit: int, as_json: bool) -> None:
     """List the slots of a model: what was done at each, and why."""
     from forecaster.ledger.slots import Slots
     from pipelines.ledger import opened_ledger
+    from pipelines.registry import check_name
 
+    check_name(model)
     with opened_ledger(Environment.read()) as ledger:
         found = Slots(ledger).of_model(model, limit)
     result = {"model": model, "slots": [_described(slot) for slot in found]}

@@ -99,7 +99,7 @@ def backtest(reference: str | None, beside_champion: bool, as_json: bool, **flag
 @click.option("--cron", help="When slots are, where a config has no retrain.cron: five fields in UTC.")
 def schedule(configs: tuple[Path, ...], cron: str | None) -> None:
     """Retrain the models of some config files when their slots come, until stopped."""
-    from pipelines.schedule import build_scheduler
+    from pipelines.schedule import build_schedule
 
     log_to_standard_error()
-    build_scheduler(Environment.read(), configs, cron).start()
+    build_schedule(Environment.read(), configs, cron).run()

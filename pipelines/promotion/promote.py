@@ -15,21 +15,24 @@ from forecaster.data.panel import Panel
 from forecaster.errors import BundleError, SignatureError
 from forecaster.evaluation import Evaluation
 from forecaster.ledger.ids import now_microseconds
+from forecaster.ledger.promotions import Kind
 from pipelines import registry
 from pipelines.backtest import compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
-from pipelines.promotion.champions import Cause, Clock, champions
+from pipelines.promotion.champions import Cause, Clock, champions, history
 from pipelines.promotion.evidence import gathered
-from pipelines.promotion.policy import Decision, Evidence, decide
+from pipelines.promotion.policy import Decision, decide
 from pipelines.registry import Version
 from pipelines.report.compared import Compared
 from pipelines.report.evaluations import Reported, families_of, log_evaluations
 from pipelines.report.labels import labels_of
-from pipelines.report.trend import SHOWN, log_trend
+from pipelines.report.trend import complete_trend, log_trend, served_metrics
 from pipelines.tracking import log_dataset, run
 
 log = logging.getLogger("pipelines.promotion.promote")
+
+_REFUSED = ("champion-moved", "rolled-back", "version-missing")  # by the door, before anything is written
 
 
 @dataclass(frozen=True)
@@ -140,17 +143,40 @@ def promote_best(
         decision = decide(policy, evidence)
         mlflow.set_tags({"promoted": str(decision.promote).lower(), "reason": decision.reason})
         mlflow.log_table(_table(decision), "checks.json")
-        log_trend(client, run_id, challenger, _outcome_metrics(compared, evidence, decision))
+        log_trend(client, run_id, challenger, {} if evidence.gain is None else {"gain": evidence.gain.mean})
         if decision.promote:
-            with champions(environment, client, clock) as door:
+            with _refusal_told(client, run_id, challenger), champions(environment, client, clock) as door:
                 door.replace(challenger, champion, Cause(decision.reason, run_id))
+        log_trend(client, run_id, challenger, _outcome_metrics(compared, decision))
     return Promotion(decision, challenger, champion, evaluations)
+
+
+@contextmanager
+def _refusal_told(client: MlflowClient, run_id: str, challenger: Version) -> Iterator[None]:
+    """Has run and trend say that a challenger did not become champion, where the door refuses it after all."""
+    try:
+        yield
+    except RegistryError as error:
+        if error.code in _REFUSED:
+            client.set_tag(run_id, "promoted", "false")
+            client.set_tag(run_id, "reason", str(error))
+            log_trend(client, run_id, challenger, {"promoted": 0.0})
+        raise
+
+
+def complete_outcome(environment: Environment, client: MlflowClient, champion: Version) -> None:
+    """Adds to the trend that a version became champion, where whoever promoted it was killed before that."""
+    moves = [move for move in history(environment, champion.name) if move.version == champion.number]
+    found = [move.run_id for move in moves if move.kind == Kind.PROMOTE and move.run_id is not None]
+    if found:
+        complete_trend(client, found[-1], champion)
 
 
 def _refusal(environment: Environment, client: MlflowClient, contenders: Contenders) -> str | None:
     """Says why a challenger cannot be promoted whatever a comparison found, if so."""
     challenger = contenders.challenger
     if contenders.champion == challenger:
+        complete_outcome(environment, client, challenger)
         return f"{challenger} is the champion already"
     with champions(environment, client) as door:
         return door.undone(door.settle(challenger.name), challenger)
@@ -166,13 +192,8 @@ def _table(decision: Decision) -> dict[str, list[str | bool]]:
     }
 
 
-def _outcome_metrics(compared: Compared, evidence: Evidence, decision: Decision) -> dict[str, float]:
-    """Gives what the trend shows of a comparison, with the scores of whichever is champion after it."""
-    found = {"promoted": float(decision.promote)}
-    if evidence.gain is not None:
-        found["gain"] = evidence.gain.mean
+def _outcome_metrics(compared: Compared, decision: Decision) -> dict[str, float]:
+    """Gives what the trend shows of a decision, with the scores of whichever is champion after it."""
     served = "challenger" if decision.promote else "champion"
-    if served in compared.evaluations:
-        metrics = compared.metrics(served)
-        found |= {f"served_{name}": metrics[name] for name in SHOWN if name in metrics}
-    return found
+    metrics = compared.metrics(served) if served in compared.evaluations else {}
+    return {"promoted": float(decision.promote), **served_metrics(metrics)}

@@ -24,8 +24,10 @@ class RollBackPolicy(Config):
     """When a champion gives way to its predecessor again, by the actuals that came in since."""
 
     is_automatic: bool = Field(True, description="False: nothing is rolled back but by `forecaster rollback`.")
-    window_days: float = Field(1.0, gt=0, description="Length of a window, by when forecasts were made.")
-    num_windows: int = Field(14, ge=2, description="Windows of each version; later ones of a champion are not judged.")
+    window_days: float = Field(1.0, gt=0, le=36_500, description="Length of a window, by when forecasts were made.")
+    num_windows: int = Field(
+        14, ge=2, le=1000, description="Windows of each version; later ones of a champion are not judged."
+    )
     min_windows: int = Field(3, ge=2, description="Windows of each version that have to count.")
     min_forecasts: int = Field(
         10, ge=1, description="Forecasts of single series with an actual, for a window to count."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from mlflow import MlflowClient
@@ -31,11 +31,35 @@ def log_trend(client: MlflowClient, run_id: str, version: Version, metrics: Mapp
     """
     now = int(time.time() * 1000)
     points = [Metric(name, float(value), now, version.number) for name, value in metrics.items() if np.isfinite(value)]
+    if not points:
+        return
+    with _outage_survived(version):
+        trend_id = trend_run(client, client.get_run(run_id).info.experiment_id, version.name)
+        client.log_batch(trend_id, metrics=points)
+        client.set_tag(trend_id, "latest_version", str(version.number))
+
+
+def complete_trend(client: MlflowClient, run_id: str, version: Version) -> None:
+    """Adds the point of a version that became champion by a run, if that run was killed before it could."""
+    with _outage_survived(version):
+        run = client.get_run(run_id)
+        trend_id = trend_run(client, run.info.experiment_id, version.name)
+        points = client.get_metric_history(trend_id, "promoted")
+        if (version.number, 1.0) not in [(point.step, point.value) for point in points]:
+            log_trend(client, run_id, version, {"promoted": 1.0, **served_metrics(run.data.metrics)})
+
+
+def served_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Gives the metrics of whichever is champion under the names that the trend shows them by."""
+    return {f"served_{name}": metrics[name] for name in SHOWN if name in metrics}
+
+
+@contextmanager
+def _outage_survived(version: Version) -> Iterator[None]:
+    """Logs what MLflow does not take, and goes on behind the block."""
     try:
         with registry_errors():
-            trend_id = trend_run(client, client.get_run(run_id).info.experiment_id, version.name)
-            client.log_batch(trend_id, metrics=points)
-            client.set_tag(trend_id, "latest_version", str(version.number))
+            yield
     except RegistryError as error:
         log.warning("trend_not_logged", extra={"fields": {"version": str(version), "reason": str(error)}})
 

@@ -21,7 +21,7 @@ from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.loading import load, load_for
 from pipelines.promotion.champions import history
-from pipelines.promotion.promote import Promotion, promote, who_is_champion
+from pipelines.promotion.promote import Promotion, complete_outcome, promote, who_is_champion
 from pipelines.registry import Version
 from pipelines.retrain.contract import ContractError, Profile, check, num_new_values
 from pipelines.retrain.spool import SLOT_TAG, Spool
@@ -122,6 +122,7 @@ class Attempts:
         if version is None:
             raise RegistryError(f"version {slot.version} of this slot is not in the registry", code="version-missing")
         if who_is_champion(self.environment, client, version.name) == version:
+            complete_outcome(self.environment, client, version)
             return self._ended(
                 slot, SlotState.PROMOTED, "it is the champion; it was promoted when this could not be written down"
             )

@@ -9,6 +9,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 _INSTANT = timedelta(microseconds=1)
 _SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
 # How far back the last moment is looked for, step by step: of '0 0 29 feb *' it may lie eight years
 # back, and forty where that is to be a Monday.
 _SPANS = tuple(timedelta(days=days) for days in (1 / 24, 1, 7, 31, 366, 9 * 366, 41 * 366))
@@ -22,7 +23,7 @@ class Cron:
         if any(character.isdigit() for character in "".join(text.split()[4:5])):
             raise ValueError(f"wants days of the week by name, such as 'mon-fri', got {text!r}")
         try:
-            self.trigger = CronTrigger.from_crontab(text, timezone="UTC")
+            self._trigger = CronTrigger.from_crontab(text, timezone="UTC")
         except ValueError as error:
             raise ValueError(f"wants five fields such as '0 3 * * *', got {text!r}: {error}") from error
         if self._next(_SOME_DAY) is None:
@@ -40,6 +41,10 @@ class Cron:
             yield moment
             moment = self._next(moment + _INSTANT)
 
+    def next(self, after: datetime) -> datetime:
+        """Gives the first moment that is later, the end of the calendar where there is none."""
+        return self._next(after + _INSTANT) or _END
+
     def _next(self, since: datetime) -> datetime | None:
-        found: datetime | None = self.trigger.get_next_fire_time(None, since)
+        found: datetime | None = self._trigger.get_next_fire_time(None, since)
         return None if found is None else found.astimezone(UTC)

@@ -20,6 +20,7 @@ class TriggerConfig(Config):
     cool_down_days: float = Field(
         1.0,
         ge=0,
+        le=36_500,
         description="Days that must have passed since the last training of the model, and since it last fired.",
     )
 

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 from mlflow import MlflowClient
@@ -125,4 +126,4 @@ class Spool:
 
 def artifacts_of(run: Run) -> Path:
     """Gives the folder of the artifacts of a run in the spool."""
-    return Path(str(run.info.artifact_uri).removeprefix("file://"))
+    return Path(unquote(urlsplit(str(run.info.artifact_uri)).path))

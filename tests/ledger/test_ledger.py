@@ -44,6 +44,16 @@ def test_an_upgrade_of_a_ledger_that_is_new_enough_changes_nothing(ledger: Ledge
     assert ledger.forecast("f1") is not None
 
 
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(ledger: Ledger) -> None:
+    theirs = "dc11669786a5"  # as MLflow numbers its own
+    with ledger.engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :theirs"), {"theirs": theirs})
+    with pytest.raises(LedgerUnavailableError, match=r"the ledger needs a database of its own: .* such as MLflow"):
+        upgrade(ledger)
+    assert sa.inspect(ledger.engine).get_table_names() == ["alembic_version"]
+
+
 @pytest.mark.stack
 def test_a_database_of_the_first_revision_gets_room_for_digests(postgres_url: str) -> None:
     ledger = Ledger(postgres_url)

@@ -11,6 +11,7 @@ from pipelines.config import Environment, load_config
 from pipelines.config_file import parse_assignment
 from service.settings import Settings
 
+TRIGGER = "signal: drift_input, above: 1, clear_below: 0, "
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
@@ -47,6 +48,14 @@ def test_a_model_is_named_after_its_data_file() -> None:
         ("- a", "must hold a mapping"),
         ("a: [", "is not valid YAML"),
         ("name: a\nmodel: {d_model: 31}", "not a multiple of num_heads"),
+        ("name: a\nmodel:\n  horizon: 7\nsplit: {}\nmodel:\n  d_model: 8", "'model' stands there twice in line 5, col"),
+        ("name: a\nmodel: {horizon: 7, horizon: 8}", "'horizon' stands there twice in line 2, column 21"),
+        (
+            "name: a\nretrain: {triggers: [{" + TRIGGER + "cool_down_days: 1.0e12}]}",
+            "cool_down_days: .*or equal to 36500",
+        ),
+        ("name: a\nroll_back: {window_days: 1.0e12}", "window_days: .*or equal to 36500"),
+        ("name: a\nroll_back: {num_windows: 1000000000}", "num_windows: .*or equal to 1000"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, message: str, tmp_path: Path) -> None:
@@ -60,6 +69,25 @@ def test_assignments_are_read_as_yaml() -> None:
     assert parse_assignment("model.levels=[0.1, 0.5]") == ("model.levels", [0.1, 0.5])
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         parse_assignment("model.levels")
+
+
+def test_an_assignment_with_a_key_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the value of --set model is not valid YAML: 'horizon' stands there twice"):
+        parse_assignment("model={horizon: 7, horizon: 8}")
+
+
+def test_what_a_merge_brings_into_a_mapping_may_be_given_again() -> None:
+    assert parse_assignment("x={a: &a {b: 1}, c: {d: &d {<<: *a, b: 2}}, e: {<<: *d, b: 3}}") == (
+        "x",
+        {"a": {"b": 1}, "c": {"d": {"b": 2}}, "e": {"b": 3}},
+    )
+
+
+@pytest.mark.parametrize("home", ["runs?x=1", "runs%20of"])
+def test_a_home_that_no_url_of_a_database_can_name_is_refused(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECASTER_HOME", home)
+    with pytest.raises(ConfigError, match=r"^FORECASTER_HOME is .*: no '[?%]' may be in it"):
+        Environment.read()
 
 
 def test_service_and_pipelines_agree_on_the_default_registry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,12 @@ def test_an_address_that_no_ledger_can_have_ends_the_start_and_is_not_repeated(
     assert url not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["what?", "50%41"])
+def test_a_home_that_no_url_can_name_ends_the_start(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"home: .* may be in it"):
+        read_settings({"home": tmp_path / name})
+
+
 def test_what_nobody_reads_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FORECASTER_MAX_SERIE", "forecaster_Ports", "FORECASTER_", "FORECASTERS", "MAX_SERIES"):
         monkeypatch.setenv(name, "3")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from benchmarks.reliability.retrain_kills import MODEL, environment_of
 from forecaster.cli import exit_code
-from forecaster.errors import ForecasterError
+from forecaster.errors import ConfigError, ForecasterError
 from pipelines.commands.retraining import retrain, slots
 
 
@@ -46,3 +46,16 @@ def test_a_slot_that_came_to_nothing_ends_with_the_code_of_its_reason_each_time(
 def test_there_may_be_nothing_to_do(environment: Path) -> None:
     assert run(retrain, str(environment / "run.yaml"), "--only-finish") == {"under_way": False, "slots": []}
     assert run(slots, "--model", MODEL) == {"model": MODEL, "slots": []}
+
+
+@pytest.mark.parametrize("number", ["0", "100001", "9" * 20])
+def test_a_number_of_slots_out_of_range_is_wrong_usage(number: str, environment: Path) -> None:
+    found = CliRunner().invoke(slots, ["--model", MODEL, "--limit", number])
+    assert found.exit_code == 2
+    assert "is not in the range 1<=x<=100000" in found.output
+
+
+def test_slots_of_a_name_that_no_model_can_have_are_refused(environment: Path) -> None:
+    with pytest.raises(ConfigError, match="'bad name!' is no name of a model") as raised:
+        run(slots, "--model", "bad name!")
+    assert exit_code(raised.value) == 2

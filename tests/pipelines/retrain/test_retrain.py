@@ -19,6 +19,7 @@ from pipelines import registry, tracking
 from pipelines.config import PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.ledger import opened_ledger
+from pipelines.promotion import promote
 from pipelines.promotion.roll_back_policy import RollBackPolicy
 from pipelines.retrain import retrain
 from pipelines.retrain.attempt import MOST_ATTEMPTS, Attempts
@@ -180,6 +181,28 @@ def test_a_signal_brings_about_a_slot_of_its_own_and_an_alarm_that_failed_fires_
     values["now"] = 1.5
     called(52)
     assert len(states(home)) == 5
+
+
+@pytest.mark.slow
+def test_a_promotion_that_was_killed_before_the_trend_knew_is_told_by_the_next_call(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(promote, "_outcome_metrics", killed)
+        retrained(home)
+    slot = one_slot(retrained(home))
+    assert (slot.state, slot.version) == (SlotState.PROMOTED, 1)
+    client = tracking.connect(environment_of(home))
+    experiment = client.get_experiment_by_name(MODEL).experiment_id
+    (trend,) = client.search_runs([experiment], "tags.stage = 'trend'")
+    assert trend.data.metrics["promoted"] == 1
+    assert trend.data.metrics["served_mase"] == trend.data.metrics["mase"]
 
 
 def test_one_training_answers_all_signals_that_fire_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
