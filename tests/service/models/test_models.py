@@ -81,7 +81,6 @@ def test_of_several_that_are_awaited_none_can_be_named_yet(house: House) -> None
         models.find(None)
 
 
-
 def problem(models: Models, spec: str = "waves@champion") -> str | None:
     (one,) = [one for one in models.state().specs if str(one.spec) == spec]
     found = one.following.problem()

@@ -14,8 +14,8 @@ from forecaster.config import ModelConfig, TableConfig
 from forecaster.data.reading import read_panel
 from forecaster.errors import DataError
 from forecaster.time.frequency import Frequency
-from service.requests.translate import to_panel
 from service.errors import InvalidFields
+from service.requests.translate import to_panel
 from service.schemas import ForecastRequest
 from tests.service.request_bodies import series, valid
 
