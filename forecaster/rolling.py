@@ -107,12 +107,6 @@ class Rolled:
         """[W] stored time of the first step of each forecast."""
         return cutoff_times(self.panel, self.addresses)
 
-    @property
-    def last_seen(self) -> StoredTimes:
-        """[W] stored time of the last step that each forecast saw."""
-        last = WindowAddresses(self.addresses.series, self.addresses.cutoffs - 1)
-        return cutoff_times(self.panel, last)
-
     @cached_property
     def num_steps(self) -> IntArray:
         """[W] steps of each forecast that lie within its series: H, but for the last window perhaps."""

@@ -28,7 +28,7 @@ from service.telemetry.telemetry import Telemetry
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of a running service; a route reaches them by `service_of`."""
+    """The parts of a running service; a route reaches them by `service_of`, and the keys by `security_of`."""
 
     settings: Settings
     models: Models

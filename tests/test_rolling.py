@@ -45,7 +45,6 @@ def test_what_followed_stands_beside_each_forecast() -> None:
     np.testing.assert_array_equal(wide.actual, [[4.0, np.nan, 6.0, np.nan]])
     np.testing.assert_array_equal(wide.rows, [[4, 5, 6, -1]])
     assert wide.num_steps.tolist() == [3]
-    assert wide.last_seen.tolist() == [START + np.timedelta64(3, "h")]
     assert wide.starts.tolist() == [START + np.timedelta64(4, "h")]
     assert (rolled.places(0), rolled.places(1)) == (slice(0, 1), slice(1, 1))
 

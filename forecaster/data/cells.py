@@ -37,11 +37,6 @@ class Cells:
         """Number of columns that are no covariates."""
         return len(self.columns) - self.num_past - self.num_known
 
-    @property
-    def num_owners(self) -> int:
-        """G, or 1 for a wide table."""
-        return 1 if self.owners is None else len(self.owners)
-
     def owner(self, code: int) -> str:
         """Gives how messages name the series of a code."""
         return "the table" if self.owners is None else f"series {self.owners[code]!r}"

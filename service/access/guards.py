@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute
 
 from service.access.deliveries import MAX_BODY_BYTES, SIGNATURE_HEADER
 from service.access.keys import Scope
-from service.access.security import Principal
+from service.access.security import Principal, security_of
 from service.dialects import refusals
 from service.errors import ServiceError
 from service.page import paths
@@ -84,7 +84,7 @@ class RequiredDelivery(SecurityBase):
         # The edge alone says how long a body may take.
         body = await read_body(request.headers, request.receive, MAX_BODY_BYTES, expires=math.inf)
         client = request.client
-        request.app.state.security.accept_delivery(request.headers, body, client.host if client else None)
+        security_of(request.scope).accept_delivery(request.headers, body, client.host if client else None)
 
 
 def requires_delivery() -> Any:
@@ -122,6 +122,6 @@ def _dependencies(route: RouteContext) -> Iterator[object]:
 def _admit(scope: asgi.Scope, wanted: Scope) -> Principal:
     header = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"), None)
     client = scope.get("client")
-    principal: Principal = scope["app"].state.security.authorize(wanted, header, client[0] if client else None)
+    principal = security_of(scope).authorize(wanted, header, client[0] if client else None)
     scope.setdefault("state", {})["principal"] = principal
     return principal

@@ -1,7 +1,7 @@
 """Who may do what: the key of a request -> a principal, or a refusal; and what a principal may spend.
 
 `guards.py` asks before a byte of the body is read. The principal then pays for what it asks:
-`request.app.state.security.charge(principal, points, horizon)`.
+`security_of(scope).charge(principal, points, horizon)`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from starlette import types
 from starlette.datastructures import Headers
 
 from service.access.deliveries import Deliveries
@@ -138,3 +139,9 @@ def _network(client_host: str | None) -> str:
     except ValueError:
         return "unknown"
     return str(ip_network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
+
+
+def security_of(scope: types.Scope) -> Security:
+    """Gives the security of the service that a request was sent to."""
+    found: Security = scope["app"].state.security
+    return found

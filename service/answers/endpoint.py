@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from forecaster.rolling import Rolled
-from service.access.security import Principal, Security
+from service.access.security import Principal, security_of
 from service.answers.asked import R, RollingAsked
 from service.answers.timing import server_timing
 from service.app_state import Service, service_of
@@ -69,7 +69,7 @@ async def rolling_answer(scope: Scope, receive: Receive, read: Read[R], encode: 
     with service.admission.admitted(expires):
         body = await read_body(headers, receive, service.settings.max_body_bytes, expires)
         async with while_connected(receive):
-            security: Security = scope["app"].state.security
+            security = security_of(scope)
             principal: Principal = scope["state"]["principal"]
             asked = await rolling_asked(service, headers, body, principal.key_id, expires, read)
             security.charge(principal, asked.cost_points, asked.question.horizon)

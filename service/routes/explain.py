@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
-from service.access.security import Security
+from service.access.security import security_of
 from service.app_state import service_of
 from service.explain.asked import Asked, explained, understood
 from service.explain.reply import encoded
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1", tags=["explain"], dependencies=[requires(Scope.
 async def explain(request: Request) -> Response:
     """Tells why the forecast of one series is what it is: attention, attributions, and whether to believe them."""
     service, headers = service_of(request.scope), request.headers
-    security: Security = request.app.state.security
+    security = security_of(request.scope)
     expires = service.admission.expires(headers, arrival(request.scope))
     refuse_all_but_json(headers)
     refuse_options(request.scope["query_string"], ExplainRequest)

@@ -15,7 +15,7 @@ from forecaster.ledger.job import Job
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
-from service.access.security import Security
+from service.access.security import security_of
 from service.app_state import service_of
 from service.errors import UnknownModel
 from service.finetune.asked import FinetuneAsked, finetune_asked
@@ -68,7 +68,7 @@ async def understood(request: Request, read: Callable[[FindModel], FinetuneAsked
 async def ordered(request: Request, asked: FinetuneAsked, content: bytes, key: str | None, expires: float) -> Job:
     """Has an order paid for and written down, once for an idempotency key; `content` is what was sent."""
     service = service_of(request.scope)
-    security: Security = request.app.state.security
+    security = security_of(request.scope)
     pay = partial(security.charge, request.state.principal, asked.num_points, asked.order.max_steps)
     new = service.desk.new(FINETUNE, owner_of(request), asked.content, key, sent=content)
     return await service.desk.order(new, asked.order, asked.frequency, pay, expires)

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from forecaster.errors import ForecasterError
 from service.access.guards import Guarded
 from service.access.keys import Scope as Permission
-from service.access.security import Security
+from service.access.security import security_of
 from service.answers.forecast import adaption_of, answered
 from service.app_state import Service, service_of
 from service.compute.engine import Given, Stages
@@ -74,7 +74,7 @@ async def _understood(scope: Scope, headers: Headers, media_type: str, body: byt
 
 def charge(scope: Scope, asked: Asked) -> None:
     """Takes the cost of a request from what its key may spend."""
-    security: Security = scope["app"].state.security
+    security = security_of(scope)
     security.charge(scope["state"]["principal"], asked.num_points, asked.question.horizon)
 
 

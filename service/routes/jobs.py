@@ -16,7 +16,7 @@ from forecaster.ledger.job import Job, JobState
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
-from service.access.security import Security
+from service.access.security import security_of
 from service.app_state import service_of
 from service.errors import InvalidHeader, JobCancelled, JobDone, JobNotDone
 from service.jobs.kinds import KINDS, KindName, Understand
@@ -127,7 +127,7 @@ async def taken_in(request: Request, kind: str, understand: Understand) -> Job:
     key = idempotency_key(request.headers)
     content = await content_of(request, expires)
     understood = await understand(service, content, owner, expires)
-    security: Security = request.app.state.security
+    security = security_of(request.scope)
     pay = partial(security.charge, request.state.principal, understood.points, understood.horizon)
     return await service.desk.take_in(service.desk.new(kind, owner, content, key), pay, expires)
 

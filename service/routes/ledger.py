@@ -16,7 +16,7 @@ from forecaster.ledger.ids import ID, now_microseconds
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
-from service.access.security import Security
+from service.access.security import security_of
 from service.app_state import service_of
 from service.ledger.actuals import observed_of
 from service.ledger.orders import DAY, RECENT_DAYS
@@ -75,7 +75,7 @@ async def forecast(request: Request, forecast_id: ForecastId) -> Response:
 async def replay(request: Request, forecast_id: ForecastId) -> Response:
     """Computes a forecast once more by the version that gave it; `X-Replay` says whether the bytes are the same."""
     service = service_of(request.scope)
-    security: Security = request.app.state.security
+    security = security_of(request.scope)
     expires = service.admission.expires(request.headers, arrival(request.scope))
     with service.admission.admitted(expires):
         kept = await to_thread(service.shelf.forecast, forecast_id)
@@ -114,7 +114,7 @@ async def actuals(request: Request) -> ActualsReply:
     def paid_for() -> ActualsIn:
         asked = request_of(ActualsIn, request.headers, body, service.settings)
         num_values = checked_num_points(asked, service.settings.max_points)
-        request.app.state.security.charge(request.state.principal, num_values, horizon=1)
+        security_of(request.scope).charge(request.state.principal, num_values, horizon=1)
         return asked
 
     asked = await to_thread(paid_for)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
-from service.access.security import Security
+from service.access.security import security_of
 from service.app_state import service_of
 from service.report.reading import checked_num_steps, encoded, reading_of
 from service.report.schemas import ReportReply, ReportRequest
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/v1", tags=["forecast"], dependencies=[requires(Scope
 async def report(request: Request) -> Response:
     """Tells how series are read: their frequency, what is missing, and what should be known of them."""
     service, headers = service_of(request.scope), request.headers
-    security: Security = request.app.state.security
+    security = security_of(request.scope)
 
     def charge(num_points: int) -> None:
         security.charge(request.state.principal, max(0, num_points), horizon=1)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
-from service.access.security import Security
+from service.access.security import security_of
 from service.answers.endpoint import rolling_answer
 from service.app_state import service_of
 from service.dialects.answering import answer_in
@@ -36,7 +36,7 @@ async def validate_api_key() -> KeyIsGood:
 @router.get("/usage", responses=openapi.problems(404))
 async def usage(request: Request) -> Usage:
     """Gives what the key has spent, in points x steps, of what it may spend at once."""
-    security: Security = request.app.state.security
+    security = security_of(request.scope)
     principal = request.state.principal
     spent = security.spent(principal)
     return Usage(minute=Spending(consumed=round(spent), limit=round(principal.rate.burst)))
