@@ -1,4 +1,4 @@
-"""What can go wrong with a request: the only home of status codes."""
+"""What can go wrong with a request, and the status that each has."""
 
 from service.errors.access import BadDelivery, CostTooHigh, Forbidden, NotCounted, RateLimited, Unauthorized
 from service.errors.base import ServiceError, status_of

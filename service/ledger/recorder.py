@@ -142,11 +142,12 @@ def command() -> list[str]:
 
 
 def _is_locked(path: Path) -> bool:
+    """Says whether a keeper is at work; where nobody may look one is taken to be, as what is written lies safe."""
     try:
         with path.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
+    except OSError:
         return True
     return False
