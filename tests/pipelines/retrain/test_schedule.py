@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,14 @@ def test_a_schedule_that_is_stopped_in_a_training_leaves_it_open_and_begins_noth
     command = [sys.executable, "-m", "forecaster", "schedule", *(str(endless(home, name)) for name in names)]
     variables = {"FORECASTER_HOME": str(home), "MLFLOW_TRACKING_URI": environment.tracking_uri, "OMP_NUM_THREADS": "1"}
     with (home / "log").open("wb") as file:
-        process = subprocess.Popen(command, env=servers.clean_environment(**variables), stdout=file, stderr=file)
+        process = subprocess.Popen(
+            command,
+            env=servers.clean_environment(**variables),
+            stdout=file,
+            stderr=file,
+            # A shell may have it ignored, and so would the child.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - there is one thread
+        )
     try:
         deadline = time.monotonic() + 120
         while not list((home / "spool" / "slots").rglob("*.ckpt")):
