@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -85,15 +85,15 @@ def leave_alone() -> None:
 
 def forget() -> None:
     """Writes entries of the journal only once there are twenty of them."""
-    held: list[tuple[Any, ...]] = []
-    append = journal.Journal.append
+    held: list[Any] = []
+    append_all = journal.Journal.append_all
 
-    def append_later(self: journal.Journal, *entry: Any) -> None:
-        held.append(entry)
+    def append_later(self: journal.Journal, entries: Sequence[Any]) -> None:
+        held.extend(entries)
         while len(held) > _HELD:
-            append(self, *held.pop(0))
+            append_all(self, [held.pop(0)])
 
-    journal.Journal.append = append_later  # type: ignore[method-assign]
+    journal.Journal.append_all = append_later  # type: ignore[method-assign]
 
 
 CARES: Mapping[str, Callable[[], None]] = MappingProxyType(
