@@ -10,8 +10,9 @@ import numpy as np
 from forecaster.arrays import BoolArray, IntArray
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold, split_panel
-from forecaster.errors import FrequencyError, LeakageError
+from forecaster.errors import LeakageError
 from forecaster.manifest import TrainingFacts
+from forecaster.time.frequency import frequency_mismatch
 
 
 def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> tuple[Fold, ...]:
@@ -54,10 +55,7 @@ def seen_ends(panel: Panel, facts: TrainingFacts) -> IntArray:
 def _check_axis(panel: Panel, facts: TrainingFacts) -> None:
     axis = panel.axis
     if axis.frequency.alias != facts.frequency:
-        raise FrequencyError(
-            f"the data has frequency {axis.frequency.alias!r}, the model was trained on {facts.frequency!r}",
-            code="frequency-mismatch",
-        )
+        raise frequency_mismatch(axis.frequency.alias, facts.frequency)
     if axis.timezone != facts.timezone:
         raise LeakageError(
             f"the data has time zone {axis.timezone}, the model was trained on {facts.timezone}: what it has seen "

@@ -17,7 +17,7 @@ from forecaster.data.batches import batches_of
 from forecaster.data.origins import Origins
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
-from forecaster.errors import FrequencyError, RequestError
+from forecaster.errors import RequestError
 from forecaster.known_ahead import refuse_unknown_ahead
 from forecaster.model.ensemble import Ensemble, EnsembleOutput, Executor
 from forecaster.model.network import Network
@@ -28,7 +28,7 @@ from forecaster.roll_out import RollOut
 from forecaster.rolling import Rolled, RollingQuestion
 from forecaster.sample_paths import SamplePaths, draw_paths
 from forecaster.support import Support
-from forecaster.time.frequency import Frequency
+from forecaster.time.frequency import Frequency, frequency_mismatch
 from forecaster.types import CovariateBatch, Forecast, WindowBatch
 
 WINDOWS_PER_FORWARD = 256
@@ -263,10 +263,7 @@ class Predictor:
 
     def _check_frequency(self, frequency: Frequency) -> None:
         if frequency != self.frequency:
-            raise FrequencyError(
-                f"the data has frequency {frequency.alias!r}, the model was trained on {self.frequency.alias!r}",
-                code="frequency-mismatch",
-            )
+            raise frequency_mismatch(frequency.alias, self.frequency.alias)
 
     def _checked_horizon(self, horizon: int | None, roll_out: bool) -> int:
         if horizon is None:

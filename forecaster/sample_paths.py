@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forecaster.arrays import FloatArray
 from forecaster.quantile_function import probabilities, quantiles_at
-from forecaster.support import Support
+from forecaster.support import Support, in_support, kept_within
 from forecaster.time.frequency import TimeAxis
 from forecaster.types import Forecast
 
@@ -77,18 +77,13 @@ def draw_paths(
         generator = np.random.default_rng([seed, zlib.crc32(series_id.encode())])
         drawn = dependent_levels(templates, num_paths, generator)[:, : forecast.horizon]
         values[position] = _drawn(forecast.values[position], forecast.levels, drawn.T, support).T
-    if support == "counts":
-        values = np.maximum(np.rint(values), 0.0)
-    return SamplePaths(forecast.series_ids, forecast.axis, forecast.starts, values)
+    kept = kept_within(values, values, support)
+    return SamplePaths(forecast.series_ids, forecast.axis, forecast.starts, kept)
 
 
 def _drawn(quantiles: FloatArray, levels: tuple[float, ...], wanted: FloatArray, support: Support) -> FloatArray:
     """Gives values [H num_paths] at the levels wanted [H num_paths] of quantiles [H Q]."""
-    values = quantiles_at(quantiles, levels, wanted)
-    is_above_0 = (quantiles > 0).all(axis=-1)
-    if support == "positive" and is_above_0.any():
-        values[is_above_0] = np.exp(quantiles_at(np.log(quantiles[is_above_0]), levels, wanted[is_above_0]))
-    return values
+    return in_support(lambda known: quantiles_at(known, levels, wanted), quantiles, support)
 
 
 def dependent_levels(templates: NDArray[np.float32], num_paths: int, generator: np.random.Generator) -> FloatArray:

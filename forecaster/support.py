@@ -26,14 +26,13 @@ def kept_within(values: FloatArray, own: FloatArray, support: Support) -> FloatA
 
 
 def in_support(made_of: Callable[[FloatArray], FloatArray], values: FloatArray, support: Support) -> FloatArray:
-    """Gives what a function of quantiles [S ...] makes of them; of their logarithms for series wholly above 0.
+    """Gives what a function of quantiles [S ...] makes of them, [S ...] too; of logarithms for rows wholly above 0.
 
     Tails and means of logarithms stay above 0, as the values of a "positive" support do.
     """
-    made = made_of(values)
-    if support != "positive":
-        return made
-    rows = (values > 0).reshape(len(values), -1).all(axis=1)
-    if rows.any():
-        made[rows] = np.exp(made_of(np.log(values[rows])))
-    return made
+    is_above_0 = (values > 0).reshape(len(values), -1).all(axis=1)
+    if support != "positive" or not is_above_0.any():
+        return made_of(values)
+    rows = is_above_0.reshape(-1, *[1] * (values.ndim - 1))
+    made = np.exp(made_of(np.log(np.where(rows, values, 1.0))))
+    return made if is_above_0.all() else np.where(rows, made, made_of(values))

@@ -20,6 +20,7 @@ from forecaster.config import (
     TrainingConfig,
 )
 from forecaster.errors import ConfigError
+from forecaster.home import check_home
 from forecaster.signature import parse_public_keys
 from pipelines.config_file import sentences, settings_of, validated
 from pipelines.promotion.policy import PromotionPolicy
@@ -160,9 +161,10 @@ class Environment(Config):
     def read(cls) -> Environment:
         """Reads the variables; ConfigError for public keys that are none, and a home that no URL can name."""
         home = Path(os.environ.get("FORECASTER_HOME") or "runs")
-        for character in "?%":  # in a URL of SQLite what follows one is no path any more, or stands for another byte
-            if character in str(home.absolute()):
-                raise ConfigError(f"FORECASTER_HOME is {home.absolute()}: no {character!r} may be in it")
+        try:
+            check_home(home)
+        except ValueError as error:
+            raise ConfigError(f"FORECASTER_HOME {error}") from None
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home.absolute() / 'mlflow.db'}"
         key_file = os.environ.get("FORECASTER_SIGNING_KEY_FILE")
         ledger_url = os.environ.get("FORECASTER_LEDGER_URL")

@@ -49,6 +49,7 @@ from service.routes import (
     report,
     webhook,
 )
+from service.routes.head import HeadAsGet
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
@@ -109,6 +110,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     if app.state.security.takes_deliveries:
         app.include_router(webhook.router)
     openapi.install(app, (*OPERATIONS, *timegpt_operations.OPERATIONS, timegpt_operations.TUNING))
+    app.add_middleware(HeadAsGet)  # first, so that telemetry is around it and counts HEAD as such
     app.add_middleware(service.telemetry.middleware)
     app.middleware_stack = ShortCut(app, service.telemetry)
     return app

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import ConfigError
+from forecaster.home import check_home
 from forecaster.signature import parse_public_keys
 from service.models.specs import ALIAS, ModelSpec
 
@@ -208,9 +209,7 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _check_home(cls, value: Path) -> Path:
-        for character in "?%":  # as in `pipelines.config.Environment.read`, which says why
-            if character in str(value.absolute()):
-                raise ValueError(f"is {value.absolute()}: no {character!r} may be in it")
+        check_home(value)
         return value
 
     @field_validator("ledger_url")

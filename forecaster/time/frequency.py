@@ -246,3 +246,9 @@ class TimeAxis:
         """Gives one stored time as people read it: ISO 8601 with offset where there is a zone, or a number."""
         label = self.label(np.asarray(stored).reshape(1))[0]
         return str(label) if self.frequency.is_step else label.isoformat()
+
+
+def frequency_mismatch(found: str, trained: str) -> FrequencyError:
+    """Gives the error that data of a frequency, by its alias, is refused with by a model of another one."""
+    message = f"the data has frequency {found!r}, the model was trained on {trained!r}"
+    return FrequencyError(message, code="frequency-mismatch")

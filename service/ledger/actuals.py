@@ -7,7 +7,7 @@ import numpy as np
 from forecaster.data.panel_checks import MAX_VALUE, beyond_range
 from forecaster.errors import FrequencyError, ValueTypeError
 from forecaster.ledger.records import Observed
-from forecaster.time.frequency import Frequency, TimeAxis
+from forecaster.time.frequency import Frequency, TimeAxis, frequency_mismatch
 from forecaster.time.grid import OFF_GRID, StoredTimes
 from forecaster.time.stored import counts
 from service.errors import InvalidFields
@@ -22,8 +22,7 @@ def observed_of(request: ActualsIn, model: str, frequency: Frequency, received: 
     """
     chosen = chosen_frequency(request.frequency, frequency)
     if chosen != frequency:
-        message = f"the values have frequency {chosen.alias!r}, the model was trained on {frequency.alias!r}"
-        raise FrequencyError(message, code="frequency-mismatch")
+        raise frequency_mismatch(chosen.alias, frequency.alias)
     axis, stored = times_of(request.series, chosen, request.timezone)
     found = []
     for position, (series, times) in enumerate(zip(request.series, stored, strict=True)):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware import Middleware
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +16,6 @@ from forecaster.errors import ForecasterError
 from service.openapi import FORECAST
 from service.problems import problem_of
 from service.routes import forecast
-from service.routes.head import HeadAsGet
 from service.telemetry.telemetry import Telemetry
 
 
@@ -25,7 +23,6 @@ class ShortCut:
     """Sends forecasts to their route, and all else to the layers of an application that has them all by now."""
 
     def __init__(self, app: FastAPI, telemetry: Telemetry) -> None:
-        app.user_middleware.append(Middleware(HeadAsGet))  # the innermost, so that telemetry counts HEAD as such
         self._app, self._layers = app, app.build_middleware_stack()
         unexpected: Any = app.exception_handlers[Exception]
         self._forecasts = ServerErrorMiddleware(telemetry.middleware(_answer), unexpected)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from forecaster.errors import FrequencyError
 from forecaster.time.aliases import STEP
-from forecaster.time.frequency import Frequency
+from forecaster.time.frequency import Frequency, frequency_mismatch
 from service.app_state import Service
 from service.errors import NotReady, UnknownModel
 from service.models.models import Models
@@ -66,10 +65,7 @@ class Choices:
             served = self._standing_for(name, frequencies)
         own = served.own_frequency or frequencies[0]
         if own not in frequencies:
-            raise FrequencyError(
-                f"the data has frequency {frequencies[0].alias!r}, the model was trained on {own.alias!r}",
-                code="frequency-mismatch",
-            )
+            raise frequency_mismatch(frequencies[0].alias, own.alias)
         return served, own
 
     def _standing_for(self, name: str, frequencies: tuple[Frequency, ...]) -> ServedModel:
