@@ -14,7 +14,7 @@ import torch
 from benchmarks.serving.model import contexts
 from forecaster.bundle import NETWORK, load_bundle
 
-_NUM_BATCHES, _BATCH_SIZE, _WARM_UP = 64, 256, 4  # the batch size is the predictor's
+_NUM_BATCHES, _BATCH_SIZE, _WARM_UP = 256, 256, 4  # the batch size is the predictor's
 
 
 def forward_seconds(bundle: Path, runtime: str, num_processes: int) -> float:

@@ -13,6 +13,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
+from pipelines.batch.forking import forking_context
 from pipelines.batch.job import Done
 from pipelines.batch.shards import ShardMaker, maker_in
 from pipelines.errors import BatchError
@@ -33,10 +34,8 @@ def make_locally(folder: Path, numbers: Sequence[int], num_processes: int) -> It
 
 
 def _in_pool(folder: Path, numbers: Sequence[int], num_processes: int) -> Iterator[Done]:
-    # A process that is forked off would inherit threads and locks of torch and Arrow in the midst of their work.
-    spawning = multiprocessing.get_context("spawn")
     left = iter(numbers)
-    with ProcessPoolExecutor(min(num_processes, len(numbers)), mp_context=spawning) as pool:
+    with ProcessPoolExecutor(min(num_processes, len(numbers)), mp_context=forking_context()) as pool:
         running: set[Future[Done]] = set()
         try:
             while True:

@@ -9,6 +9,7 @@ import click
 
 from forecaster.config import TableConfig
 from forecaster.config.pretraining import ZERO_SHOT
+from pipelines.batch.forking import forking_context
 from pipelines.commands.options import as_json, source_and_table, source_options, table_options
 from pipelines.commands.output import echo
 from pipelines.commands.sharding import ShardFlags, run_in_shards, shard_options, taken_shards
@@ -85,6 +86,8 @@ def _predicts_in_shards(
     reference: str, source: SourceConfig, table: TableConfig, wanted: Wanted, output: Path | None, shards: ShardFlags
 ) -> bool:
     """Forecasts in shards where they are asked for or the table is large, and says whether that was so."""
+    if shards.ask_for_processes:
+        forking_context()
     from pipelines.batch.batch import Asked, Sharding
     from pipelines.batch.choice import takes_shards
 

@@ -58,6 +58,11 @@ class ShardFlags:
         """True where the caller wants shards, or says how."""
         return bool(self.in_shards or self.settings)
 
+    @property
+    def ask_for_processes(self) -> bool:
+        """True where the caller wants shards, and says nothing against processes of this machine that make them."""
+        return self.ask_for_shards and self.settings.get("engine") != "ray" and self.settings.get("num_workers") != 1
+
 
 def taken_shards(flags: dict[str, Any]) -> ShardFlags:
     """Takes those options out of the flags of a command."""
