@@ -32,8 +32,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ _SERIES_PER_WRITE = 4096
 _OUTPUTS = ("forecasts", "unbroken", "killed", "ray")
 _PIECE_OF_SHARD = 1 / 8  # a process forecasts one piece at a time: no more of a shard is begun and not kept
 _SECONDS_BETWEEN_LOOKS = 0.1
+_LOOKS_PER_PSS = 20  # to count what is shared takes the kernel 8 ms per process, in which that one can wait
 _FACTS = TrainingFacts(
     data_fingerprint="none: random weights",
     num_series=1,
@@ -173,18 +175,24 @@ def _measured(folder: Path, given: argparse.Namespace) -> dict[str, object]:
 
 def _watched(run: subprocess.Popen[bytes]) -> dict[str, float]:
     """Gives the largest memory of a run and its children at one time, until it ends."""
-    rss = pss = 0
+    rss, pss, looks = 0, 0, 0
     while run.poll() is None:
-        found = [(0, 0)]
-        for process in _family(run.pid):
-            try:
-                memory = process.memory_full_info()
-                found.append((memory.rss, memory.pss))
-            except psutil.Error:
-                continue
-        rss, pss = (max(most, sum(sizes)) for most, sizes in zip((rss, pss), zip(*found, strict=True), strict=True))
+        family = _family(run.pid)
+        rss = max(rss, _sum(family, lambda process: process.memory_info().rss))
+        if looks % _LOOKS_PER_PSS == 0:
+            pss = max(pss, _sum(family, lambda process: process.memory_full_info().pss))
+        looks += 1
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     return {"peak_rss_gb": round(rss / 1e9, 3), "peak_pss_gb": round(pss / 1e9, 3)}
+
+
+def _sum(family: list[psutil.Process], memory: Callable[[psutil.Process], int]) -> int:
+    """Adds up the memory of the processes that are still there."""
+    total = 0
+    for process in family:
+        with suppress(psutil.Error):
+            total += memory(process)
+    return total
 
 
 def _family(pid: int) -> list[psutil.Process]:
