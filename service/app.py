@@ -17,16 +17,17 @@ from service.app_state import Service
 from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
-from service.compute.shadow import Shadow
 from service.dialects.mlflow import scoring as mlflow_scoring
 from service.dialects.open_inference import routes as open_inference
 from service.dialects.timegpt import jobs as timegpt_jobs
+from service.dialects.timegpt import kinds as timegpt_kinds
 from service.dialects.timegpt import operations as timegpt_operations
 from service.dialects.timegpt import routes as timegpt
 from service.dialects.timegpt import tuning as timegpt_tuning
-from service.jobs.desk import Desk
+from service.jobs import kinds
 from service.jobs.runner import Runner
 from service.ledger.adaptions import Adaptions
+from service.ledger.desk import Desk
 from service.ledger.orders import ADAPTION, LEDGER, SKILL
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
@@ -53,11 +54,14 @@ from service.routes.head import HeadAsGet
 from service.routes.short_cut import ShortCut
 from service.settings import Settings
 from service.tables.tables import Tables
+from service.telemetry.shadow import Shadow
 from service.telemetry.skill_metrics import SkillMetrics
 from service.telemetry.telemetry import Telemetry
 from service.telemetry.tracing import spans_of
 
 log = logging.getLogger("service.app")
+
+_KINDS_OF_JOBS = {**kinds.KINDS, **timegpt_kinds.KINDS}
 
 
 def create_app(settings: Settings | None = None, settled: Callable[[], None] = lambda: None) -> FastAPI:
@@ -72,7 +76,7 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.recorder.begin()
         following = asyncio.create_task(_follow(service, settled))
-        working = asyncio.create_task(Runner(app.state.service).run())
+        working = asyncio.create_task(Runner(app.state.service, _KINDS_OF_JOBS).run())
         try:
             yield
         finally:

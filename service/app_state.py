@@ -10,9 +10,8 @@ from starlette.types import Scope
 from service.compute.admission import Admission
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
-from service.compute.shadow import Shadow
-from service.jobs.desk import Desk
 from service.ledger.adaptions import Adaptions
+from service.ledger.desk import Desk
 from service.ledger.recorder import Recorder
 from service.ledger.shelf import Shelf
 from service.models.finetuned import FinetunedModels
@@ -23,6 +22,7 @@ from service.models.versions import Versions
 from service.models.zero_shot import Offered, ZeroShot
 from service.settings import Settings
 from service.tables.tables import Tables
+from service.telemetry.shadow import Shadow
 from service.telemetry.telemetry import Telemetry
 
 

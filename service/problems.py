@@ -16,8 +16,7 @@ from starlette.types import Scope
 from forecaster.errors import ForecasterError
 from forecaster.problem import problem_details
 from service.answer_headers import answer_headers
-from service.dialects import refusals
-from service.errors import MAX_FIELDS, InvalidFields, status_of
+from service.errors import MAX_FIELDS, InvalidFields, dialects, status_of
 from service.request_id import request_id_of
 from service.requests.media import JSON
 
@@ -57,7 +56,7 @@ def _body(
 
 
 def _response(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    said = refusals.said(scope.get("path", ""), body)
+    said = dialects.said(scope.get("path", ""), body)
     status, content, media_type = (body["status"], body, MEDIA_TYPE) if said is None else (*said, JSON)
     return Response(orjson.dumps(content), status, headers=headers, media_type=media_type)
 

@@ -14,7 +14,7 @@ from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import ConfigError
 from forecaster.home import check_home
 from forecaster.signature import parse_public_keys
-from service.models.specs import ALIAS, ModelSpec
+from service.model_spec import ALIAS, ModelSpec
 
 SHORTEST_SECRET = 32  # characters
 

@@ -8,7 +8,7 @@ import schemathesis
 
 from benchmarks.reliability.exchange import Reply
 from benchmarks.reliability.verdicts import faults_of_reply
-from service.dialects.refusals import INVOCATIONS
+from service.errors.dialects import INVOCATIONS
 from service.openapi import FORECAST
 from service.requests.media import TABLES
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from benchmarks.reliability.exchange import Exchange, Reply
-from service.dialects.refusals import said
+from service.errors.dialects import said
 from service.problems import MEDIA_TYPE
 from service.requests.media import ARROW, JSON, LINES, TABLES
 from service.schemas import ForecastOut, ForecastReply, ModelRef, Problem

@@ -11,7 +11,7 @@ import httpx
 from benchmarks.reliability.exchange import exchange
 from benchmarks.reliability.serving import Serving, forecast_body
 from benchmarks.reliability.table_cases import table_cases
-from service.dialects.refusals import INVOCATIONS
+from service.errors.dialects import INVOCATIONS
 from service.openapi import FORECAST
 from service.requests.media import CSV
 from tests.service.bad_headers import WIDE

@@ -23,8 +23,7 @@ from starlette.routing import BaseRoute
 from service.access.deliveries import MAX_BODY_BYTES, SIGNATURE_HEADER
 from service.access.keys import Scope
 from service.access.security import Principal, security_of
-from service.dialects import refusals
-from service.errors import ServiceError
+from service.errors import ServiceError, dialects
 from service.page import paths
 from service.problems import problem_of
 from service.requests.connection import read_body
@@ -32,7 +31,7 @@ from service.requests.connection import read_body
 PUBLIC_PATHS = frozenset(
     {"/livez", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/static-offline-docs"}
     | {paths.PAGE, paths.FILES}
-    | {refusals.PING, refusals.HEALTH, *(f"{refusals.OPEN_INFERENCE}/v2/health/{what}" for what in ("live", "ready"))}
+    | {dialects.PING, dialects.HEALTH, *(f"{dialects.OPEN_INFERENCE}/v2/health/{what}" for what in ("live", "ready"))}
 )
 
 

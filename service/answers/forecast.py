@@ -15,11 +15,11 @@ from service.answers import fallback
 from service.answers.timing import server_timing
 from service.app_state import Service
 from service.compute.engine import Given
-from service.ledger.adaptions import Adaption
 from service.ledger.giving import Said, Sent, record_of
+from service.requests.adaption import Adaption
 from service.requests.asked import Asked
 from service.requests.reply import Answer
-from service.requests.writing import MANY_NUMBERS
+from service.tables.writing import MANY_NUMBERS
 
 Write = Callable[[Asked, Answer, str], Awaitable[tuple[bytes, dict[str, str]]]]  # as a media type; headers beside it
 

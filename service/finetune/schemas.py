@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from forecaster.ledger.finetune_order import PREFIX
-from service.jobs.schemas import time_text
-from service.models.specs import is_name
+from forecaster.ledger.ids import time_text
+from service.model_spec import is_name
 from service.schemas import ModelOptions, Schema, SeriesIn
 
 if TYPE_CHECKING:

@@ -12,14 +12,13 @@ from starlette.responses import Response
 
 from service.answers.asked import R
 from service.answers.endpoint import Encode, Read, rolling_asked, rolling_response
+from service.answers.endpoints import ANOMALIES, BACKTEST
 from service.answers.forecast import Write, answered
 from service.app_state import Service
 from service.ledger.giving import Sent
 from service.requests.asked import Asked, FindModel, understood
 from service.requests.media import JSON
-from service.requests.writing import written
-from service.routes.anomalies import ENDPOINT as ANOMALIES
-from service.routes.backtest import ENDPOINT as BACKTEST
+from service.tables.writing import written
 
 KindName = Literal["forecast", "backtest", "anomalies"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,9 +20,8 @@ from forecaster.ledger.job import Claimed, Lease
 from service.app_state import Service
 from service.compute.background import Background
 from service.compute.engine import Engine
-from service.dialects.timegpt.kinds import KINDS as TIMEGPT_KINDS
 from service.errors import JobGivenUp, LedgerDown, ServiceError, status_of
-from service.jobs.kinds import KINDS, Understand
+from service.jobs.kinds import Understand
 from service.problems import problem_without_request
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ log = logging.getLogger("service.jobs.runner")
 
 T = TypeVar("T")
 
-_UNDERSTAND: dict[str, Understand] = {**KINDS, **TIMEGPT_KINDS}
-_KINDS = tuple(_UNDERSTAND)
 _LEASE_SECONDS, _RENEWAL_SECONDS = 15.0, 2.0
 _LOOK_SECONDS, _OPEN_SECONDS = 0.5, 2.0  # between looks for news, and while jobs are under way elsewhere
 _DOWN_SECONDS = 10.0  # while the database is down
@@ -43,9 +40,12 @@ _SAVING_TRIES = 5
 
 
 class Runner:
-    """Does the jobs of one application, until it is cancelled."""
+    """Does the jobs of one application, those of the given kinds, until it is cancelled."""
 
-    def __init__(self, service: Service, lease_seconds: float = _LEASE_SECONDS) -> None:
+    def __init__(
+        self, service: Service, kinds: Mapping[str, Understand], lease_seconds: float = _LEASE_SECONDS
+    ) -> None:
+        self._understand, self._kinds = kinds, tuple(kinds)
         self._service, self._desk = service, service.desk
         self._lease = Lease.of_this_process(lease_seconds)
         self._kept_seconds = service.settings.job_kept_seconds
@@ -60,7 +60,7 @@ class Runner:
                 try:
                     while await self._do_next():
                         pass
-                    has_open = await self._ask(lambda jobs: jobs.num_open(_KINDS)) > 0
+                    has_open = await self._ask(lambda jobs: jobs.num_open(self._kinds)) > 0
                     seen, pause = news, _OPEN_SECONDS if has_open else _LOOK_SECONDS
                 except LedgerDown as error:
                     has_open, pause = True, _DOWN_SECONDS
@@ -78,8 +78,8 @@ class Runner:
     async def _do_next(self) -> bool:
         """Does a job; False where there is none to do."""
         given_up = problem_without_request(JobGivenUp("whoever did this job ended before it was done, several times"))
-        await self._ask(lambda jobs: jobs.give_up(_KINDS, given_up))
-        claimed = await self._ask(lambda jobs: jobs.claim(_KINDS, self._lease))
+        await self._ask(lambda jobs: jobs.give_up(self._kinds, given_up))
+        claimed = await self._ask(lambda jobs: jobs.claim(self._kinds, self._lease))
         if claimed is None:
             return False
         fields = {"job": claimed.job.job_id, "kind": claimed.job.kind, "attempt": claimed.job.attempts}
@@ -120,7 +120,7 @@ class Runner:
     async def _answer(self, claimed: Claimed, background: Background) -> bytes:
         """Gives the bytes that the route would answer with at once."""
         expires = time.monotonic() + self._service.settings.job_seconds
-        understand = _UNDERSTAND[claimed.job.kind]
+        understand = self._understand[claimed.job.kind]
         understood = await understand(self._service, claimed.request, claimed.job.owner, expires)
         background.num_rows = understood.num_rows
         by = replace(self._service, engine=Engine(background))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
 
+from forecaster.ledger.ids import time_text
 from forecaster.ledger.job import Job
 from service.schemas import Problem, Schema
 
@@ -45,8 +45,3 @@ def told(job: Job) -> JobOut:
         expires=time_text(job.expires),
         error=None if job.problem is None else Problem.model_validate(job.problem),
     )
-
-
-def time_text(microseconds: int) -> str:
-    """Gives a time of the ledger as ISO 8601."""
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat().replace("+00:00", "Z")

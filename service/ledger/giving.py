@@ -10,7 +10,7 @@ from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.records import ADAPTION, Given, GivenSeries
 from forecaster.time.stored import counts
 from service.compute import engine
-from service.ledger.adaptions import Adaption
+from service.requests.adaption import Adaption
 from service.requests.asked import Asked
 
 _KEPT_HEADERS = frozenset({b"content-type", b"content-encoding", b"accept"})

@@ -24,9 +24,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from forecaster.data.whole_folder import publish
+from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
 from service.models.served_state import LastServed, ServedState
-from service.models.specs import ModelSpec
 
 log = logging.getLogger("service.models.cache")
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from forecaster.ledger.finetune_order import PREFIX
 from service.errors import NotReady, UnknownModel, VersionUnavailable
+from service.model_spec import ModelSpec
 from service.models.registry import ReadsRegistry, VersionRef
-from service.models.specs import ModelSpec
 from service.models.versions import Versions
 from service.models.view import ServedModel
 from service.settings import Settings

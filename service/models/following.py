@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
+from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 
 MAX_PAUSES = 6  # of refresh_seconds: the longest pause of a back-off
 

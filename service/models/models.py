@@ -20,11 +20,11 @@ from forecaster.bundle import Bundle
 from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import BundleError, IntegrityError
 from forecaster.freed_memory import give_back_memory
+from service.model_spec import ModelSpec
 from service.models.cache import BundleCache
 from service.models.following import Following, Pauses, Refresh, RegistryContact, Trouble
 from service.models.loading import Loaded, Loader
 from service.models.registry import ReadsRegistry, RegistryUnavailable, VersionRef
-from service.models.specs import ModelSpec
 from service.models.verified import Execution, contract_changes, differing_libraries, warm_up
 from service.models.view import ModelsState, ServedModel, SpecState, View
 from service.settings import Settings

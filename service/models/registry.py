@@ -21,7 +21,7 @@ from forecaster.bundle import DIGEST_TAG, VERSION_PATH
 from forecaster.errors import ConfigError
 from forecaster.ledger.finetune_order import TAG
 from service.imports import import_mlflow
-from service.models.specs import ModelSpec, is_name
+from service.model_spec import ModelSpec, is_name
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.model_spec import NAME
 from service.models.registry import VersionRef
-from service.models.specs import NAME
 
 
 class Kept(BaseModel):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from forecaster.bundle import Bundle
 from forecaster.time.frequency import Frequency
 from service.errors import NotReady, UnknownModel
+from service.model_spec import ModelSpec
 from service.models.following import Following, RegistryContact
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 
 CHALLENGER = "challenger"
 

@@ -24,8 +24,8 @@ from forecaster.errors import BundleError
 from forecaster.pretrained import context_for, encoder_for, pretrained_encoder
 from forecaster.time.frequency import Frequency
 from service.errors import CannotReplay, NotReady
+from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.verified import differing_libraries
 from service.models.view import ServedModel
 from service.settings import Settings

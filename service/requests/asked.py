@@ -15,9 +15,9 @@ from forecaster.question import Question
 from forecaster.time.stored import LATEST
 from forecaster.types import Forecast
 from service.errors import InvalidFields
-from service.ledger.adaptions import Adaption
 from service.models.view import ServedModel
 from service.requests import reply, translate
+from service.requests.adaption import Adaption
 from service.requests.body import forecast_request
 from service.requests.frequency import frequency_for
 from service.requests.plain import plain_series_of

@@ -14,8 +14,8 @@ from forecaster.online import ANCHOR
 from forecaster.time.frequency import TimeAxis
 from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, ends_of, level_name, percent_name
-from service.ledger.adaptions import Adaption
 from service.models.view import ServedModel
+from service.requests.adaption import Adaption
 from service.requests.translate import Warnings
 from service.schemas import ForecastOptions
 

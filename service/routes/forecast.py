@@ -26,9 +26,9 @@ from service.requests.asked import Asked, FindModel, understood
 from service.requests.body import checked_media_type
 from service.requests.connection import arrival, read_body, while_connected
 from service.requests.media import LINES, TABLES, reply_type
-from service.requests.writing import beside, written
 from service.routes.named import NamedRoute
 from service.tables.query import refuse_options
+from service.tables.writing import beside, written
 
 # A request of more bytes is taken apart beside the event loop.
 _MANY_BYTES = 1 << 16

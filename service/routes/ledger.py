@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from asyncio import to_thread
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import Response
 
-from forecaster.ledger.ids import ID, now_microseconds
+from forecaster.ledger.ids import ID, now_microseconds, time_text
 from service import openapi
 from service.access.guards import requires
 from service.access.keys import Scope
 from service.access.security import security_of
+from service.answers.replay import replayed
 from service.app_state import service_of
 from service.ledger.actuals import observed_of
 from service.ledger.orders import DAY, RECENT_DAYS
-from service.ledger.replay import replayed
 from service.ledger.schemas import (
     ActualsIn,
     ActualsReply,
@@ -91,7 +91,7 @@ async def outcome(request: Request, forecast_id: ForecastId) -> ForecastOutcome:
     kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
     return ForecastOutcome(
         id=kept.forecast_id,
-        created=datetime.fromtimestamp(kept.created / 1e6, UTC).isoformat().replace("+00:00", "Z"),
+        created=time_text(kept.created),
         model=ModelRef(name=kept.model, version=kept.version, digest=kept.digest, generation=kept.generation),
         degraded=kept.degraded,
         series=[OutcomeOut(id=series_id, **asdict(found)) for series_id, found in kept.outcomes],

@@ -17,9 +17,9 @@ from fastapi import FastAPI
 from forecaster.bundle import load_bundle, save_bundle
 from forecaster.predictor import Predictor
 from service.app import create_app
-from service.compute.shadow import Shadow
 from service.edge.server import Server
 from service.settings import Settings
+from service.telemetry.shadow import Shadow
 from tests.pipelines.factories import FACTS
 from tests.service.fake_models import OneModel
 

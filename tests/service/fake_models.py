@@ -12,9 +12,9 @@ from forecaster.bundle import Bundle
 from forecaster.predictor import Predictor
 from forecaster.types import WindowBatch
 from service.errors import UnknownModel
+from service.model_spec import ModelSpec
 from service.models.following import Following, RegistryContact
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.view import ModelsState, ServedModel, SpecState
 
 POISON, CRASH = -13.0, -17.0

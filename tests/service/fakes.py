@@ -10,8 +10,8 @@ from typing import Any
 from forecaster.bundle import save_bundle
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
+from service.model_spec import ModelSpec
 from service.models.registry import RegistryUnavailable, VersionRef
-from service.models.specs import ModelSpec
 from tests.service.integrity import reference_of
 from tests.test_bundle import FACTS, small_network
 

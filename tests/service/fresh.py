@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from forecaster.data.panel import Panel
 from forecaster.pretrained import encoder_for
 from service.app import create_app
-from service.compute.shadow import Shadow
 from service.models.models import Models
 from service.settings import Settings
+from service.telemetry.shadow import Shadow
 from tests.factories import sine_panel
 from tests.service.factories import on_a_socket
 from tests.service.fakes import FakeRegistry

@@ -19,9 +19,9 @@ from benchmarks.reliability.serving import MODEL, forecast_body, serving, write_
 from forecaster.bundle import save_bundle
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
+from service.model_spec import ModelSpec
 from service.models.cache import BundleCache
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from tests.model.factories import VARIANTS, awake_network
 from tests.pipelines.factories import FACTS
 

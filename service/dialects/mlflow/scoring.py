@@ -27,8 +27,8 @@ from service.dialects import descriptions
 from service.dialects.answering import answer_in
 from service.dialects.mlflow.frames import Sheet, frame_of
 from service.dialects.mlflow.tables import csv_sheet, invocation_of
-from service.dialects.refusals import HEALTH, INVOCATIONS, PING, VERSION
 from service.errors import InvalidFields
+from service.errors.dialects import HEALTH, INVOCATIONS, PING, VERSION
 from service.requests.asked import Asked, asking
 from service.requests.body import checked_media_type, decoded
 from service.requests.media import CSV, JSON, PARQUET

@@ -21,8 +21,8 @@ from service.dialects.answering import answer_in
 from service.dialects.open_inference import reply
 from service.dialects.open_inference.model_tensors import TensorSpec, inputs_of, outputs_of
 from service.dialects.open_inference.request import Inference, in_tensors, inference_of
-from service.dialects.refusals import OPEN_INFERENCE
 from service.errors import InvalidFields, InvalidHeader, NotReady, UnknownModel
+from service.errors.dialects import OPEN_INFERENCE
 from service.models.models import Models
 from service.models.view import ServedModel
 from service.requests.asked import Asked, asked_of

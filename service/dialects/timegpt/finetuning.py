@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from forecaster.ledger.ids import time_text
 from service.app_state import Service
 from service.dialects.timegpt.bodies import FinetuneSent
 from service.dialects.timegpt.exogenous import Rows
@@ -13,7 +14,6 @@ from service.dialects.timegpt.schemas import FinetunedModel
 from service.dialects.timegpt.translation import in_its_words, read_series
 from service.finetune.asked import FinetuneAsked, finetune_of
 from service.finetune.schemas import FinetuneRequest
-from service.jobs.schemas import time_text
 from service.requests.asked import FindModel
 from service.requests.body import request_of, validated
 

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.app import create_app
-from service.dialects.refusals import said
 from service.errors import ServiceError
+from service.errors.dialects import said
 from service.problems import MEDIA_TYPE
 from service.settings import Settings
 from tests.explain.factories import predictor_of

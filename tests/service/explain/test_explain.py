@@ -20,8 +20,8 @@ from forecaster.time.frequency import Frequency
 from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.access.rate import Rate
 from service.explain.schemas import ExplainReply
+from service.model_spec import ModelSpec
 from service.models.cache import BundleCache
-from service.models.specs import ModelSpec
 from service.settings import Settings
 from tests.conftest import running_service
 from tests.explain.factories import predictor_of

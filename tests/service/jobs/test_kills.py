@@ -19,9 +19,9 @@ from benchmarks.reliability.serving import MODEL, Serving, forecast_body, servin
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.tables import metadata
+from service.model_spec import ModelSpec
 from service.models.cache import BundleCache
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from tests.service.jobs.factories import awaited, result
 from tests.stack.servers import postgres
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from forecaster.ledger.job import Claimed, Job
 from forecaster.ledger.jobs import Jobs
 from service.compute.background import Background
+from service.jobs.kinds import KINDS
 from service.jobs.runner import Runner
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of
@@ -26,7 +27,7 @@ class Stubborn(Runner):
 
     @classmethod
     def made(cls, home: Path, reply: Callable[[], bool]) -> Stubborn:
-        runner = cls(app_of(predictor_of(), home).state.service, _LEASE_SECONDS)
+        runner = cls(app_of(predictor_of(), home).state.service, KINDS, _LEASE_SECONDS)
         runner.reply = reply
         return runner
 

@@ -19,8 +19,9 @@ import pytest
 from forecaster.calibration import Calibration
 from forecaster.ledger.records import Factors, Revision
 from forecaster.predictor import Predictor
-from service.ledger.adaptions import Adaption, Adaptions
+from service.ledger.adaptions import Adaptions
 from service.ledger.revision_file import read, written
+from service.requests.adaption import Adaption
 from service.requests.media import ARROW, LINES, PARQUET
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, asking, post

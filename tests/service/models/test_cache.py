@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from forecaster.bundle import save_bundle
+from service.model_spec import ModelSpec
 from service.models import cache as cache_module
 from service.models.cache import BundleCache
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from tests.service.integrity import reference_of
 from tests.test_bundle import FACTS, small_predictor
 

@@ -19,11 +19,11 @@ import pytest
 from forecaster.bundle import CALIBRATION, CONFIG, GOLDEN, MANIFEST, WEIGHTS
 from forecaster.errors import GoldenError
 from service.errors import NotReady, UnknownModel
+from service.model_spec import ModelSpec
 from service.models import verified
 from service.models.following import MAX_PAUSES
 from service.models.models import Models
 from service.models.registry import RegistryUnavailable, VersionRef
-from service.models.specs import ModelSpec
 from service.models.verified import verified_bundle
 from service.settings import Settings
 from tests.service.fakes import FakeClock, FakeRegistry

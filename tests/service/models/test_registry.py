@@ -15,9 +15,9 @@ from mlflow import MlflowClient
 
 from forecaster.bundle import DIGEST_TAG, VERSION_PATH, load_bundle
 from forecaster.errors import ConfigError
+from service.model_spec import ModelSpec
 from service.models.models import Models
 from service.models.registry import Registry, RegistryUnavailable, VersionRef
-from service.models.specs import ModelSpec
 from service.settings import Settings
 from tests.conftest import Registry as Home
 

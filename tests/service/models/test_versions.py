@@ -16,9 +16,9 @@ from forecaster.bundle import WEIGHTS, Bundle, load_bundle
 from forecaster.predictor import Predictor
 from forecaster.runtime.choose import RuntimeChoice
 from service.errors import DeadlineExceeded, VersionUnavailable
+from service.model_spec import ModelSpec
 from service.models.cache import BundleCache
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.versions import Versions
 from service.models.view import ServedModel
 from service.settings import Settings

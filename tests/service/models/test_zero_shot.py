@@ -16,9 +16,9 @@ from forecaster.errors import BundleError, ConfigError
 from forecaster.pretrained import context_for, encoder_for, pretrained_encoder
 from forecaster.time.frequency import Frequency
 from service.errors import CannotReplay, NotReady, UnknownModel
+from service.model_spec import ModelSpec
 from service.models.models import Models
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.zero_shot import Offered, ZeroShot, is_built_in
 from service.settings import Settings, read_settings
 from tests.service.fakes import FakeRegistry

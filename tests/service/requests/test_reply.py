@@ -9,8 +9,8 @@ import pytest
 
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.types import Forecast
+from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.view import ServedModel
 from service.requests.reply import Answer, encoded, first_line, levels_of, lines
 from service.schemas import DataWarning, ForecastReply, ForecastRequest, ModelRef

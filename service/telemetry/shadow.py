@@ -23,7 +23,7 @@ from service.requests.asked import Asked
 from service.settings import Settings
 from service.telemetry.forecast_metrics import ForecastMetrics
 
-log = logging.getLogger("service.compute.shadow")
+log = logging.getLogger("service.telemetry.shadow")
 
 _MOST_AT_ONCE = 4
 _SECONDS = 5.0

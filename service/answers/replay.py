@@ -13,16 +13,16 @@ from forecaster.types import Forecast
 from service.answers.fallback import seasonal_naive
 from service.app_state import Service
 from service.errors import CannotReplay
-from service.ledger.adaptions import Adaption
+from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.view import ServedModel
 from service.models.zero_shot import is_built_in
+from service.requests.adaption import Adaption
 from service.requests.asked import Asked, understood
 from service.requests.body import checked_media_type
 from service.requests.media import TABLES
-from service.requests.writing import written
 from service.settings import Adapt
+from service.tables.writing import written
 
 if TYPE_CHECKING:
     from forecaster.ledger.ledger import Kept

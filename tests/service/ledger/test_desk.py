@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from service.errors import DeadlineExceeded, LedgerDown
-from service.jobs import desk as desks
-from service.jobs.desk import Desk
+from service.ledger import desk as desks
+from service.ledger.desk import Desk
 from service.settings import Settings
 from tests.service.jobs.factories import serving
 

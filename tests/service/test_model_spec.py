@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.models.specs import ModelSpec, is_name
+from service.model_spec import ModelSpec, is_name
 from service.settings import Settings
 
 

@@ -16,11 +16,11 @@ from fastapi import FastAPI
 
 from forecaster.predictor import Predictor
 from forecaster.types import Forecast
-from service.compute.shadow import distance
 from service.compute.work import Alone
+from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
-from service.models.specs import ModelSpec
 from service.models.view import Following, ServedModel, View
+from service.telemetry.shadow import distance
 from tests.explain.factories import predictor_of
 from tests.factories import panel_of
 from tests.service.factories import app_of, asking
