@@ -65,6 +65,15 @@ def test_the_fewer_windows_there_are_the_less_their_word_counts() -> None:
     assert alone < np.abs(np.log(factors(jumping(30)))).mean()
 
 
+def test_the_order_of_the_series_does_not_matter() -> None:
+    panel = panel_of(jumping(60) * np.geomspace(1, 50, 60)[:, None])
+    turned = panel.select(np.random.default_rng(3).permutation(60))
+    raw = encoder_for(panel.axis.frequency, LENGTH, horizon=HORIZON).predictor
+    one, other = (calibrated(raw, each).calibration for each in (panel, turned))
+    assert one is not None and other is not None
+    np.testing.assert_allclose(one.factors, other.factors, rtol=1e-5)
+
+
 @pytest.mark.parametrize("length", [1, HORIZON, 2 * HORIZON - 1])
 def test_series_without_a_horizon_before_a_cutoff_change_nothing(length: int) -> None:
     panel = panel_of(noise(3)[:, :length])
