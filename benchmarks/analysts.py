@@ -22,10 +22,10 @@ from playwright.sync_api import Browser, Page
 from benchmarks.analysts_runs import MODEL, make_runs
 from pipelines import tracking
 from pipelines.config import Environment
+from pipelines.experiment_view import VIEW
 from pipelines.report.page import write_page
 from pipelines.report.runs import read_runs
 from pipelines.report.verdicts import RunComparison
-from pipelines.report.view import VIEW
 from tests.browser.browser import WAIT_MILLISECONDS, launched
 from tests.stack.servers import mlflow_ui
 

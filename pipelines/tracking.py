@@ -25,8 +25,8 @@ from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError
 from pipelines.config import Environment
 from pipelines.errors import RegistryError
+from pipelines.experiment_view import experiment_tags
 from pipelines.provenance import run_tags
-from pipelines.report.view import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 from playwright.sync_api import Browser
 
-from pipelines.report.view import VIEW
+from pipelines.experiment_view import VIEW
 from tests.browser.browser import watched
 from tests.conftest import Registry
 from tests.stack.servers import mlflow_ui

@@ -1,7 +1,8 @@
-"""An MLflow store in SQLite with models whose versions are names only, and the door by which their champions move."""
+"""Stores of MLflow in SQLite: one of trained models, one whose versions are names only, and the door of the latter."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -15,7 +16,8 @@ from pipelines import registry, tracking
 from pipelines.config import Environment
 from pipelines.promotion.champions import Champions, history
 from pipelines.registry import Version
-from tests.pipelines.stores import PostgresRegistry
+from tests.conftest import Registry
+from tests.pipelines.stores import PostgresRegistry, Store
 from tests.stack.servers import postgres
 
 _numbers = count(1)
@@ -80,6 +82,15 @@ def postgres_registry(tmp_path_factory: pytest.TempPathFactory, postgres_url: st
     found = PostgresRegistry.filled(tmp_path_factory.mktemp("postgres-home"), postgres_url)
     yield found
     found.close()
+
+
+@pytest.fixture(scope="module")
+def store(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    home = tmp_path_factory.mktemp("analysts")
+    shutil.copytree(registry.home, home, ignore=shutil.ignore_patterns("work", "cache"), dirs_exist_ok=True)
+    environment = Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+    client = tracking.connect(environment)
+    return Store(environment, client, client.create_experiment("ramps", (home / "ramps").as_uri()))
 
 
 @pytest.fixture(scope="module")

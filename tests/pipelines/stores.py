@@ -1,4 +1,4 @@
-"""MLflow's own database in Postgres: one that is filled once, and copies of it that tests may change."""
+"""Stores of MLflow that tests may change: a copy in SQLite, and a database in Postgres with copies of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,33 @@ from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
+from mlflow import MlflowClient
 
+from pipelines.config import Environment
 from tests.conftest import train_registered
 
 _ORIGIN = "mlflow_origin"
 _numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store on SQLite with the model 'waves', and the experiment 'ramps' that is empty."""
+
+    environment: Environment
+    client: MlflowClient
+    experiment: str
+
+    def run(self, name: str = "a run") -> str:
+        """Makes a run; gives its id."""
+        return str(self.client.create_run(self.experiment, run_name=name).info.run_id)
+
+    def children(self, run_id: str) -> dict[str, str]:
+        """Gives the ids of the runs below a run, by role."""
+        wanted = f"tags.mlflow.parentRunId = '{run_id}'"
+        experiment = self.client.get_run(run_id).info.experiment_id
+        found = self.client.search_runs([experiment], wanted)
+        return {run.data.tags["role"]: run.info.run_id for run in found}
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pipelines.backtest import SEASONAL_NAIVE
 from pipelines.config import PipelineConfig
 from pipelines.report.card import MOST_CHARACTERS, Subject, model_card
 from tests.factories import panel_of
-from tests.pipelines.report.conftest import Store
 from tests.pipelines.report.factories import LABELS, Shifted, compared_of, ramps
+from tests.pipelines.stores import Store
 
 GOOD = {"model": Shifted((3.0,), reach=4.0), SEASONAL_NAIVE: Shifted((24.0,))}
 

@@ -16,8 +16,8 @@ from pipelines.commands.analysis import compare
 from pipelines.errors import ComparisonError, RegistryError, SourceError
 from pipelines.report.evaluations import Reported, log_evaluations
 from pipelines.report.verdicts import best
-from tests.pipelines.report.conftest import Store
 from tests.pipelines.report.factories import LABELS, SEASON, Shifted, compared_of, ramps
+from tests.pipelines.stores import Store
 
 
 def logged(store: Store, *shifts: float, num_folds: int = 3, num_series: int = 6, **more: Any) -> str:

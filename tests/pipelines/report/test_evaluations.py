@@ -14,8 +14,8 @@ from pipelines.config import PipelineConfig
 from pipelines.promotion.promote import promote
 from pipelines.report.evaluations import WINDOWS, Reported, draw_figures, log_evaluations
 from tests.conftest import TINY, noisy_waves
-from tests.pipelines.report.conftest import Store
 from tests.pipelines.report.factories import HORIZON, LABELS, SEASON, Shifted, compared_of
+from tests.pipelines.stores import Store
 
 ROLES = {"challenger": Shifted((3.0,)), "champion": Shifted((4.0,)), SEASONAL_NAIVE: Shifted((24.0,))}
 TABLES = {"series", "worst_series", "worst_windows", "segments", "folds", "steps"}
@@ -78,9 +78,9 @@ def test_the_losses_of_windows_are_kept_for_comparisons(store: Store, logged: st
     assert list(kept.columns)[:4] == ["series", "fold", "forecast_from", "mase"]
 
 
-def test_figures_are_those_that_the_roles_allow(folder: Path) -> None:
-    draw_figures(compared_of({"model": ROLES["challenger"]}, num_folds=1), folder / "alone")
-    alone = {path.stem for path in (folder / "alone").iterdir()}
+def test_figures_are_those_that_the_roles_allow(tmp_path: Path) -> None:
+    draw_figures(compared_of({"model": ROLES["challenger"]}, num_folds=1), tmp_path / "alone")
+    alone = {path.stem for path in (tmp_path / "alone").iterdir()}
     assert alone == {"forecasts", "error_by_horizon", "reliability_and_pit", "residuals"}
 
 

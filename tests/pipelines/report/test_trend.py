@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 
 from pipelines.registry import Version
 from pipelines.report.trend import log_trend, trend_run
-from tests.pipelines.report.conftest import Store
+from tests.pipelines.stores import Store
 
 
 def test_the_trend_has_a_point_for_each_version_at_its_time(store: Store) -> None:

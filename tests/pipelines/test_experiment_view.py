@@ -1,10 +1,12 @@
+"""The view of analysts: each experiment has it, and shows no runs that would mislead."""
+
 from __future__ import annotations
 
 import json
 
 from pipelines import tracking
-from pipelines.report.view import VIEW, experiment_tags
-from tests.pipelines.report.conftest import Store
+from pipelines.experiment_view import VIEW, experiment_tags
+from tests.pipelines.stores import Store
 
 
 def test_an_experiment_has_the_view_of_analysts_whoever_made_it(store: Store) -> None:
