@@ -20,7 +20,7 @@ import pandas as pd
 
 from forecaster.data.panel import Panel
 from pipelines import examples, registry, tracking
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.config import Environment, PipelineConfig, load_config
 from pipelines.errors import RegistryError
 from pipelines.loading import load

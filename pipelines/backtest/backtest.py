@@ -13,7 +13,7 @@ from forecaster.errors import LeakageError
 from forecaster.evaluation import Evaluation, FoldFitter, evaluate, evaluate_refitted, on_common_windows
 from forecaster.leakage import unseen_folds
 from pipelines.backtest.baselines import Course, forecast_baselines
-from pipelines.backtest.compare import Trained, checked_num_folds, common_levels, shortest_horizon
+from pipelines.comparison import Trained, checked_num_folds, common_levels, shortest_horizon
 from pipelines.config import PipelineConfig
 
 MODEL, CHAMPION = "model", "champion"

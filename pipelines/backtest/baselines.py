@@ -12,7 +12,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.splits import Fold
 from forecaster.evaluation import Evaluation, evaluate, evaluate_refitted
 from forecaster.training.ridge_baseline import RidgeBaseline
-from pipelines.backtest.compare import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.config import BaselineName
 
 

@@ -8,7 +8,7 @@ from forecaster.arrays import IntArray
 from forecaster.bundle import Bundle
 from forecaster.data.panel import Panel
 from forecaster.ledger.skill import Skill
-from pipelines.backtest import SEASONAL_NAIVE, compare
+from pipelines.comparison import SEASONAL_NAIVE, compare
 from pipelines.config import PipelineConfig
 from pipelines.drift.outcomes import EVERYTHING, Outcomes, skills_of
 from pipelines.registry import Version

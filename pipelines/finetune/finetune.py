@@ -25,7 +25,7 @@ from forecaster.predictor import Predictor
 from forecaster.training.fit import fit_key
 from forecaster.training.start import fine_tune
 from pipelines import registry
-from pipelines.backtest import SEASONAL_NAIVE, compare
+from pipelines.comparison import SEASONAL_NAIVE, compare
 from pipelines.config import Environment, PipelineConfig, SourceConfig, StartConfig
 from pipelines.finetune.finetuned import make_room
 from pipelines.loading import LoadedPanel

@@ -13,7 +13,7 @@ from forecaster.comparison import Gain, gain
 from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation
 from forecaster.runtime.choose import measured
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.promotion.policy import Evidence, PromotionPolicy
 
 

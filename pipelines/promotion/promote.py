@@ -17,7 +17,7 @@ from forecaster.evaluation import Evaluation
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.promotions import Kind
 from pipelines import registry
-from pipelines.backtest import compare
+from pipelines.comparison import compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.promotion.champions import Cause, Clock, champions, history

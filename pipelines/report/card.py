@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecaster.bundle import Bundle
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.config import PipelineConfig
 from pipelines.report.compared import RELATIVE_MASE, Compared
 from pipelines.report.labels import Labels

@@ -16,7 +16,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.spans import canonical_bytes
 from forecaster.evaluation import Evaluation, both_scales
 from forecaster.metrics import Scores, score
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 
 MOST_WINDOWS = 20_000  # that figures, and intervals of a difference, are made from
 RELATIVE_MASE = "relative_mase"

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 
 INK, OWN, FAINT = "#1f2933", "#c2410c", "#9aa5b1"
 _DOTS_PER_INCH = 110

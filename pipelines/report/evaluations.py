@@ -20,7 +20,7 @@ from mlflow.entities import RunTag
 
 from forecaster.config import ModelConfig
 from forecaster.predictor import Predictor
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.report.attention import draw_attention
 from pipelines.report.compared import Compared
 from pipelines.report.contests import draw_contest, draw_horizon, draw_over_time

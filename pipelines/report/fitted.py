@@ -9,7 +9,7 @@ from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation, evaluate
 from forecaster.predictor import Predictor
 from forecaster.training.fit import FitResult
-from pipelines.backtest import compare
+from pipelines.comparison import compare
 from pipelines.config import PipelineConfig
 from pipelines.report.compared import Compared
 from pipelines.report.labels import OWN_ROLE

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from forecaster.evaluation import Evaluation, evaluate
 from pipelines import tracking
-from pipelines.backtest import SEASONAL_NAIVE, compare
+from pipelines.comparison import SEASONAL_NAIVE, compare
 from pipelines.config import PipelineConfig
 from pipelines.errors import RegistryError
 from pipelines.registry import CHALLENGER, Version

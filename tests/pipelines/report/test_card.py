@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forecaster.bundle import VERSION_PATH, Bundle, load_bundle
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.config import PipelineConfig
 from pipelines.report.card import MOST_CHARACTERS, Subject, model_card
 from tests.factories import panel_of

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecaster.data.reading import read_panel
-from pipelines.backtest import SEASONAL_NAIVE
+from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.config import PipelineConfig
 from pipelines.promotion.promote import promote
 from pipelines.report.evaluations import WINDOWS, Reported, draw_figures, log_evaluations
