@@ -43,12 +43,10 @@ from forecaster.ledger.slot import CRON, Slot
 from forecaster.ledger.slots import Slots
 from forecaster.predictor import Predictor
 from pipelines import registry, tracking
-from pipelines.config import Environment, PipelineConfig, SourceConfig
+from pipelines.config import Environment, PipelineConfig, PromotionPolicy, RetrainConfig, SourceConfig, TriggerConfig
 from pipelines.ledger import opened_ledger
-from pipelines.promotion.policy import PromotionPolicy
 from pipelines.registry import CHAMPION
 from pipelines.retrain.retrain import retrain_slot
-from pipelines.retrain.settings import RetrainConfig, TriggerConfig
 from tests.stack.servers import BIN, clean_environment, free_port, running
 
 NAME = "year"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from forecaster.errors import ConfigError, ForecasterError
 from pipelines.config import Environment, PipelineConfig, load_config
-from pipelines.retrain.cron import Cron
+from pipelines.config.retrain.cron import Cron
 from pipelines.retrain.retrain import Asked, cron_of, retrain_slot
 from pipelines.retrain.times import utc_now
 

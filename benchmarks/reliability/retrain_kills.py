@@ -30,13 +30,12 @@ from forecaster.bundle import VERSION_PATH, WEIGHTS
 from forecaster.config import ModelConfig, SplitConfig, TrainingConfig
 from forecaster.ledger.slots import Slots
 from pipelines import registry, tracking
-from pipelines.config import Environment, PipelineConfig, SourceConfig
+from pipelines.config import Environment, PipelineConfig, RetrainConfig, SourceConfig
 from pipelines.ledger import opened_ledger
 from pipelines.loading import load
 from pipelines.promotion.promote import promote
 from pipelines.report.trend import STAGE as TREND
 from pipelines.retrain.retrain import retrain_slot
-from pipelines.retrain.settings import RetrainConfig
 from pipelines.retrain.spool import Spool
 from pipelines.tracking import PARENT_TAG
 from pipelines.train import train

@@ -14,7 +14,8 @@ from forecaster.data.panel import Panel
 from forecaster.evaluation import Evaluation
 from forecaster.runtime.choose import measured
 from pipelines.comparison import SEASONAL_NAIVE
-from pipelines.promotion.policy import Evidence, PromotionPolicy
+from pipelines.config import PromotionPolicy
+from pipelines.promotion.policy import Evidence
 
 
 def gathered(

@@ -10,11 +10,11 @@ from mlflow import MlflowClient
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.promotions import Kind, Move
-from pipelines.config import Environment
+from pipelines.config import Environment, RollBackPolicy
 from pipelines.errors import RegistryError
 from pipelines.ledger import opened_ledger
 from pipelines.promotion.champions import Cause, Champions, Clock
-from pipelines.promotion.roll_back_policy import RollBackPolicy, Window, judge
+from pipelines.promotion.roll_back_policy import Window, judge
 
 log = logging.getLogger("pipelines.promotion.live")
 

@@ -1,4 +1,4 @@
-"""When a champion is rolled back by what its forecasts came to: the policy, and the pure decision.
+"""How the roll-back policy judges a champion, by nothing but what its forecasts came to.
 
 What is compared is the MASE of forecasts that were served over that of the seasonal naive, window of time by window:
 the first windows of the champion with the last ones of its predecessor.
@@ -13,33 +13,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
-from typing import Self
 
-from pydantic import Field, model_validator
+from scipy.special import stdtrit
 
-from forecaster.config import Config
-
-
-class RollBackPolicy(Config):
-    """When a champion gives way to its predecessor again, by the actuals that came in since."""
-
-    is_automatic: bool = Field(True, description="False: nothing is rolled back but by `forecaster rollback`.")
-    window_days: float = Field(1.0, gt=0, le=36_500, description="Length of a window, by when forecasts were made.")
-    num_windows: int = Field(
-        14, ge=2, le=1000, description="Windows of each version; later ones of a champion are not judged."
-    )
-    min_windows: int = Field(3, ge=2, description="Windows of each version that have to count.")
-    min_forecasts: int = Field(
-        10, ge=1, description="Forecasts of single series with an actual, for a window to count."
-    )
-    confidence: float = Field(0.99, ge=0.5, lt=1, description="That it is worse at all must be this certain.")
-    min_loss: float = Field(0.05, ge=0, description="Share by which it has to be worse than its predecessor was.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.min_windows > self.num_windows:
-            raise ValueError(f"min_windows {self.min_windows} is above num_windows {self.num_windows}")
-        return self
+from pipelines.config import RollBackPolicy
 
 
 @dataclass(frozen=True)
@@ -69,8 +46,6 @@ def judge(policy: RollBackPolicy, champion: Sequence[Window], predecessor: Seque
         if len(found) < policy.min_windows:
             wanted = f"{policy.min_windows} windows with {policy.min_forecasts} forecasts are wanted"
             return Verdict(False, f"the {name} has {len(found)} windows that count, {wanted}")
-    from scipy.special import stdtrit  # not for those who read a config alone: that takes a quarter of a second
-
     live, usual = mean(ours), mean(theirs)
     quantile = float(stdtrit(len(theirs) - 1, policy.confidence))
     chance = quantile * stdev(theirs) * math.sqrt(1 / len(ours) + 1 / len(theirs))

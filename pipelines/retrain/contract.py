@@ -11,9 +11,9 @@ from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.config import Config
 from forecaster.data.panel import Panel
 from forecaster.errors import DataError
+from pipelines.config import ContractConfig
 from pipelines.promotion.evidence import age_days
 from pipelines.promotion.policy import Check
-from pipelines.retrain.settings import ContractConfig
 
 _MAX_AHEAD_DAYS = 1.0  # naive times may be those of any zone
 

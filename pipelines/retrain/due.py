@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from forecaster.ledger.slot import TriggerState
-from pipelines.retrain.cron import Cron
-from pipelines.retrain.settings import TriggerConfig
+from pipelines.config import TriggerConfig
+from pipelines.config.retrain.cron import Cron
 from pipelines.retrain.times import from_microseconds, to_microseconds
 
 

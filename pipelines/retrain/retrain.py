@@ -13,14 +13,13 @@ from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.slot import CRON, REPEATABLE, Slot, SlotState, TriggerState
 from forecaster.ledger.slots import Slots
 from pipelines import tracking
-from pipelines.config import Environment, PipelineConfig
+from pipelines.config import Environment, PipelineConfig, TriggerConfig
+from pipelines.config.retrain.cron import Cron
 from pipelines.ledger import opened_ledger
 from pipelines.promotion.live import roll_back_if_worse
 from pipelines.retrain.attempt import Attempts
-from pipelines.retrain.cron import Cron
 from pipelines.retrain.due import due, judged
 from pipelines.retrain.lock import held
-from pipelines.retrain.settings import TriggerConfig
 from pipelines.retrain.signals import SIGNALS, Looking, Signal
 from pipelines.retrain.spool import Spool
 from pipelines.retrain.times import from_microseconds, microseconds_of, to_microseconds, utc_now

@@ -25,9 +25,9 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from forecaster.errors import ConfigError
-from pipelines.config import PipelineConfig
+from pipelines.config import PipelineConfig, TuneConfig
+from pipelines.config.tune.settings import Choice, Dimension, Integer, LogUniform
 from pipelines.tune.record import AS_IT_IS, State, Trial
-from pipelines.tune.settings import Choice, Dimension, Integer, LogUniform, TuneConfig
 
 _MOST_REFUSED = 100
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.promotions import Kind
+from pipelines.config import RollBackPolicy
 from pipelines.ledger import opened_ledger
 from pipelines.promotion.champions import Cause, Champions
 from pipelines.promotion.live import roll_back_if_worse
-from pipelines.promotion.roll_back_policy import RollBackPolicy
 from tests.ledger.factories import HOUR, given, given_series, observed
 from tests.pipelines.conftest import Model
 

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from forecaster.comparison import Gain
 from forecaster.metrics import Scores, score
+from pipelines.config import PromotionPolicy
 from pipelines.promotion.evidence import age_days
-from pipelines.promotion.policy import Evidence, PromotionPolicy, decide
+from pipelines.promotion.policy import Evidence, decide
 
 NAN = math.nan
 NOW = datetime(2024, 3, 11, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 
 from forecaster.comparison import gain
 from forecaster.metrics import Scores, score
-from pipelines.promotion.policy import Evidence, PromotionPolicy, decide
+from pipelines.config import PromotionPolicy
+from pipelines.promotion.policy import Evidence, decide
 from tests.simulated_losses import losses
 
 POLICY = PromotionPolicy()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pipelines.promotion.roll_back_policy import RollBackPolicy, Window, judge
+from pipelines.config import RollBackPolicy
+from pipelines.promotion.roll_back_policy import Window, judge
 
 POLICY = RollBackPolicy()
 USUAL = (0.80, 0.82, 0.78, 0.81, 0.79)  # mean 0.8, spread 0.0158: t(0.99, 4) = 3.747

@@ -13,8 +13,8 @@ from forecaster.config import TableConfig
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.errors import DataError
+from pipelines.config import ContractConfig
 from pipelines.retrain.contract import Profile, check, num_new_values
-from pipelines.retrain.settings import ContractConfig
 
 NUM_SERIES, NUM_OLD, NUM_NEW = 20, 200, 48
 END = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(hours=NUM_OLD + NUM_NEW - 1)

@@ -16,16 +16,14 @@ from forecaster.errors import ConfigError
 from forecaster.ledger.slot import Slot, SlotState
 from forecaster.ledger.slots import Slots
 from pipelines import registry, tracking
-from pipelines.config import PipelineConfig
+from pipelines.config import ContractConfig, PipelineConfig, RetrainConfig, RollBackPolicy, TriggerConfig
 from pipelines.errors import RegistryError
 from pipelines.ledger import opened_ledger
 from pipelines.promotion import promote
-from pipelines.promotion.roll_back_policy import RollBackPolicy
 from pipelines.retrain import retrain
 from pipelines.retrain.attempt import MOST_ATTEMPTS, Attempts
 from pipelines.retrain.lock import held
 from pipelines.retrain.retrain import Asked, Report, retrain_slot
-from pipelines.retrain.settings import ContractConfig, RetrainConfig, TriggerConfig
 from pipelines.retrain.spool import SLOT_TAG
 from pipelines.retrain.times import to_microseconds
 from pipelines.retrain.upload import sweep

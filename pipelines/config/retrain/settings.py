@@ -60,7 +60,7 @@ class RetrainConfig(Config):
     @field_validator("cron", "look_cron")
     @classmethod
     def _check_cron(cls, text: str | None) -> str | None:
-        from pipelines.retrain.cron import Cron  # it imports the scheduler's library
+        from pipelines.config.retrain.cron import Cron  # it imports the scheduler's library
 
         if text is not None:
             Cron(text)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from forecaster.config import POINT_HEADS
-from pipelines.tune.settings import Choice, Dimension, Integer, TuneConfig
+from pipelines.config.tune.settings import Choice, Dimension, Integer, TuneConfig
 
 Settings = TypeVar("Settings", bound=BaseModel)
 

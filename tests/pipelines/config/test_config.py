@@ -12,7 +12,7 @@ from pipelines.config_file import parse_assignment
 from service.settings import Settings
 
 TRIGGER = "signal: drift_input, above: 1, clear_below: 0, "
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
