@@ -56,8 +56,12 @@ export function showBacktest(place, known, reply) {
   const from = Math.max(0, first - 2 * reply.horizon);
   const times = known.timestamps.slice(from);
   const actual = known.target.slice(from);
-  const gap = Array(first - from).fill(null);
-  const over = (part) => [...gap, ...windows.flatMap(part)];
+  const at = new Map(times.map((time, place) => [time, place]));
+  // By their times: where a window was left out for want of values, what follows it stays where it belongs.
+  const over = (part) => windows.reduce((values, window) => {
+    part(window).forEach((value, step) => { values[at.get(window.timestamps[step])] = value; });
+    return values;
+  }, Array(times.length).fill(null));
   const percents = sorted(windows[0].intervals);
   const median = over((window) => window.quantiles["0.5"]);
   const ends = Object.fromEntries(percents.map((one) => [one, {
@@ -69,23 +73,26 @@ export function showBacktest(place, known, reply) {
   show(chart, {
     times,
     lines: [
-      ...percents.map((one, at) => ({ label: `${one} %`, values: ends[one].upper, band: ends[one].lower, colour: fanColour(at, percents.length) })),
+      ...percents.map((one, place) => ({ label: `${one} %`, values: ends[one].upper, band: ends[one].lower, colour: fanColour(place, percents.length) })),
       { label: "Median", values: median, colour: "accent", width: 2.2 },
       { label: "What happened", values: actual, colour: "history", width: 1.6 },
     ],
     marks: windows.map((window) => known.timestamps.indexOf(window.timestamps[0]) - from),
     read: (step) => {
-      const said = median[step] === undefined || median[step] === null ? [] : [`median ${number(median[step])}`];
+      const said = median[step] === null ? [] : [`median ${number(median[step])}`];
       if (said.length && widest) said.push(`${widest} %: ${number(ends[widest].lower[step])} to ${number(ends[widest].upper[step])}`);
       return [write(times[step]).join(" "), actual[step] === null ? "no value" : `was ${number(actual[step])}`, ...said].join(" · ");
     },
     label: `Backtest of ${known.id}: ${windows.length} forecasts of ${reply.horizon} steps beside what happened.`,
     rows: {
       caption: `Backtest of ${known.id}`, head: ["Time", "Was", "Median", ...percents.flatMap((one) => [`${one} % from`, `${one} % to`])],
-      cells: () => times.slice(gap.length).map((time, at) => [
-        write(time).join(" "), number(actual[gap.length + at]), number(median[gap.length + at]),
-        ...percents.flatMap((one) => [number(ends[one].lower[gap.length + at]), number(ends[one].upper[gap.length + at])]),
-      ]),
+      cells: () => times.slice(first - from).map((time) => {
+        const place = at.get(time);
+        return [
+          write(time).join(" "), number(actual[place]), number(median[place]),
+          ...percents.flatMap((one) => [number(ends[one].lower[place]), number(ends[one].upper[place])]),
+        ];
+      }),
     },
   });
   place.replaceChildren(verdict(metrics), scores(metrics), chart,

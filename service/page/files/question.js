@@ -8,6 +8,7 @@ import { chosenModel, fits, reads, state } from "./state.js";
 
 const PERCENTS = [50, 80, 90, 95];
 const CHOSEN = [50, 80];
+const POINT_HEADS = ["mse", "mae", "huber"];
 
 /** Chooses the model that fits the data best. */
 export function chooseModel() {
@@ -26,14 +27,16 @@ export function showModel() {
   byId("model-hint").textContent = `${misfit}${columns}It looks at the last ${model.context_length} steps of a series.`;
   byId("horizon").value = model.horizon;
   byId("horizon-hint").textContent = `Beyond ${model.horizon} steps it goes on from its own forecasts.`;
-  const lowest = model.head === "quantile" ? Math.min(...model.levels) : 0;
+  const isPoint = POINT_HEADS.includes(model.head);
+  const lowest = model.head === "quantile" || isPoint ? Math.min(...model.levels) : 0;
   const isBeyond = (percent) => (100 - percent) / 200 < lowest - 1e-9;
   byId("intervals").replaceChildren(...PERCENTS.map((percent) => {
     const beyond = isBeyond(percent);
     const input = make("input", { type: "checkbox", value: percent, checked: CHOSEN.includes(percent) && !beyond, disabled: beyond });
     return make("label", { className: "choice" }, input, ` ${percent} %`);
   }));
-  byId("intervals-hint").textContent = PERCENTS.some(isBeyond) ? `It knows no interval wider than ${Math.round(100 - 200 * lowest)} %.` : "";
+  const limit = isPoint ? "It forecasts one value a step, without intervals." : `It knows no interval wider than ${Math.round(100 - 200 * lowest)} %.`;
+  byId("intervals-hint").textContent = PERCENTS.some(isBeyond) ? limit : "";
 }
 
 export async function ask() {
