@@ -1,9 +1,8 @@
-"""What the page shows where a model leaves something out: windows it cannot forecast, intervals that it does not know."""
+"""What the page shows where a model leaves something out: windows it cannot forecast, intervals it does not know."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 import pytest
