@@ -56,8 +56,8 @@ _TABLE_OUT = (
     "of what a reply says is JSON under `forecast` in the metadata of its schema."
 )
 _SERIES = {"id": "shop 1", "start": "2024-01-01T00:00:00", "target": [12.0, 15.5, None, 14.0, 13.5, 16.0]}
-_EXAMPLE = {"horizon": 3, "quantiles": [0.1, 0.5, 0.9], "series": [_SERIES]}
-_EXPLAIN_EXAMPLE = {"step": 1, "attention": True, "series": [_SERIES]}
+_EXAMPLE = {"frequency": "h", "horizon": 3, "quantiles": [0.1, 0.5, 0.9], "series": [_SERIES]}
+_EXPLAIN_EXAMPLE = {"frequency": "h", "step": 1, "attention": True, "series": [_SERIES]}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -19,7 +19,7 @@ OPERATIONS = (
         description="Forecasts the known course of each series from cutoffs before its end, and scores that.",
         request=BacktestRequest,
         reply=BacktestReply,
-        example={"horizon": 2, "num_windows": 2, "min_context": 2, "series": _SERIES},
+        example={"frequency": "h", "horizon": 2, "num_windows": 2, "min_context": 2, "series": _SERIES},
     ),
     Operation(
         path=ANOMALIES,
@@ -27,6 +27,13 @@ OPERATIONS = (
         description="Says which values lie outside an interval of a forecast that was made before them.",
         request=AnomalyRequest,
         reply=AnomalyReply,
-        example={"level": 99, "detection_size": 2, "step_size": 1, "min_context": 2, "series": _SERIES},
+        example={
+            "frequency": "h",
+            "level": 99,
+            "detection_size": 2,
+            "step_size": 1,
+            "min_context": 2,
+            "series": _SERIES,
+        },
     ),
 )

@@ -52,6 +52,13 @@ def test_http_equals_the_library_exactly_whatever_the_frequency(client: httpx.Cl
     ]
 
 
+@pytest.mark.parametrize("path", ["/v1/forecast", "/v1/backtest", "/v1/anomalies", "/v1/explain", "/v2/forecast"])
+def test_the_examples_of_the_documentation_are_answered(client: httpx.Client, path: str) -> None:
+    operation = client.get("/openapi.json").json()["paths"][path]["post"]
+    examples = operation["requestBody"]["content"]["application/json"]["examples"].values()
+    assert [client.post(path, json=example["value"]).status_code for example in examples] == [200] * len(examples)
+
+
 @pytest.mark.parametrize("frequency", FREQUENCIES)
 def test_a_frequency_that_is_not_named_is_that_of_the_timestamps(client: httpx.Client, frequency: str) -> None:
     panel = waves(frequency, missing_share=0.05)
