@@ -67,7 +67,7 @@ Timestamps = Annotated[
 Column = Annotated[list[float | None], Field(max_length=_MOST_STEPS, fail_fast=True)]
 Columns = Annotated[dict[Name, Column], Field(max_length=_MOST_COLUMNS)]
 Text = Annotated[StrictStr, Field(max_length=256)]
-Attribute = Text | float | None
+Attribute = Text | StrictInt | float | None
 
 
 class TimedValues(Schema):

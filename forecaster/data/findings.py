@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from forecaster.arrays import BoolArray
+from forecaster.data.cells import shown
 from forecaster.data.panel import Panel
 from forecaster.data.placement import Placed
-from forecaster.data.report import CovariateFacts, FindingGroup, Hits, Kind, group
+from forecaster.data.report import FINDINGS_PER_CODE, CovariateFacts, Finding, FindingGroup, Hits, Kind, group
 
 SEASONS_WANTED = 2
 
@@ -22,6 +25,22 @@ def panel_findings(placed: Placed) -> tuple[FindingGroup, ...]:
         *_of_series(Kind("constant-series", "step(s), all values the same"), panel, _is_constant(panel)),
         *_of_series(Kind("short-series", seasons), panel, _is_short(panel)),
     )
+
+
+def unknown_categories(panel: Panel, vocabularies: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:
+    """Gives the series, the first FINDINGS_PER_CODE of each category, with a text that its vocabulary has not."""
+    held, found = panel.covariates, list[Finding]()
+    for column, name in enumerate(held.category_names):
+        texts, known = held.categories[:, column], {None, *vocabularies[name]}
+        unknown = [place for place, text in enumerate(texts) if text not in known]
+        found += [_unknown(panel, place, name, texts[place]) for place in unknown[:FINDINGS_PER_CODE]]
+    return tuple(found)
+
+
+def _unknown(panel: Panel, place: int, name: str, text: str) -> Finding:
+    series_id = panel.series_ids[place]
+    message = f"series {series_id!r}: {name!r} is {shown(text)}, not met in training and read as missing"
+    return Finding("unknown-category", series_id, panel.axis.text(panel.starts[place]), 1, message)
 
 
 def covariate_facts(panel: Panel) -> tuple[CovariateFacts, ...]:

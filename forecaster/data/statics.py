@@ -162,7 +162,7 @@ class _Reader:
 def _distinct_texts(column: pd.Series) -> tuple[IntArray, list[str]]:
     """Gives the distinct texts of a column, and which one each row [R] has: -1 for nulls and blank texts."""
     codes, found = _distinct(column)
-    written = pd.Series([_written(value) for value in found], dtype=object)
+    written = pd.Series([category_text(value) for value in found], dtype=object)
     numbers, texts = pd.factorize(written)
     return np.append(numbers, -1)[codes].astype(np.int64), [str(text) for text in texts]
 
@@ -178,8 +178,11 @@ def _distinct(column: pd.Series) -> tuple[IntArray, list[object]]:
     return codes, list(found)
 
 
-def _written(value: object) -> str | None:
-    """Gives a value as text: whole numbers without a point, as a column with a gap has them; None for a blank."""
+def category_text(value: object) -> str | None:
+    """Gives a category or a group as text: whole numbers without a point, as a column with a gap has them.
+
+    None for a blank.
+    """
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value) if str(value).strip() else None

@@ -9,6 +9,7 @@ import numpy as np
 from forecaster.arrays import FloatArray
 from forecaster.config import CovariateConfig, ModelConfig
 from forecaster.data.covariates import PanelCovariates
+from forecaster.data.statics import category_text
 from service.errors import InvalidFields, MissingCovariate
 from service.requests.rows import Rows
 from service.schemas import SeriesIn
@@ -44,7 +45,7 @@ def covariates_of(series: Sequence[SeriesIn], rows: Sequence[Rows], model: Model
         past={name: [_past(one, row, name) for one, row in pairs] for name in wanted.past},
         known={name: [_known(one, row, name) for one, row in pairs] for name in wanted.known},
         static={name: [_number(one.static[name]) for one in series] for name in wanted.static},
-        categories={name: [_text(one.static[name]) for one in series] for name in wanted.categories},
+        categories={name: [_category(one.static[name]) for one in series] for name in wanted.categories},
     )
 
 
@@ -56,7 +57,8 @@ def groups_of(series: Sequence[SeriesIn], model: ModelConfig) -> list[int]:
     if model.channels != "group":
         return []
     numbers: dict[tuple[str, str], int] = {}
-    keys = [("group", one.group) if one.group is not None else ("id", one.id) for one in series]
+    groups = [_category(one.group) for one in series]
+    keys = [("id", one.id) if group is None else ("group", group) for one, group in zip(series, groups, strict=True)]
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
@@ -74,8 +76,8 @@ def _number(value: str | float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _text(value: str | float | None) -> str | None:
-    return None if value is None else str(value)
+def _category(value: str | float | None) -> str | None:
+    return None if value is None else category_text(value)
 
 
 def _refuse_misfit(one: SeriesIn, position: int, wanted: CovariateConfig) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from forecaster.arrays import BoolArray, FloatArray
 from forecaster.config import ModelConfig, TableConfig
-from forecaster.data.findings import panel_findings
+from forecaster.data.findings import panel_findings, unknown_categories
 from forecaster.data.iso_times import parse_plain
 from forecaster.data.panel import Panel
 from forecaster.data.placement import MAX_STEPS_PER_ROW, Placed
@@ -98,7 +98,8 @@ def to_panel(request: SeriesRequest, frequency: Frequency, model: ModelConfig) -
         groups=groups,
     )
     kinds = panel_findings(Placed(panel, _has_row(panel, placed), 0))
-    return PanelIn(panel, warnings_of(found for kind in kinds for found in kind.findings))
+    unknown = unknown_categories(panel, model.covariates.categories)
+    return PanelIn(panel, warnings_of([*(found for kind in kinds for found in kind.findings), *unknown]))
 
 
 def chosen_frequency(asked: str | None, frequency: Frequency) -> Frequency:

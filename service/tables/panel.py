@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from forecaster.config import ModelConfig, TableConfig
+from forecaster.data.findings import unknown_categories
 from forecaster.data.panel import Panel
 from forecaster.data.reading import read_panel
 from forecaster.time.frequency import Frequency
@@ -27,7 +28,8 @@ def to_panel(frame: pd.DataFrame, options: ForecastOptions, frequency: Frequency
     """
     reading = read_panel(frame, _config(frame, options, frequency, model))
     _refuse_large_statics(reading.panel)
-    return PanelIn(reading.panel, warnings_of(reading.report.findings))
+    unknown = unknown_categories(reading.panel, model.covariates.categories)
+    return PanelIn(reading.panel, warnings_of([*reading.report.findings, *unknown]))
 
 
 def _config(

@@ -218,7 +218,10 @@ ACCEPTED = (
             accepted("an attribute that is `null`", encoded(priced(static=STATIC | {"size": None}))),
             accepted("an attribute of 1e15", encoded(priced(static=STATIC | {"size": 1e15}))),
             accepted("a column at the bounds, +/- 1e30", encoded(priced(known={"price": [1e30, -1e30] * 32}))),
-            accepted("a category that the model has not seen", encoded(priced(static=STATIC | {"kind": "huge"}))),
+            accepted(
+                "a category that the model has not seen: missing, with the warning `unknown-category`",
+                encoded(priced(static=STATIC | {"kind": "huge"})),
+            ),
         ),
     ),
     accepted("intervals in any order", encoded(valid(intervals=[80, 20]))),

@@ -24,6 +24,9 @@ from forecaster.errors import (
     ValueTypeError,
 )
 from service.errors import status_of
+from service.requests.covariates import covariates_of, groups_of
+from service.requests.rows import Rows
+from service.schemas import SeriesIn
 from tests.explain.factories import COVARIATES, predictor_of
 from tests.factories import panel_of
 from tests.pipelines.factories import PRICED, priced_predictor, priced_tables
@@ -159,6 +162,30 @@ def test_series_of_one_group_see_each_other(tmp_path: Path) -> None:
     assert not np.allclose(together[0], apart[0])
     np.testing.assert_allclose(together[2], alone[2], rtol=1e-5)
     np.testing.assert_allclose(apart[0], alone[0], rtol=1e-5)
+
+
+def test_a_blank_group_is_none_as_in_a_table() -> None:
+    series = [SeriesIn(id=name, start=0, target=[1.0], group=group) for name, group in (("a", " "), ("b", " "))]
+    model = predictor_of(channels="group").network.config
+    assert groups_of(series, model) == [0, 1]
+    assert groups_of([one.model_copy(update={"group": "x"}) for one in series], model) == [0, 0]
+
+
+@pytest.mark.parametrize("store", [2, 2.0])
+def test_a_whole_number_is_the_category_that_files_write_without_a_point(tmp_path: Path, store: float) -> None:
+    app = app_of(predictor_of(covariates=CovariateConfig(categories={"store": ("1", "2")})), tmp_path)
+    bodies = [{"id": "a", "start": "2024-01-01", "target": HISTORY, "static": {"store": one}} for one in (store, "2")]
+    number, text = post_each(app, (valid(series=[body]) for body in bodies))
+    assert number.json() == text.json()
+    assert number.json()["forecasts"][0]["warnings"] == []
+
+
+def test_a_whole_number_beyond_those_of_floats_keeps_its_digits() -> None:
+    wanted = predictor_of(covariates=CovariateConfig(categories={"store": ("1",)})).network.config
+    series = SeriesIn.model_validate({"id": "a", "start": 0, "target": [1.0], "static": {"store": 2**53 + 1}})
+    covariates = covariates_of([series], [Rows(1)], wanted)
+    assert covariates is not None
+    assert covariates.categories.tolist() == [["9007199254740993"]]
 
 
 def test_a_model_that_reads_the_elapsed_time_answers_a_request_as_the_predictor_does(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from forecaster.config import CovariateConfig
 from service.requests.media import ARROW, LINES, PARQUET, TABLES
 from tests.explain.factories import COVARIATES, predictor_of
 from tests.pipelines.factories import priced_predictor, priced_tables
@@ -142,6 +143,22 @@ def test_covariates_of_every_kind_are_read_by_name(tmp_path: Path) -> None:
     first, second = replies(app, as_table(table), {"json": {"series": [body]}})
     assert first.status_code == 200, first.text
     assert first.json() == second.json()
+
+
+@each_form
+def test_a_category_that_training_did_not_meet_is_warned_of_as_in_json(tmp_path: Path, form: str) -> None:
+    stores = {"a": 2, "b": 3}
+    app = app_of(predictor_of(covariates=CovariateConfig(categories={"store": ("1", "2")})), tmp_path)
+    frame = hours(60, "ab")
+    body = as_json(frame)
+    for one in body["json"]["series"]:
+        one["static"] = {"store": stores[one["id"]]}
+    table, json = replies(app, as_table(frame.assign(store=frame["unique_id"].map(stores)), form), body)
+    assert json.json() == table.json()
+    first, second = json.json()["forecasts"]
+    assert first["warnings"] == []
+    message = "series 'b': 'store' is '3', not met in training and read as missing"
+    assert second["warnings"] == [{"code": "unknown-category", "message": message}]
 
 
 def test_series_of_one_group_see_each_other(tmp_path: Path) -> None:
