@@ -14,7 +14,9 @@ class CovariateConfig(Config):
     known: tuple[str, ...] = Field((), description="Numbers known over the horizon as well.")
     calendar: tuple[str, ...] = Field((), description="Features made from the timestamps, by name.")
     holidays: str | None = Field(None, description="Country (ISO 3166-1 alpha-2) whose public holidays are a feature.")
-    timezone: str | None = Field(None, description="Whose clock the calendar goes by. Default: that of each table.")
+    timezone: str | None = Field(
+        None, description="Whose clock the calendar goes by. Default: that of the data it is fitted on."
+    )
     static: tuple[str, ...] = Field((), description="Numbers that hold for a whole series.")
     categories: dict[str, tuple[str, ...]] = Field(
         {}, description="Texts that hold for a whole series: name -> those met in training; number 1 is the first."

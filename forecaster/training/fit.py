@@ -57,11 +57,16 @@ def resolve(panel: Panel, config: ForecasterConfig) -> ForecasterConfig:
         reasons = "; ".join(found["msg"].removeprefix("Value error, ") for found in error.errors())
         raise ConfigError(f"model settings that were left out do not go with those given: {reasons}") from error
     calendar = default_calendar(frequency) if model.calendar == "auto" else ()
-    if model.covariates.is_empty:
-        model = model.model_copy(update={"covariates": covariate_config(panel, calendar, model.holidays)})
-    elif (calendar or model.holidays is not None) and not model.covariates.calendar:
+    covariates = model.covariates
+    if covariates.is_empty:
+        covariates = covariate_config(panel, calendar, model.holidays)
+    elif (calendar or model.holidays is not None) and not covariates.calendar:
         shown = {"calendar": calendar_columns(calendar, panel.axis, model.holidays), "holidays": model.holidays}
-        model = model.model_copy(update={"covariates": model.covariates.model_copy(update=shown)})
+        covariates = covariates.model_copy(update=shown)
+    if covariates.calendar:
+        clock = {"timezone": model.covariates.timezone or panel.axis.timezone}
+        covariates = covariates.model_copy(update=clock)
+    model = model.model_copy(update={"covariates": covariates})
     return ForecasterConfig(model=model, training=config.training, split=config.split)
 
 

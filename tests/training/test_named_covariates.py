@@ -8,6 +8,8 @@ import pytest
 
 from forecaster import Forecaster, ForecasterConfig, ModelConfig
 from forecaster.config import CovariateConfig, SplitConfig, TrainingConfig
+from forecaster.training.fit import resolve
+from tests.factories import panel_of
 
 NAMES = "abcdef"
 SIZES = {"age": np.linspace(0.0, 1.0, 6), "sales": np.linspace(1e6, 2e6, 6)}
@@ -46,3 +48,23 @@ def test_calendar_and_holidays_that_are_asked_for_stand_beside_covariates_that_a
     assert named.covariates.static == ("age",)
     assert found.covariates.calendar
     assert (named.covariates.calendar, named.covariates.holidays) == (found.covariates.calendar, "DE")
+
+
+@pytest.mark.parametrize(
+    "covariates",
+    [
+        CovariateConfig(),
+        CovariateConfig(known=("price",)),
+        CovariateConfig(calendar=("hour_of_day_sin", "hour_of_day_cos")),
+    ],
+    ids=["found", "named", "with the calendar"],
+)
+def test_the_calendar_goes_by_the_zone_of_the_training_whatever_is_named(covariates: CovariateConfig) -> None:
+    panel = panel_of(np.arange(100.0), timezone="Asia/Tokyo")
+
+    def clock(given: CovariateConfig) -> str | None:
+        model = ModelConfig(horizon=4, calendar="auto", covariates=given)
+        return resolve(panel, ForecasterConfig(model=model)).model.covariates.timezone
+
+    assert clock(covariates) == "Asia/Tokyo"
+    assert clock(covariates.model_copy(update={"timezone": "Europe/Berlin"})) == "Europe/Berlin"
