@@ -26,6 +26,7 @@ ENOUGH = 20  # times of a series from which on its own factor counts
 ENOUGH_SERIES = 5  # that have one, for the model to have one
 
 ANCHOR, LOWER, UPPER = 0.5, 0.1, 0.9
+CORE = (LOWER, ANCHOR, UPPER)  # levels that a distance is counted by
 
 _MISSED = 0.2  # share of actual values that lie outside of the interval between LOWER and UPPER
 _RATE = 0.05  # docs/experiments.md says by which measurement
@@ -35,14 +36,14 @@ _FURTHEST = 3.0  # of the logarithm: factors stay between 1 / 20 and 20
 def distances(actual: FloatArray, quantiles: FloatArray, levels: Sequence[float]) -> FloatArray:
     """Gives how far actual values [H] lie from the median, in half widths of the central 80 % interval on their side.
 
-    Above 1 they lie outside. NaN where there is no actual value or no width; everywhere, where one of the levels 0.1,
-    0.5 and 0.9 of the quantiles [H Q] is not there.
+    Above 1 they lie outside, as they do without any width, infinitely far, if not at the median. NaN where there is no
+    actual value; everywhere, where one of the levels 0.1, 0.5 and 0.9 of the quantiles [H Q] is not there.
     """
-    if not {LOWER, ANCHOR, UPPER} <= set(levels):
+    if not set(CORE) <= set(levels):
         return np.full(len(actual), np.nan)
-    lower, middle, upper = (quantiles[..., levels.index(level)] for level in (LOWER, ANCHOR, UPPER))
-    half = np.where(actual > middle, upper - middle, middle - lower)
-    return np.asarray(np.divide(np.abs(actual - middle), half, out=np.full(len(actual), np.nan), where=half > 0))
+    lower, middle, upper = _core(quantiles, levels)
+    half, away = np.where(actual > middle, upper - middle, middle - lower), np.abs(actual - middle)
+    return np.asarray(np.divide(away, half, out=np.where(away > 0, np.inf, away), where=half > 0))
 
 
 def log_factors(found: FloatArray) -> FloatArray:
@@ -86,3 +87,22 @@ def adapted(values: FloatArray, levels: Sequence[float], factors: FloatArray, su
     middle = values[..., levels.index(ANCHOR), np.newaxis]
     moved = kept_within(middle + factors[:, np.newaxis, np.newaxis] * (values - middle), values, support)
     return np.where(factors[:, np.newaxis, np.newaxis] == 1.0, values, moved)
+
+
+def lost_core(
+    own: FloatArray, published: FloatArray, levels: Sequence[float], factors: FloatArray
+) -> list[FloatArray | None]:
+    """Gives of each series the quantiles [H 3] of its `own` ones [S H Q] at `CORE`, where published ones hide them.
+
+    None where the distance of a published one, divided by the factor [S], is that of the model's own: where none was
+    moved to stay in the support.
+    """
+    if not set(CORE) <= set(levels):
+        return [None] * len(own)
+    is_hidden = (adapted(own, levels, factors) != published).any(axis=(1, 2))
+    core = np.stack(_core(own, levels), axis=-1)
+    return [core[place] if hidden else None for place, hidden in enumerate(is_hidden)]
+
+
+def _core(quantiles: FloatArray, levels: Sequence[float]) -> list[FloatArray]:
+    return [quantiles[..., levels.index(level)] for level in CORE]

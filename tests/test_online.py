@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from forecaster.errors import RequestError
-from forecaster.online import MEMORY, adapted, distances, factor_of, log_factors
+from forecaster.online import MEMORY, adapted, distances, factor_of, log_factors, lost_core
 from forecaster.support import Support
 
 NAN = float("nan")
@@ -23,8 +23,15 @@ def test_a_distance_is_counted_in_half_widths_of_its_own_side() -> None:
     np.testing.assert_array_equal(found, [0.5, 1.5, 0.0, 2.0, NAN])
 
 
-def test_what_has_no_width_or_lacks_a_level_says_nothing() -> None:
-    assert np.isnan(distances(np.array([3.0]), np.array([[1.0, 1.0, 1.0]]), LEVELS)).all()
+def test_without_a_width_all_but_the_median_lies_outside() -> None:
+    found = distances(np.array([1.0, 3.0, 0.0, NAN]), np.array([[1.0, 1.0, 1.0]] * 4), LEVELS)
+    np.testing.assert_array_equal(found, [0.0, np.inf, np.inf, NAN])
+    one_sided = distances(np.array([0.0, 1.0]), np.array([[0.0, 0.0, 2.0]] * 2), LEVELS)
+    np.testing.assert_array_equal(one_sided, [0.0, 0.5])
+    assert factor_of(np.arange(2), np.array([np.inf, np.inf]))[0] == pytest.approx(np.exp(0.08))
+
+
+def test_what_lacks_a_level_says_nothing() -> None:
     assert np.isnan(distances(np.array([3.0]), np.array([[1.0, 2.0, 3.0]]), (0.1, 0.4, 0.9))).all()
 
 
@@ -107,6 +114,17 @@ def test_what_was_adapted_before_is_known_by_its_factor() -> None:
     published = adapted(values, LEVELS, np.array([3.7]))
     back = 3.7 * distances(actual, published[0], LEVELS)
     np.testing.assert_allclose(back, distances(actual, values[0], LEVELS), rtol=1e-12)
+
+
+def test_what_rounding_to_counts_hides_is_what_the_model_said() -> None:
+    own, factors = np.array([[[1.0, 2.0, 3.0]], [[0.0, 2.0, 6.0]], [[1.0, 2.0, 3.0]]]), np.array([0.3, 0.5, 1.0])
+    published = adapted(own, LEVELS, factors, "counts")
+    assert published[0, 0].tolist() == [2.0, 2.0, 2.0]
+    hidden, told, plain = lost_core(own, published, LEVELS, factors)
+    assert hidden is not None
+    assert hidden.tolist() == [[1.0, 2.0, 3.0]]
+    assert told is plain is None
+    assert lost_core(own[..., :2], published[..., :2], (0.1, 0.5), factors) == [None] * 3
 
 
 def test_without_a_median_there_is_nothing_to_adapt_about() -> None:

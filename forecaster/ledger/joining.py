@@ -11,14 +11,16 @@ import numpy as np
 import sqlalchemy as sa
 
 from forecaster.arrays import FloatArray, IntArray
+from forecaster.ledger.records import ADAPTION, OWN_CORE
 from forecaster.ledger.rows import Row
 from forecaster.ledger.scoring import outcome
 from forecaster.ledger.tables import actuals, forecasted_series, forecasts
-from forecaster.online import distances
+from forecaster.online import CORE, distances
 
 _Key = tuple[str, str]  # model and series
+_Place = tuple[str, int]  # forecast and position of a series in it
 
-_SERIES_AT_ONCE = 900  # older SQLite takes 999 parameters
+_AT_ONCE = 900  # older SQLite takes 999 parameters
 
 
 def new_and_observed(connection: sa.Connection, rows: Sequence[Row]) -> list[sa.RowMapping]:
@@ -48,8 +50,8 @@ def _perhaps_observed(connection: sa.Connection, ranges: Mapping[_Key, tuple[int
     for model, series_id in ranges:
         by_model[model].append(series_id)
     for model, series_ids in by_model.items():
-        for begin in range(0, len(series_ids), _SERIES_AT_ONCE):
-            some = actuals.c.series_id.in_(series_ids[begin : begin + _SERIES_AT_ONCE])
+        for begin in range(0, len(series_ids), _AT_ONCE):
+            some = actuals.c.series_id.in_(series_ids[begin : begin + _AT_ONCE])
             of_model = sa.and_(actuals.c.model == model, some, actuals.c.time.between(earliest, latest))
             for found in connection.execute(sa.select(actuals.c.series_id).where(of_model).distinct()).scalars():
                 yield model, found
@@ -79,14 +81,14 @@ def _with_levels() -> sa.Select[Any]:
 
 def score_again(connection: sa.Connection, series: Sequence[sa.RowMapping]) -> int:
     """Scores forecasted series against all values that are known of their times."""
-    by_key: dict[_Key, dict[tuple[str, int], sa.RowMapping]] = defaultdict(dict)
+    by_key: dict[_Key, dict[_Place, sa.RowMapping]] = defaultdict(dict)
     for row in series:
         by_key[row["model"], row["series_id"]][row["forecast_id"], row["position"]] = row
-    changes = []
+    changes, cores = [], _own_cores(connection, series)
     for key, rows in by_key.items():
         low, high = min(row["first"] for row in rows.values()), max(row["last"] for row in rows.values())
         times, values = _values_of(connection, key, low, high)
-        changes += [_change(row, times, values) for row in rows.values()]
+        changes += [_change(row, times, values, cores.get(place)) for place, row in rows.items()]
     if changes:
         own = sa.and_(
             forecasted_series.c.forecast_id == sa.bindparam("of_forecast"),
@@ -103,8 +105,21 @@ def _values_of(connection: sa.Connection, key: _Key, low: int, high: int) -> tup
     return times, np.array([np.nan if row.value is None else row.value for row in found], dtype=np.float64)
 
 
-def _change(row: sa.RowMapping, times: IntArray, values: FloatArray) -> Row:
-    """Gives what a forecasted series came to by now."""
+def _own_cores(connection: sa.Connection, series: Sequence[sa.RowMapping]) -> Mapping[_Place, FloatArray]:
+    """Gives what the model said [H 3] of series whose published quantiles do not tell it, by forecast and position."""
+    moved = sorted({row["forecast_id"] for row in series if row["factor"] not in (None, 1.0)})
+    found: dict[_Place, FloatArray] = {}
+    for begin in range(0, len(moved), _AT_ONCE):
+        some = forecasts.c.id.in_(moved[begin : begin + _AT_ONCE])
+        for forecast_id, execution in connection.execute(sa.select(forecasts.c.id, forecasts.c.execution).where(some)):
+            cores = json.loads(execution)[ADAPTION].get(OWN_CORE, ())
+            told = ((position, core) for position, core in enumerate(cores) if core is not None)
+            found |= {(forecast_id, position): np.array(core) for position, core in told}
+    return found
+
+
+def _change(row: sa.RowMapping, times: IntArray, values: FloatArray, core: FloatArray | None) -> Row:
+    """Gives what a forecasted series came to by now; without a `core` its factor says what the model said."""
     own, levels = np.frombuffer(row["times"], "<i8"), tuple(json.loads(row["levels"]))
     actual = np.full(len(own), np.nan)
     if len(times):
@@ -113,7 +128,10 @@ def _change(row: sa.RowMapping, times: IntArray, values: FloatArray) -> Row:
         actual[is_known] = values[places][is_known]
     quantiles = np.frombuffer(row["quantiles"], "<f8").reshape(len(own), len(levels))
     found = outcome(actual, quantiles, levels, np.frombuffer(row["naive"], "<f8"), row["scale"])
-    away = distances(actual, quantiles, levels) * (1.0 if row["factor"] is None else row["factor"])
+    if core is None:
+        away = distances(actual, quantiles, levels) * (1.0 if row["factor"] is None else row["factor"])
+    else:
+        away = distances(actual, core, CORE)
     return {
         "of_forecast": row["forecast_id"],
         "at_position": row["position"],

@@ -8,8 +8,9 @@ from typing import Any
 
 from forecaster.arrays import FloatArray, IntArray
 
-# The part of `execution` that says how a forecast was adapted.
-ADAPTION = "adaption"
+# The part of `execution` that says how a forecast was adapted, and the part of that of what each series was before, at
+# the levels of `forecaster.online.CORE` [H 3]; null where the factor says it. Older records have none of it.
+ADAPTION, OWN_CORE = "adaption", "own_core"
 
 # What is known of a forecast and stands in journal and database as it is.
 FACTS = ("created", "model", "version", "digest", "generation", "media_type", "degraded")

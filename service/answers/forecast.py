@@ -15,7 +15,7 @@ from service.answers import fallback
 from service.answers.timing import server_timing
 from service.app_state import Service
 from service.compute.engine import Given
-from service.ledger.giving import Said, Sent, record_of
+from service.ledger.giving import Adapting, Said, Sent, record_of
 from service.requests.adaption import Adaption
 from service.requests.asked import Asked
 from service.requests.reply import Answer
@@ -32,6 +32,11 @@ class _Computed:
     adapted: Given
     adaption: Adaption | None = None
     samples: FloatArray | None = None
+
+    @property
+    def adapting(self) -> Adapting | None:
+        """What the ledger is told of its adaption."""
+        return None if self.adaption is None else Adapting(self.own.forecast, self.adaption)
 
 
 async def answered(service: Service, asked: Asked, media_type: str, write: Write, sent: Sent | None = None) -> Response:
@@ -54,7 +59,7 @@ async def answered(service: Service, asked: Asked, media_type: str, write: Write
     serialise = time.perf_counter() - began
     if sent is not None and forecast_id is not None:
         said = Said(forecast_id, media_type, content)
-        record = record_of(asked, given, sent, said, service.batcher.max_rows, computed.adaption)
+        record = record_of(asked, given, sent, said, service.batcher.max_rows, computed.adapting)
         if not await _kept(service, record, is_large=asked.num_numbers > MANY_NUMBERS):
             content, headers = await write(asked, replace(answer, forecast_id=None), media_type)
     service.telemetry.forecasts.count(asked.model, asked.num_series, given, serialise)

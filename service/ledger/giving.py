@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from starlette.types import Scope
 
 from forecaster.ledger.ids import now_microseconds
-from forecaster.ledger.records import ADAPTION, Given, GivenSeries
+from forecaster.ledger.records import ADAPTION, OWN_CORE, Given, GivenSeries
+from forecaster.online import lost_core
 from forecaster.time.stored import counts
+from forecaster.types import Forecast
 from service.compute import engine
 from service.requests.adaption import Adaption
 from service.requests.asked import Asked
@@ -45,8 +49,23 @@ class Said:
     content: bytes
 
 
+@dataclass(frozen=True)
+class Adapting:
+    """A forecast as the model made it, and what it was adapted by."""
+
+    own: Forecast
+    adaption: Adaption
+
+    def facts(self, published: Forecast) -> dict[str, Any]:
+        """Gives what the ledger keeps of it."""
+        factors = np.array(self.adaption.factors)
+        hidden = lost_core(self.own.values, published.values, published.levels, factors)
+        core = [None if own is None else own.tolist() for own in hidden]
+        return {**self.adaption.facts, OWN_CORE: core}
+
+
 def record_of(
-    asked: Asked, given: engine.Given, sent: Sent, said: Said, max_rows: int, adaption: Adaption | None = None
+    asked: Asked, given: engine.Given, sent: Sent, said: Said, max_rows: int, adapting: Adapting | None = None
 ) -> Given:
     """Gives what the ledger keeps of a forecast that has been through an adaption.
 
@@ -73,7 +92,7 @@ def record_of(
             "batches": given.batches,
             "headers": sent.headers,
             "query": sent.query,
-            **({} if adaption is None else {ADAPTION: adaption.facts}),
+            **({} if adapting is None else {ADAPTION: adapting.facts(forecast)}),
         },
     )
 

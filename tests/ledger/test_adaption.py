@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.records import ADAPTION
+from forecaster.ledger.records import ADAPTION, OWN_CORE
 from forecaster.online import ENOUGH, ENOUGH_SERIES, adapted, distances, factor_of
 from tests.ledger.factories import HOUR, LEVELS, given, given_series, hours, observed
 
@@ -78,6 +78,31 @@ def test_a_corrected_value_and_one_that_is_taken_back_leave_no_trace(ledger: Led
 def test_what_counts_is_what_the_model_said_and_not_what_was_published(ledger: Ledger, factor: float) -> None:
     ledger.add(forecasts()[:20] + forecasts(factor=factor)[20:], [observed(ACTUALS)])
     assert renewed(ledger).by_version[KEY].by_series == {"a": pytest.approx(wanted(ACTUALS), rel=1e-5)}
+
+
+COUNTS = np.array([[1.0, 2.0, 3.0]])
+
+
+def rounded(hour: int, factor: float, *, is_told: bool = True) -> Any:
+    """Gives a forecast of one step whose published counts a factor made of 1, 2 and 3."""
+    published = adapted(COUNTS[np.newaxis], LEVELS, np.array([factor]), "counts")[0]
+    own = {OWN_CORE: [COUNTS.tolist()]} if is_told else {}
+    adaption = {"revision": 1, "factors": [factor], "sources": ["series"], **own}
+    series = given_series(begin=hour, medians=(2.0,), values=published)
+    return given(f"a{hour}", series, execution={ADAPTION: adaption})
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.7, 1.4, 2.7])
+def test_counts_that_were_rounded_count_as_the_model_said_them(ledger: Ledger, factor: float) -> None:
+    actual = DRAW.poisson(2.5, 30).astype(float)
+    ledger.add([rounded(hour, factor) for hour in range(30)], [observed(actual.tolist())])
+    away = np.abs(actual - 2.0).astype(np.float32)
+    assert renewed(ledger).by_version[KEY].by_series["a"] == factor_of(hours(0, 30), away)[0]
+
+
+def test_a_factor_that_left_no_width_grows_again_by_records_of_what_was_published_alone(ledger: Ledger) -> None:
+    ledger.add([rounded(hour, 0.3, is_told=False) for hour in range(60)], [observed([2.0] * 30 + [9.0] * 30)])
+    assert renewed(ledger).by_version[KEY].by_series["a"] == pytest.approx(np.exp(30 * 0.04 - 30 * 0.01))
 
 
 def test_outcomes_are_those_of_what_was_published(ledger: Ledger) -> None:

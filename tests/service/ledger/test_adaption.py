@@ -17,13 +17,15 @@ import pandas as pd
 import pytest
 
 from forecaster.calibration import Calibration
-from forecaster.ledger.records import Factors, Revision
+from forecaster.ledger.records import OWN_CORE, Factors, Revision
 from forecaster.predictor import Predictor
 from service.ledger.adaptions import Adaptions
+from service.ledger.giving import Adapting
 from service.ledger.revision_file import read, written
 from service.requests.adaption import Adaption
 from service.requests.media import ARROW, LINES, PARQUET
 from tests.explain.factories import predictor_of
+from tests.factories import panel_of
 from tests.service.factories import app_of, asking, post
 from tests.service.ledger.test_routes import AHEAD, forecast, named, report, serving
 from tests.service.request_bodies import HISTORY, valid
@@ -259,6 +261,17 @@ def test_a_file_of_factors_is_followed_and_a_broken_one_changes_nothing(tmp_path
     assert current() == second
     path.unlink()
     assert current() == second
+
+
+def test_the_ledger_keeps_what_a_model_of_counts_said_where_rounding_hides_it() -> None:
+    predictor = predictor_of(head="negative_binomial")
+    panel = panel_of(HISTORY, HISTORY)
+    own = predictor.predict(panel, 4, (0.1, 0.5, 0.9))
+    adaption = Adaption(7, (1.0, 0.1), ("none", "series"))
+    facts = Adapting(own, adaption).facts(adaption.of_forecast(own, predictor.support))
+    kept = orjson.loads(orjson.dumps(facts))
+    assert kept[OWN_CORE] == [None, own.values[1].tolist()]
+    assert Adaption.kept(kept) == adaption
 
 
 def test_a_series_has_its_own_factor_else_that_of_its_version() -> None:
