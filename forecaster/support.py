@@ -21,7 +21,7 @@ def kept_within(values: FloatArray, own: FloatArray, support: Support) -> FloatA
     A model of logarithms forecasts a series that is not all above 0 as others do: what is below 0 there may be.
     """
     if support == "counts":
-        return np.asarray(np.rint(np.maximum(values, 0.0)))
+        return np.asarray(np.rint(np.maximum(values, 0.0)) + 0.0)  # -0.0 is no less than 0
     return np.where((own > 0) & (values < 0), 0.0, values) if support == "positive" else values
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from forecaster.errors import RequestError
 from forecaster.online import MEMORY, adapted, distances, factor_of, log_factors, lost_core
-from forecaster.support import Support
+from forecaster.support import Support, kept_within
 
 NAN = float("nan")
 LEVELS = (0.1, 0.5, 0.9)
@@ -150,6 +150,11 @@ def test_in_the_long_run_four_in_five_lie_within(spread: float) -> None:
 )
 def test_adapted_quantiles_stay_in_the_support_of_the_model(support: Support, expected: list[float]) -> None:
     assert adapted(np.array([[[0.5, 1.0, 2.0]]]), LEVELS, np.array([3.0]), support)[0, 0].tolist() == expected
+
+
+def test_no_count_is_written_with_a_minus() -> None:
+    found = adapted(np.array([[[0.0, 0.1, 0.2]]]), LEVELS, np.array([3.0]), "counts")
+    assert not np.signbit([found, kept_within(np.array([[[-0.0, -0.2, -3.0]]]), found, "counts")]).any()
 
 
 def test_what_a_model_of_logarithms_says_below_0_stays_there() -> None:

@@ -145,7 +145,7 @@ def unscale_counts(values: torch.Tensor, scale: Scale) -> torch.Tensor:
     counts = unscale(values, scale)
     whole = counts.round()
     is_whole = (counts - whole).abs() <= _ROUNDING * whole.abs().clamp(min=1.0)
-    return torch.where(is_whole, whole, counts).clamp(min=0.0)
+    return torch.where(is_whole, whole, counts).clamp(min=0.0) + 0.0  # -0.0 is no less than 0
 
 
 def scale_covariate(numbers: Masked) -> Masked:

@@ -257,3 +257,5 @@ def test_counts_come_back_whole_and_never_below_0() -> None:
     assert torch.equal(
         unscale_counts((between - scale.loc) / scale.spread, scale).round(decimals=9), between.clamp(min=0)
     )
+    around_0 = torch.tensor([[-1e-12, -0.0, -0.5]], dtype=torch.float64)
+    assert not unscale_counts((around_0 - scale.loc) / scale.spread, scale).signbit().any()
