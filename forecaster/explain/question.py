@@ -40,8 +40,9 @@ class Question:
 
     @property
     def token_spans(self) -> list[tuple[int, int]]:
-        """First and last step of each token [N], from the cutoff: -1 is the last visible step."""
-        return self.networks[0].tokens.spans
+        """First and last step of each token [N], from the cutoff, up to the horizon: -1 is the last visible step."""
+        tokens = self.networks[0].tokens
+        return [(first, min(last, tokens.horizon - 1)) for first, last in tokens.spans]
 
     @property
     def num_future(self) -> int:

@@ -122,13 +122,13 @@ def test_patches_and_steps_stand_at_the_timestamps_of_their_values(timezone: str
     np.testing.assert_allclose(patches["gradients"], steps["gradients"].to_numpy().reshape(6, 4).sum(axis=1))
 
 
-def test_tokens_of_each_resolution_and_of_the_future_stand_at_their_timestamps() -> None:
+def test_tokens_of_each_resolution_and_of_the_future_stand_at_their_timestamps_up_to_the_horizon() -> None:
     panel, explanation = explanation_at(coarse_patch_length=12, decoder="queries")
     stamps, frame = panel.axis.show(panel.starts[2], 60), explanation.token_frame()
-    assert list(frame["num_steps"]) == [12, 12] + [4] * 8
+    assert list(frame["num_steps"]) == [12, 12] + [4] * 7 + [1]
     assert list(frame["is_future"]) == [False] * 8 + [True] * 2
     assert list(frame["first"]) == list(stamps[[26, 38, 26, 30, 34, 38, 42, 46, 50, 54]])
-    assert frame["last"].iloc[-1] == stamps[57]
+    assert frame["last"].iloc[-1] == stamps[54]
     assert frame["attention_roll_out"].sum() == pytest.approx(1.0)
 
 
