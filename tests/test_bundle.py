@@ -22,7 +22,7 @@ from forecaster.model.network import Network
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
-from tests.factories import sine_panel
+from tests.factories import panel_of, sine_panel
 
 SMALL = ModelConfig(horizon=6, context_length=32, patch_length=8, d_model=16, num_heads=2, num_layers=1, d_ff=16)
 FACTS = TrainingFacts(
@@ -177,7 +177,7 @@ def test_counts_and_point_forecasts_come_back(tmp_path: Path, head: str) -> None
     network = small_network(head, levels=(0.5,)) if head == "mse" else small_network(head)
     predictor = Predictor(network, Frequency.parse("h"))
     save_bundle(tmp_path / "b", predictor, FACTS)
-    panel = sine_panel(2, 50)
+    panel = panel_of(*np.random.default_rng(0).poisson(5.0, (2, 50)))
     values = load_bundle(tmp_path / "b").predictor.predict(panel).values
     np.testing.assert_array_equal(values, predictor.predict(panel).values)
 

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from pytorch_lightning.callbacks import Callback
 
 from forecaster.config import ForecasterConfig
+from forecaster.counts import refuse_no_counts
 from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
-from forecaster.errors import ConfigError, SeriesError
+from forecaster.errors import ConfigError
 from forecaster.manifest import TrainingFacts
-from forecaster.model.heads import HEADS
 from forecaster.predictor import Predictor
 from forecaster.time.calendar import calendar_columns, default_calendar
 from forecaster.time.cycles import cycles_of
@@ -94,8 +94,7 @@ def fit(
     config, start = resolve(panel, config), start or scratch()
     check_augmentations(config.training.augmentations, config.model)
     start.check(config.model)
-    if HEADS[config.model.head](config.model).counts_only:
-        _refuse_no_counts(panel)
+    refuse_no_counts(panel, config.model)
     refuse_too_large(config, panel)
     claim(folder, _identity(panel, config, start))
     num_threads = _threads_per_process(config, place)
@@ -118,18 +117,6 @@ def train_along(panel: Panel, config: ForecasterConfig, folder: Path, place: Pla
     with quiet_lightning(), process_settings(config.training.seed, num_threads), launched(place):
         for number in range(config.training.num_members):
             train_member(job, number, place)
-
-
-def _refuse_no_counts(panel: Panel) -> None:
-    wrong = np.flatnonzero((panel.values < 0) | (panel.values % 1 > 0))  # NaN is neither
-    if len(wrong):
-        series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
-        raise SeriesError(
-            f"series {panel.series_ids[series]!r} has the value {panel.values[wrong[0]]:g} at step "
-            f"{wrong[0] - panel.offsets[series]}, but a negative binomial is one of counts: whole numbers from 0 on "
-            f"({len(wrong)} such values)",
-            code="not-counts",
-        )
 
 
 def _result(job: Job, members: list[Member]) -> FitResult:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.service.request_bodies import HISTORY, series, timestamps, valid
@@ -15,8 +15,9 @@ from tests.service.request_bodies import HISTORY, series, timestamps, valid
 MARKER = "b7e2-must-not-come-back"  # part of many inputs, and of no answer
 JSON = (("content-type", "application/json"),)
 
-# The services that requests are sent to: of two models; of one that reads covariates; of one model, asking for keys.
-PLAIN, PRICED, LOCKED = "plain", "priced", "locked"
+# The services that requests are sent to: of two models; of one that reads covariates; of one that forecasts counts; of
+# one model, asking for keys.
+PLAIN, PRICED, COUNTS, LOCKED = "plain", "priced", "counts", "locked"
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,10 @@ VALUES = (
     refused("only missing values", "no-observed-value", series(target=[None] * 60)),
     refused("no value in all that the model looks at", "no-recent-value", series(target=[1.0, *[None] * 100])),
     fields("more points than allowed", series(target=[0.0] * 20_001), "series"),
+    *(
+        replace(refused(what, "not-counts", series(target=[*range(60), value])), service=COUNTS)
+        for what, value in (("a value below 0, for a model of counts", -1), ("half of one, for a model of counts", 0.5))
+    ),
 )
 
 SERIES = (

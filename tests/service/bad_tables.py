@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from service.requests.media import ARROW, PARQUET
-from tests.service.bad_requests import BODY, HOURS, MARKER, PRICED, BadRequest
+from tests.service.bad_requests import BODY, COUNTS, HOURS, MARKER, PRICED, BadRequest
 from tests.service.tables.factories import arrow_of, hours, parquet_of
 
 QUERY = "?model=waves&horizon=4"
@@ -188,6 +188,7 @@ COLUMNS = (
     column("values as bytes", "y", [b"1"] * 3),
     column("an infinite value", "y", [1.0, float("inf"), 3.0], "infinite"),
     column("a value of a table beyond +/- 1e30", "y", [1.0, 1e31, 3.0], "value-out-of-range"),
+    replace(column("a value below 0 in a table, for a model of counts", "y", [1, -1, 3], "not-counts"), service=COUNTS),
     column("missing values alone", "y", pa.nulls(3), "no-observed-value"),
     column("ids as floats", "unique_id", [1.0, 1.0, 1.0]),
     column("ids as records", "unique_id", [{"a": 1}] * 3),

@@ -17,10 +17,11 @@ from service.app import create_app
 from service.problems import MEDIA_TYPE
 from service.settings import Settings
 from tests.conftest import Registry, running_service
+from tests.explain.factories import predictor_of
 from tests.pipelines.factories import priced_predictor
 from tests.service.bad_headers import write_keys
 from tests.service.bad_protocol import BadBytes
-from tests.service.bad_requests import LOCKED, MARKER, PLAIN, PRICED, BadRequest
+from tests.service.bad_requests import COUNTS, LOCKED, MARKER, PLAIN, PRICED, BadRequest
 from tests.service.bad_table import ACCEPTED, BYTES, REFUSED, ROWS
 from tests.service.deliveries import SECRET
 from tests.service.factories import app_of
@@ -74,9 +75,20 @@ def priced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def services(service: httpx.Client, priced: httpx.Client, locked: httpx.Client) -> dict[str, httpx.Client]:
+def counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service of a model that forecasts counts."""
+    app = app_of(predictor_of(head="negative_binomial"), tmp_path_factory.mktemp("counts"))
+    with httpx.Client(transport=InProcess(app), base_url="http://test") as client:
+        yield client
+    app.state.service.batcher.close()
+
+
+@pytest.fixture(scope="module")
+def services(
+    service: httpx.Client, priced: httpx.Client, counts: httpx.Client, locked: httpx.Client
+) -> dict[str, httpx.Client]:
     """The services that rows of the table are sent to."""
-    return {PLAIN: service, PRICED: priced, LOCKED: locked}
+    return {PLAIN: service, PRICED: priced, COUNTS: counts, LOCKED: locked}
 
 
 def faults(service: httpx.Client) -> list[str]:

@@ -265,7 +265,7 @@ def test_a_file_of_factors_is_followed_and_a_broken_one_changes_nothing(tmp_path
 
 def test_the_ledger_keeps_what_a_model_of_counts_said_where_rounding_hides_it() -> None:
     predictor = predictor_of(head="negative_binomial")
-    panel = panel_of(HISTORY, HISTORY)
+    panel = panel_of(*np.random.default_rng(0).poisson(5.0, (2, 60)))
     own = predictor.predict(panel, 4, (0.1, 0.5, 0.9))
     adaption = Adaption(7, (1.0, 0.1), ("none", "series"))
     facts = Adapting(own, adaption).facts(adaption.of_forecast(own, predictor.support))
