@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.records import Factors, Revision
 from forecaster.ledger.rows import Row
 from forecaster.ledger.tables import adaption_revisions as revisions
@@ -86,9 +87,17 @@ def current(connection: sa.Connection) -> Revision:
 
 def expire(connection: sa.Connection, before: int) -> None:
     """Deletes factors that did not change since, and revisions made before, all but the newest."""
-    connection.execute(sa.delete(states).where(states.c.changed < before, sa.not_(states.c.is_stale)))
+    _delete(connection, sa.and_(states.c.changed < before, sa.not_(states.c.is_stale)))
     is_old = sa.and_(revisions.c.created < before, revisions.c.number < current_number(connection))
     connection.execute(sa.delete(revisions).where(is_old))
+
+
+def _delete(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Deletes factors; where some of them were given out, that is a revision, which does so no more."""
+    num_given_out = connection.execute(sa.delete(states).where(which, states.c.num_times >= ENOUGH)).rowcount
+    connection.execute(sa.delete(states).where(which))
+    if num_given_out:
+        connection.execute(sa.insert(revisions).values(created=now_microseconds()))
 
 
 def _of_model(own: Mapping[str, float]) -> float | None:

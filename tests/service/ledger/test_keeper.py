@@ -13,14 +13,16 @@ import pytest
 
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
+from forecaster.ledger.records import Revision
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.upgrade import upgrade
 from service.ledger.chores import Chores
 from service.ledger.entries import forecast_entry, observed_entry
 from service.ledger.journal import Journal, segments
 from service.ledger.keeper import REJECTED, Keeper
-from service.ledger.orders import DAY, JOURNAL, SKILL, Orders
+from service.ledger.orders import ADAPTION, DAY, JOURNAL, SKILL, Orders
 from service.ledger.recorder import command
+from service.ledger.revision_file import read
 from service.telemetry.skill_metrics import SkillMetrics
 from tests.ledger.factories import given, given_series, observed
 
@@ -128,6 +130,24 @@ def test_the_drift_of_the_last_days_is_written_down_and_told_as_metrics(tmp_path
     for name in ("relative_mase", "coverage_80"):
         (sample,) = told[f"forecaster_live_drift_{name}"]
         assert (sample.labels, sample.value) == ({"model": "sales", "version": "1"}, 0.5)
+
+
+def test_factors_that_are_too_old_leave_the_file_under_a_number_of_its_own(tmp_path: Path, ledger: Ledger) -> None:
+    old = time.time_ns() // 1000 - 2 * DAY
+    for hour in range(30):
+        forecast = given(f"f{hour}", given_series(begin=hour, medians=(10.0,)), created=old)
+        ledger.add([forecast], [observed([99.0], begin=hour, received=old)])
+    ledger.adapt(old)
+
+    def told(days: float) -> Revision:
+        Chores(tmp_path, ledger, days, adapts=True).do()
+        return read((tmp_path / ADAPTION).read_bytes())
+
+    first = told(days=DAYS)
+    assert list(first.by_version) == [("sales", "1")]
+    second = told(days=1.0)
+    assert second == Revision(first.number + 1, {})  # by which a keeper knows that the file is to be written anew
+    assert told(days=1.0) == second
 
 
 def started(folder: Path) -> subprocess.Popen[bytes]:
