@@ -92,6 +92,11 @@ def expire(connection: sa.Connection, before: int) -> None:
     connection.execute(sa.delete(revisions).where(is_old))
 
 
+def forget(connection: sa.Connection, model: str) -> None:
+    """Deletes the factors of a model."""
+    _delete(connection, states.c.model == model)
+
+
 def _delete(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     """Deletes factors; where some of them were given out, that is a revision, which does so no more."""
     num_given_out = connection.execute(sa.delete(states).where(which, states.c.num_times >= ENOUGH)).rowcount

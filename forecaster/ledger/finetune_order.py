@@ -20,7 +20,6 @@ from forecaster.data.store import StoreWriter, open_store
 from forecaster.errors import LedgerError
 
 FINETUNE = "finetune"  # the kind of its jobs
-PREFIX = "ft-"  # of the names of fine-tuned models, so that none is taken for a model of whoever runs the service
 TAG = "forecaster.finetuned_by_job"  # of registered models and runs; its value is the id of the job
 
 _ORDER, _STORE = "order.json", "store"

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from forecaster.ledger.freed import erase
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.job import OPEN, NewJob, Refusal
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.tables import finetuned, jobs, promotions
+from forecaster.ledger.tables import finetuned, jobs
 
 if TYPE_CHECKING:  # it imports pandas, which a keeper has no use for
     from forecaster.ledger.finetune_order import FinetuneOrder
@@ -96,11 +97,11 @@ class Finetuned:
             return [Forgotten(row.name, row.job_id, row.deleted is not None) for row in connection.execute(query)]
 
     def forget(self, model: Forgotten) -> None:
-        """Frees the name of a model that is in no registry any more; who was its champion is forgotten too."""
+        """Frees the name of a model that is in no registry any more, and erases what is known of it."""
         which = sa.and_(_c.name == model.name, _c.job_id == model.job_id, sa.or_(_c.deleted.is_not(None), _is_void))
         with self._ledger.writing() as connection:
             if connection.execute(sa.delete(finetuned).where(which)).rowcount:
-                connection.execute(sa.delete(promotions).where(promotions.c.model == model.name))
+                erase(connection, model.name)
 
 
 def reserve(connection: sa.Connection, new: NewJob, order: FinetuneOrder, frequency: str, most: int) -> Refusal | None:

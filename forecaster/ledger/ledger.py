@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from forecaster.ledger import adaption
 from forecaster.ledger.failures import told
+from forecaster.ledger.freed import digests_of, of_models_there
 from forecaster.ledger.joining import met_by, new_and_observed, score_again
 from forecaster.ledger.records import FACTS, Given, Observed, Revision
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
@@ -60,9 +61,14 @@ class Ledger:
         self.engine.dispose()
 
     def add(self, given: Sequence[Given] = (), observed: Sequence[Observed] = ()) -> int:
-        """Writes forecasts and values, scores what they meet, and gives the number of series that were scored."""
-        rows = [row for one in given for row in series_rows(one)]
+        """Writes forecasts and values, scores what they meet, and gives the number of series that were scored.
+
+        Those of fine-tuned models that are not there any more are left out.
+        """
         with self.writing() as connection:
+            digests = digests_of(connection, [*given, *observed])
+            given, observed = of_models_there(given, digests), of_models_there(observed, digests)
+            rows = [row for one in given for row in series_rows(one)]
             if given:
                 connection.execute(
                     self._insert(forecasts).on_conflict_do_nothing(), [forecast_row(one) for one in given]

@@ -62,6 +62,7 @@ class Observed:
     received: int  # microseconds since 1970, UTC
     times: IntArray  # [n]
     values: FloatArray  # [n]
+    digest: str | None = None  # of the only model of that name that is meant; None: whatever has the name
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
 from forecaster.errors import SeriesError
-from forecaster.ledger.finetune_order import PREFIX, FinetuneOrder, packed
+from forecaster.ledger.finetune_order import FinetuneOrder, packed
+from forecaster.ledger.finetuned_names import PREFIX
 from service.errors import InvalidFields
 from service.finetune.schemas import FinetuneRequest
 from service.models.view import ServedModel

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from forecaster.ledger.finetune_order import PREFIX
+from forecaster.ledger.finetuned_names import PREFIX
 from forecaster.ledger.ids import time_text
 from service.model_spec import is_name
 from service.schemas import ModelOptions, Schema, SeriesIn

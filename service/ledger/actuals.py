@@ -6,24 +6,28 @@ import numpy as np
 
 from forecaster.data.panel_checks import MAX_VALUE, beyond_range
 from forecaster.errors import FrequencyError, ValueTypeError
+from forecaster.ledger.finetuned_names import is_finetuned
 from forecaster.ledger.records import Observed
 from forecaster.time.frequency import Frequency, TimeAxis, frequency_mismatch
 from forecaster.time.grid import OFF_GRID, StoredTimes
 from forecaster.time.stored import counts
 from service.errors import InvalidFields
 from service.ledger.schemas import ActualsIn
+from service.models.registry import VersionRef
 from service.requests.translate import chosen_frequency, times_of
 
 
-def observed_of(request: ActualsIn, model: str, frequency: Frequency, received: int) -> list[Observed]:
+def observed_of(request: ActualsIn, model: VersionRef, frequency: Frequency, received: int) -> list[Observed]:
     """Gives the values of a request for a model of that frequency; `received` is in microseconds.
 
-    Times are read as those of forecasts are. DataError or InvalidFields names what is wrong with one.
+    They are of all its versions; of a fine-tuned one, whose name is free again one day, of that model alone. Times are
+    read as those of forecasts are. DataError or InvalidFields names what is wrong with one.
     """
     chosen = chosen_frequency(request.frequency, frequency)
     if chosen != frequency:
         raise frequency_mismatch(chosen.alias, frequency.alias)
     axis, stored = times_of(request.series, chosen, request.timezone)
+    digest = model.digest if is_finetuned(model.name) else None
     found = []
     for position, (series, times) in enumerate(zip(request.series, stored, strict=True)):
         if not axis.frequency.holds_all(times):
@@ -34,7 +38,7 @@ def observed_of(request: ActualsIn, model: str, frequency: Frequency, received: 
         if beyond_range(values).any():
             message = f"series {series.id!r} has a value beyond +/- {MAX_VALUE:g}"
             raise ValueTypeError(message, code="value-out-of-range")
-        found.append(Observed(model, series.id, received, counts(own), values))
+        found.append(Observed(model.name, series.id, received, counts(own), values, digest))
     return found
 
 

@@ -35,7 +35,7 @@ def observed_entry(values: list[Observed]) -> tuple[bytes, list[bytes]]:
     """Gives the head of an entry of several series, and the rest of it."""
     series = [(one.model, one.series_id, one.received, len(one.times)) for one in values]
     arrays = [array.tobytes() for one in values for array in (one.times, one.values)]
-    return orjson.dumps({"kind": _OBSERVED, "series": series}), arrays
+    return orjson.dumps({"kind": _OBSERVED, "series": series, "digests": [one.digest for one in values]}), arrays
 
 
 def read_entry(entry: Entry) -> Given | list[Observed]:
@@ -44,9 +44,10 @@ def read_entry(entry: Entry) -> Given | list[Observed]:
     if head["kind"] == _FORECAST:
         return _forecast(head, rest)
     if head["kind"] == _OBSERVED:
+        digests = head.get("digests") or [None] * len(head["series"])  # a service before them wrote none
         return [
-            Observed(model, series_id, received, rest.integers(number), rest.floats(number))
-            for model, series_id, received, number in head["series"]
+            Observed(model, series_id, received, rest.integers(number), rest.floats(number), digest)
+            for (model, series_id, received, number), digest in zip(head["series"], digests, strict=True)
         ]
     raise ValueError(f"an entry of the journal is of the kind {head['kind']!r}")
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from forecaster.ledger.finetune_order import PREFIX
+from forecaster.ledger.finetuned_names import is_finetuned
 from service.errors import NotReady, UnknownModel, VersionUnavailable
 from service.model_spec import ModelSpec
 from service.models.registry import ReadsRegistry, VersionRef
@@ -76,7 +76,7 @@ class FinetunedModels:
             try:
                 return models.find(text)
             except (UnknownModel, NotReady):
-                if text is None or not text.startswith(PREFIX):
+                if text is None or not is_finetuned(text):
                     raise
                 return self._find(owner, text)
 

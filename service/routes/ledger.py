@@ -122,7 +122,7 @@ async def actuals(request: Request) -> ActualsReply:
     def take_in(find: FindModel) -> ActualsReply:
         served = find(asked.model)
         frequency = frequency_for(asked, served)
-        values = observed_of(asked, served.reference.name, frequency, now_microseconds())
+        values = observed_of(asked, served.reference, frequency, now_microseconds())
         service.recorder.record_observed(values)
         return ActualsReply(values=asked.num_points)
 

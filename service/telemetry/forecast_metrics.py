@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from forecaster.ledger.finetune_order import PREFIX
+from forecaster.ledger.finetuned_names import PREFIX, is_finetuned
 from service.compute.engine import Given
 from service.compute.work import Work
 from service.errors import ClientGone, DeadlineExceeded
@@ -114,6 +114,6 @@ class ForecastMetrics:
 
 def _labels(model: ServedModel) -> tuple[str, str]:
     """Gives name and version; fine-tuned models, whose names clients choose, count as one."""
-    if model.reference.name.startswith(PREFIX):
+    if is_finetuned(model.reference.name):
         return f"{PREFIX}*", ""
     return model.reference.name, model.reference.version

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
+from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.records import Given, GivenSeries, Observed
+from forecaster.ledger.tables import finetuned
 
 HOUR = 3_600_000_000
 LEVELS = (0.1, 0.5, 0.9)
@@ -45,7 +48,22 @@ def given(forecast_id: str = "f1", *series: GivenSeries, **facts: Any) -> Given:
 
 
 def observed(
-    values: Sequence[float], begin: int = 0, series_id: str = "a", *, received: int = 5_000, model: str = "sales"
+    values: Sequence[float],
+    begin: int = 0,
+    series_id: str = "a",
+    *,
+    received: int = 5_000,
+    model: str = "sales",
+    digest: str | None = None,
 ) -> Observed:
     """Gives values from an hour on."""
-    return Observed(model, series_id, received, hours(begin, len(values)), np.array(values, dtype=np.float64))
+    return Observed(model, series_id, received, hours(begin, len(values)), np.array(values, dtype=np.float64), digest)
+
+
+def tune(ledger: Ledger, name: str, owner: str, digest: str) -> None:
+    """Writes down that a key has a fine-tuned model."""
+    facts = {"base": "sales", "base_version": "1", "frequency": "h", "max_steps": 1}
+    row = {"name": name, "owner": owner, "job_id": "0" * 32, "created": 0, "version": "1", "digest": digest, **facts}
+    came_of_it = {"num_steps": 1, "validation_loss": 0.5}
+    with ledger.writing() as connection:
+        connection.execute(sa.insert(finetuned).values(**row, **came_of_it))

@@ -11,18 +11,22 @@ import httpx
 import pytest
 
 from forecaster.ledger.finetuned import Outcome, Tuned
+from forecaster.ledger.ledger import Ledger
+from forecaster.ledger.upgrade import upgrade
 from service.errors import UnknownModel
+from service.ledger.orders import LEDGER
 from service.models.finetuned import FinetunedModels
 from service.models.view import ServedModel
 from service.settings import Settings
 from tests.explain.factories import predictor_of
+from tests.ledger.factories import tune
 from tests.service.factories import app_of, on_a_socket
 from tests.service.fake_models import OneModel
 from tests.service.fakes import FakeRegistry
 from tests.service.ledger.test_routes import outcomes, soon
 from tests.service.request_bodies import HISTORY, valid
 
-NAME, OWNER = "ft-mine", "anonymous"
+NAME, THEIRS, OWNER = "ft-mine", "ft-theirs", "anonymous"
 SERIES = valid()["series"]
 AHEAD = "2024-01-03T12:00:00"  # the first step after HISTORY
 
@@ -50,6 +54,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
     app = app_of(predictor_of(), home, ledger_share=1.0)
     service = app.state.service
+    (home / LEDGER).mkdir()
+    ledger = Ledger(service.settings.resolved_ledger_url())
+    upgrade(ledger)
+    tune(ledger, NAME, OWNER, reference.digest)
+    tune(ledger, THEIRS, "another", reference.digest)
+    ledger.close()
     models: Any = OfEverybody(service.models.find(None).bundle)
     finetuned = FinetunedModels(service.settings, registry, look_up)
     app.state.service = replace(service, models=models, finetuned=finetuned)
@@ -76,7 +86,7 @@ def test_a_fine_tuned_model_is_asked_all_that_others_are(client: httpx.Client, p
 
 @pytest.mark.parametrize("path", ASKED)
 def test_one_that_the_key_does_not_have_is_unknown(client: httpx.Client, path: str) -> None:
-    reply = client.post(f"/v1/{path}", json={**ASKED[path], "model": "ft-theirs"})
+    reply = client.post(f"/v1/{path}", json={**ASKED[path], "model": THEIRS})
     assert (reply.status_code, reply.json()["code"]) == (404, "unknown-model")
 
 

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from forecaster.ledger.records import Given, Observed
@@ -61,10 +62,17 @@ def test_values_that_do_not_lie_in_a_row_come_out_as_they_went_in(tmp_path: Path
 
 
 def test_values_come_out_as_they_went_in(tmp_path: Path) -> None:
-    both = [observed([1.0, float("nan")]), observed([3.0], series_id="b", begin=7)]
+    both = [observed([1.0, float("nan")]), observed([3.0], series_id="b", begin=7, digest="sha256:0")]
     found = through_a_journal(tmp_path, *observed_entry(both))
     assert isinstance(found, list)
     assert all(same(one, other) for one, other in zip(both, found, strict=True))
+
+
+def test_values_that_were_written_before_they_had_a_digest_are_read(tmp_path: Path) -> None:
+    head, rest = observed_entry([observed([1.0])])
+    older = {name: value for name, value in orjson.loads(head).items() if name != "digests"}
+    (found,) = through_a_journal(tmp_path, orjson.dumps(older), rest)  # type: ignore[misc]
+    assert same(found, observed([1.0]))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger.finetuned import Finetuned
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.records import Revision
 from forecaster.ledger.scoring import Outcome
@@ -24,7 +25,7 @@ from service.ledger.orders import ADAPTION, DAY, JOURNAL, SKILL, Orders
 from service.ledger.recorder import command
 from service.ledger.revision_file import read
 from service.telemetry.skill_metrics import SkillMetrics
-from tests.ledger.factories import given, given_series, observed
+from tests.ledger.factories import given, given_series, observed, tune
 
 MANY, DAYS = 1 << 30, 36_500.0
 
@@ -130,6 +131,22 @@ def test_the_drift_of_the_last_days_is_written_down_and_told_as_metrics(tmp_path
     for name in ("relative_mase", "coverage_80"):
         (sample,) = told[f"forecaster_live_drift_{name}"]
         assert (sample.labels, sample.value) == ({"model": "sales", "version": "1"}, 0.5)
+
+
+def test_what_the_journal_has_of_a_deleted_model_does_not_come_back(tmp_path: Path, ledger: Ledger) -> None:
+    written, keeper, models = journal(tmp_path), Keeper(tmp_path, ledger, DAYS), Finetuned(ledger)
+    tune(ledger, "ft-a", "k1", "sha256:0")
+    written.append(*forecast_entry(given("f1", model="ft-a", digest="sha256:0")))
+    written.append(*observed_entry([observed([11.0], model="ft-a", digest="sha256:0")]))
+    models.delete("ft-a", "k1")
+    (found,) = models.to_forget()
+    models.forget(found)
+    tune(ledger, "ft-a", "k2", "sha256:1")
+    assert keeper.move() == 2
+    ledger.add([given("f2", model="ft-a", digest="sha256:1")])
+    assert ledger.forecast("f1") is None
+    assert ledger.skill("ft-a") == []
+    assert not (tmp_path / REJECTED).exists()
 
 
 def test_factors_that_are_too_old_leave_the_file_under_a_number_of_its_own(tmp_path: Path, ledger: Ledger) -> None:

@@ -25,6 +25,7 @@ from service.ledger.actuals import observed_of
 from service.ledger.journal import segments
 from service.ledger.orders import JOURNAL
 from service.ledger.schemas import ActualsIn
+from service.models.registry import VersionRef
 from service.settings import Settings
 from tests.explain.factories import predictor_of
 from tests.service.factories import app_of, on_a_socket
@@ -280,7 +281,7 @@ def test_days_that_are_no_days_apart_are_refused(times: list[str], timezone: str
     series = [{"id": "a", "timestamps": times, "target": [1.0] * len(times)}]
     request = ActualsIn.model_validate({"series": series, "frequency": "D", "timezone": timezone})
     with pytest.raises(InvalidFields, match=f"series.0.timestamps: {named}.* is no step of D from"):
-        observed_of(request, "waves", Frequency("D"), received=0)
+        observed_of(request, VersionRef("waves", "1", "sha256:0"), Frequency("D"), received=0)
 
 
 def test_a_forecast_that_was_never_given_is_not_known(service: httpx.Client) -> None:
