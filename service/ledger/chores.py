@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from forecaster.ledger.finetuned_names import is_finetuned
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
@@ -51,12 +52,16 @@ class Chores:
             self._adaption_due = time.monotonic() + _ADAPTION_SECONDS
 
     def _write_skill(self) -> None:
-        """Writes the skill of all versions to a file, which the metrics of every worker are made of."""
+        """Writes the skill of all versions to a file, which the metrics of every worker are made of.
+
+        Fine-tuned models, whose names callers choose, are left out: they concern their owners alone.
+        """
         since_recent = int(time.time() * 1e6 - RECENT_DAYS * DAY)
         drifts = self._ledger.drifts(since_recent, by_segment=False)
         rows = [
             {**asdict(one), "drift": asdict(drifts[one.key]) if one.key in drifts else {}}
             for one in self._ledger.skill(by_segment=False)
+            if not is_finetuned(one.model)
         ]
         self._write(SKILL, json.dumps(rows).encode())
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import orjson
 
 from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger.finetuned_names import is_finetuned
 from forecaster.ledger.records import Given
 from service.errors import LedgerDown, UnknownForecast
 from service.ledger.entries import read_entry
@@ -45,17 +46,21 @@ class Shelf:
         raise UnknownForecast("no forecast of this id is kept: it was never given, was not kept, or is too old")
 
     def skill(
-        self, model: str | None, since: int | None, until: int | None, since_recent: int
+        self, owner: str, model: str | None, since: int | None, until: int | None, since_recent: int
     ) -> list[tuple[Skill, Drift | None]]:
         """Gives the skill of each model, version and segment, of forecasts made in [since, until), and its drift.
 
-        Raises LedgerDown.
+        Of fine-tuned models those of an owner. Raises LedgerDown.
         """
 
         def ask(ledger: Ledger) -> list[tuple[Skill, Drift | None]]:
+            from forecaster.ledger.finetuned import Finetuned
+
             found = ledger.skill(model, since, until)
             drifts = ledger.drifts(since_recent, model, since, until)  # after it: no older than what it compares
-            return [(one, drifts.get(one.key)) for one in found]
+            own = {one.name for one in Finetuned(ledger).of_owner(owner)}
+            seen = (one for one in found if one.model in own or not is_finetuned(one.model))
+            return [(one, drifts.get(one.key)) for one in seen]
 
         return self._answer(ask) or []
 

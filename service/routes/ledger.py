@@ -143,10 +143,14 @@ async def skill(
         Query(gt=0, le=36_500, description="Drift compares forecasts of the last so many days with those before."),
     ] = RECENT_DAYS,
 ) -> SkillReply:
-    """Says how good the forecasts of each model and version turned out to be, by segment, beside the seasonal naive."""
+    """Says how good the forecasts of each model and version turned out to be, by segment, beside the seasonal naive.
+
+    Of fine-tuned models, it tells of those of the key that asks.
+    """
     begin, end = _microseconds(since), _microseconds(until)
     since_recent = (now_microseconds() if end is None else end) - round(recent_days * DAY)
-    found = await to_thread(service_of(request.scope).shelf.skill, model, begin, end, since_recent)
+    shelf, owner = service_of(request.scope).shelf, owner_of(request)
+    found = await to_thread(shelf.skill, owner, model, begin, end, since_recent)
     return SkillReply(skill=[_skill_out(*one) for one in found])
 
 

@@ -1,4 +1,5 @@
-"""Live skill as metrics: what the keeper of the ledger wrote down last. Segments, which callers name, are no labels."""
+"""Live skill as metrics: what the keeper of the ledger wrote down last. Segments are no labels, nor are fine-tuned
+models: callers name them."""
 
 from __future__ import annotations
 

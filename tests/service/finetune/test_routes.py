@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from forecaster.ledger.finetuned import Outcome, Tuned
+from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.upgrade import upgrade
 from service.errors import UnknownModel
@@ -19,7 +20,7 @@ from service.models.finetuned import FinetunedModels
 from service.models.view import ServedModel
 from service.settings import Settings
 from tests.explain.factories import predictor_of
-from tests.ledger.factories import tune
+from tests.ledger.factories import given, observed, tune
 from tests.service.factories import app_of, on_a_socket
 from tests.service.fake_models import OneModel
 from tests.service.fakes import FakeRegistry
@@ -59,6 +60,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     upgrade(ledger)
     tune(ledger, NAME, OWNER, reference.digest)
     tune(ledger, THEIRS, "another", reference.digest)
+    for model in (THEIRS, "waves"):
+        forecast = given(model, model=model, digest=reference.digest, created=now_microseconds())
+        ledger.add([forecast], [observed([11.0], model=model, received=now_microseconds())])
     ledger.close()
     models: Any = OfEverybody(service.models.find(None).bundle)
     finetuned = FinetunedModels(service.settings, registry, look_up)
@@ -95,3 +99,21 @@ def test_what_came_true_meets_the_forecast_of_a_fine_tuned_model(client: httpx.C
     client.post("/v1/actuals", json={**ASKED["actuals"], "model": NAME})
     (found,) = soon(lambda: outcomes(client, forecast_id), lambda found: found[0]["num_observed"] == 2)
     assert found["num_observed"] == 2
+
+
+def test_skill_tells_of_the_models_of_everybody_and_of_the_key_that_asks(client: httpx.Client) -> None:
+    client.post("/v1/forecast", json={"model": NAME, "series": SERIES})
+    client.post("/v1/actuals", json={**ASKED["actuals"], "model": NAME})
+
+    def told(**params: str) -> set[str]:
+        return {row["model"] for row in client.get("/v1/skill", params=params).json()["skill"]}
+
+    assert soon(told, lambda models: NAME in models) == {NAME, "waves"}
+    assert told(model=THEIRS) == set()
+    assert told(model=NAME) == {NAME}
+
+
+def test_metrics_of_skill_name_no_fine_tuned_model(client: httpx.Client) -> None:
+    shown = soon(lambda: client.get("/metrics").text, lambda text: "forecaster_live_num_observed{" in text)
+    assert 'forecaster_live_num_observed{model="waves",version="1"}' in shown
+    assert THEIRS not in shown
