@@ -76,6 +76,11 @@ class Jobs:
             row = connection.execute(sa.insert(jobs).values(_row(new)).returning(*_SHOWN)).mappings().one()
         return _job(row)
 
+    def known(self, new: NewJob) -> Job | Refusal | None:
+        """Gives the job that its owner asked for by the same idempotency key, None where there is none."""
+        with self._ledger.reading() as connection:
+            return self._known(connection, new)
+
     def job(self, job_id: str, owner: str) -> Job | None:
         """Gives a job, None where its owner has none of this id."""
         with self._ledger.reading() as connection:

@@ -50,6 +50,13 @@ class Desk:
         """Gives a job that could be taken in; `key` is the idempotency key of its client."""
         return NewJob(kind, owner, request, now_microseconds() + round(self._kept_seconds * 1e6), key, sent)
 
+    async def known(self, new: NewJob, expires: float) -> Job | None:
+        """Gives the job that was asked for by the same idempotency key, None where there is none. KeyReused."""
+        if new.idempotency is None:
+            return None
+        found = await self.ask(lambda jobs: jobs.known(new), expires)
+        return None if found is None else self._taken(found)
+
     async def take_in(self, new: NewJob, accept: Callable[[], None], expires: float) -> Job:
         """Writes a job down, or finds the one that was asked for by the same idempotency key; then it is not lost.
 

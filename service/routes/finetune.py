@@ -51,8 +51,17 @@ async def finetune(request: Request) -> Response:
     """Orders a model that is trained further on these series. Its job tells its name and how good it is."""
     expires, key = expires_of(request), idempotency_key(request.headers)
     content = await content_of(request, expires)
-    asked = await understood(request, partial(finetune_asked, content, service_of(request.scope).settings), expires)
-    return accepted(await ordered(request, asked, content, key, expires))
+    job = await known(request, content, key, expires)
+    if job is None:
+        asked = await understood(request, partial(finetune_asked, content, service_of(request.scope).settings), expires)
+        job = await ordered(request, asked, content, key, expires)
+    return accepted(job)
+
+
+async def known(request: Request, content: bytes, key: str | None, expires: float) -> Job | None:
+    """Gives the job of the same order with this idempotency key, whatever has become of its base since."""
+    desk = service_of(request.scope).desk
+    return await desk.known(desk.new(FINETUNE, owner_of(request), b"", key, sent=content), expires)
 
 
 async def understood(request: Request, read: Callable[[FindModel], FinetuneAsked], expires: float) -> FinetuneAsked:

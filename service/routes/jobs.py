@@ -122,14 +122,21 @@ async def cancelled(request: Request, job_id: str) -> Job:
 
 
 async def taken_in(request: Request, kind: str, understand: Understand) -> Job:
-    """Takes in a job whose request is the body: understood, paid for and written down, once for an idempotency key."""
+    """Takes in a job whose request is the body: understood, paid for and written down, once for an idempotency key.
+
+    One that is there already is given whatever has become of its model since.
+    """
     service, owner, expires = service_of(request.scope), owner_of(request), expires_of(request)
     key = idempotency_key(request.headers)
     content = await content_of(request, expires)
+    new = service.desk.new(kind, owner, content, key)
+    known = await service.desk.known(new, expires)
+    if known is not None:
+        return known
     understood = await understand(service, content, owner, expires)
     security = security_of(request.scope)
     pay = partial(security.charge, request.state.principal, understood.points, understood.horizon)
-    return await service.desk.take_in(service.desk.new(kind, owner, content, key), pay, expires)
+    return await service.desk.take_in(new, pay, expires)
 
 
 async def content_of(request: Request, expires: float) -> bytes:

@@ -24,7 +24,7 @@ from service.finetune.asked import FinetuneAsked
 from service.problems import problem_again
 from service.requests.connection import while_connected
 from service.requests.media import JSON
-from service.routes.finetune import Name, delete_model, model_of, models_of, ordered, understood
+from service.routes.finetune import Name, delete_model, known, model_of, models_of, ordered, understood
 from service.routes.jobs import content_of, expires_of, idempotency_key, owner_of
 
 router = APIRouter(
@@ -66,8 +66,10 @@ async def begin(request: Request) -> JobTaken:
     """Orders a model. Its job tells the name of the model once it is trained."""
     expires, key = expires_of(request), idempotency_key(request.headers)
     content = await content_of(request, expires)
-    asked = await _understood(request, content, expires)
-    return JobTaken(job_id=(await _ordered(request, asked, content, key, expires)).job_id)
+    job = await known(request, content, key, expires)
+    if job is None:
+        job = await _ordered(request, await _understood(request, content, expires), content, key, expires)
+    return JobTaken(job_id=job.job_id)
 
 
 @router.get("/v2/finetuned_models")

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from forecaster.ledger.finetuned import Outcome, Tuned
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.upgrade import upgrade
@@ -24,10 +23,11 @@ from tests.ledger.factories import given, observed, tune
 from tests.service.factories import app_of, on_a_socket
 from tests.service.fake_models import OneModel
 from tests.service.fakes import FakeRegistry
+from tests.service.jobs.factories import awaited
 from tests.service.ledger.test_routes import outcomes, soon
 from tests.service.request_bodies import HISTORY, valid
 
-NAME, THEIRS, OWNER = "ft-mine", "ft-theirs", "anonymous"
+NAME, GONE, THEIRS, OWNER = "ft-mine", "ft-gone", "ft-theirs", "anonymous"
 SERIES = valid()["series"]
 AHEAD = "2024-01-03T12:00:00"  # the first step after HISTORY
 
@@ -47,25 +47,20 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     home: Path = tmp_path_factory.mktemp("home")
     registry = FakeRegistry(home / "registry")
     reference = registry.add(NAME)
-    outcome = Outcome(reference.version, reference.digest, 1, 0.5, None)
-
-    async def look_up(name: str, owner: str, expires: float) -> Tuned | None:
-        known = (name, owner) == (NAME, OWNER)
-        return Tuned(name, owner, "0" * 32, 0, "waves", "1", "h", 1, None, outcome) if known else None
-
     app = app_of(predictor_of(), home, ledger_share=1.0)
     service = app.state.service
     (home / LEDGER).mkdir()
     ledger = Ledger(service.settings.resolved_ledger_url())
     upgrade(ledger)
     tune(ledger, NAME, OWNER, reference.digest)
+    tune(ledger, GONE, OWNER, registry.add(GONE).digest)
     tune(ledger, THEIRS, "another", reference.digest)
     for model in (THEIRS, "waves"):
         forecast = given(model, model=model, digest=reference.digest, created=now_microseconds())
         ledger.add([forecast], [observed([11.0], model=model, received=now_microseconds())])
     ledger.close()
     models: Any = OfEverybody(service.models.find(None).bundle)
-    finetuned = FinetunedModels(service.settings, registry, look_up)
+    finetuned = FinetunedModels(service.settings, registry, service.desk.tuned)
     app.state.service = replace(service, models=models, finetuned=finetuned)
     with on_a_socket(app, Settings(home=home, port=0, authentication=False)) as found:
         yield found
@@ -117,3 +112,23 @@ def test_metrics_of_skill_name_no_fine_tuned_model(client: httpx.Client) -> None
     shown = soon(lambda: client.get("/metrics").text, lambda text: "forecaster_live_num_observed{" in text)
     assert 'forecaster_live_num_observed{model="waves",version="1"}' in shown
     assert THEIRS not in shown
+
+
+AGAIN: dict[str, dict[str, Any]] = {
+    "/v1/jobs/forecast": {"model": GONE, "series": SERIES},
+    "/v1/finetune": {"model": GONE, "series": [{**SERIES[0], "target": 10 * HISTORY}], "max_steps": 1},
+}
+
+
+def test_what_is_sent_again_is_known_by_its_key_whatever_has_become_of_the_model(client: httpx.Client) -> None:
+    def sent(path: str, key: str) -> httpx.Response:
+        return client.post(path, json=AGAIN[path], headers={"Idempotency-Key": f"{key} {path}"})
+
+    first = {path: sent(path, "a") for path in AGAIN}
+    assert [reply.status_code for reply in first.values()] == [202, 202]
+    awaited(client, first["/v1/jobs/forecast"].json())
+    assert client.delete(f"/v1/finetuned/{GONE}").status_code == 204
+    for path in AGAIN:
+        again = sent(path, "a")
+        assert (again.status_code, again.json().get("id")) == (202, first[path].json()["id"]), again.text
+        assert sent(path, "b").json()["code"] == "unknown-model"
