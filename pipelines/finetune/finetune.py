@@ -22,6 +22,7 @@ from forecaster.ledger.finetune_order import TAG, FinetuneOrder, unpacked
 from forecaster.ledger.finetuned import Outcome
 from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
+from forecaster.pretrained import pretrained_encoder
 from forecaster.training.fit import fit_key
 from forecaster.training.start import fine_tune
 from pipelines import registry
@@ -142,10 +143,18 @@ def _metrics(panel: Panel, config: PipelineConfig, base: Bundle, tuned: Bundle) 
     found = compare(panel, config, {"finetuned": tuned, "base": _Shown(base.predictor, tuned.facts)})
     roles = ("finetuned", "base", SEASONAL_NAIVE)
     scores = {role: found[role].scores.as_metrics() for role in roles}
-    return {**scores, "base_may_have_seen_them": _may_have_seen(base, panel, config)}
+    return {**scores, "base_may_have_seen_them": may_have_seen(base, panel, config)}
 
 
-def _may_have_seen(base: Bundle, panel: Panel, config: PipelineConfig) -> bool:
+def may_have_seen(base: Bundle, panel: Panel, config: PipelineConfig) -> bool:
+    """Says whether training, of the base or of what it began with, may have seen the steps that are held out.
+
+    A bundle tells what its own training saw: of what it began with that is known of the encoder in the box alone,
+    which has seen no data.
+    """
+    began_with = base.facts.start.bundle_digest
+    if began_with is not None and began_with != pretrained_encoder().digest:
+        return True
     folds = rolling_origin(panel, base.predictor.horizon, config.split.num_test_folds)
     try:
         unseen = unseen_folds(panel, folds, base.facts)
