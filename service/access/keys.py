@@ -41,7 +41,10 @@ class Scope(StrEnum):
 
 
 class KeyRecord(BaseModel):
-    """What is kept of a key. `rate` None: the rate of the settings; `successor`: the key it was rotated to."""
+    """What is kept of a key. `rate` None: the rate of the settings; `successor`: the key it was rotated to.
+
+    `heir_of` is the first of the keys that were rotated to this one: what belonged to that one is this one's, too.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,8 +55,14 @@ class KeyRecord(BaseModel):
     expires: AwareDatetime | None = None
     revoked: AwareDatetime | None = None
     successor: str | None = None
+    heir_of: str | None = None
     note: Annotated[str, Field(max_length=MAX_NOTE)] = ""
     rate: Rate | None = None
+
+    @property
+    def owner(self) -> str:
+        """The id that jobs and fine-tuned models belong to: that of the first key, whatever it was rotated to."""
+        return self.heir_of or self.id
 
     def state(self, now: datetime) -> Literal["live", "expired", "revoked"]:
         """Says whether the key is good at that moment."""
@@ -166,18 +175,21 @@ class KeyStore:
         return record
 
     def rotate(self, key_id: str, overlap: timedelta = OVERLAP) -> NewKey:
-        """Makes a successor of the same scopes, rate, note and lifetime; the old key lives on for the overlap."""
+        """Makes a successor of the same scopes, rate, note and lifetime; the old key lives on for the overlap.
+
+        What belongs to the old key belongs to both.
+        """
         with locked(self._files.keys):
             records = self._files.read()
             old, now = _find(records, key_id), self._clock()
             _check_can_rotate(old, now)
-            new = self._new(records, KeyTerms.of(old))
+            new = self._new(records, KeyTerms.of(old), heir_of=old.owner)
             ends = now + overlap if old.expires is None else min(old.expires, now + overlap)
             spent = old.model_copy(update={"expires": ends, "successor": new.record.id})
             self._write((*_replaced(records, spent), new.record))
         return new
 
-    def _new(self, records: tuple[KeyRecord, ...], terms: KeyTerms) -> NewKey:
+    def _new(self, records: tuple[KeyRecord, ...], terms: KeyTerms, heir_of: str | None = None) -> NewKey:
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         now = self._clock()
         record = KeyRecord(
@@ -186,6 +198,7 @@ class KeyStore:
             scopes=tuple(sorted(set(terms.scopes))),
             created=now,
             expires=None if terms.lifetime is None else now + terms.lifetime,
+            heir_of=heir_of,
             note=terms.note,
             rate=terms.rate,
         )

@@ -28,14 +28,15 @@ _MAX_SPENDERS = 100_000  # keys whose spending is remembered
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks. `rate` None: it may spend without limit."""
+    """Who asks. `owner` is whom its jobs and fine-tuned models belong to; `rate` None: it may spend without limit."""
 
     key_id: str
+    owner: str
     scopes: frozenset[Scope]
     rate: Rate | None = None
 
 
-ANYBODY = Principal("anonymous", frozenset(Scope))
+ANYBODY = Principal("anonymous", "anonymous", frozenset(Scope))
 
 
 class Security:
@@ -77,7 +78,7 @@ class Security:
             fields = {"reason": found.reason, "key_id": found.key_id}
             refusal = Unauthorized("send a good API key as Authorization: Bearer fk_...")
             raise self._refusal(refusal, client_host, "authentication_failed", fields)
-        return Principal(found.id, frozenset(found.scopes), found.rate or self._default_rate)
+        return Principal(found.id, found.owner, frozenset(found.scopes), found.rate or self._default_rate)
 
     def authorize(self, scope: Scope, authorization: str | None, client_host: str | None) -> Principal:
         """Gives who shows this header if it may do that. Raises Forbidden beside what `authenticate` raises."""

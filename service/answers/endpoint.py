@@ -71,7 +71,7 @@ async def rolling_answer(scope: Scope, receive: Receive, read: Read[R], encode: 
         async with while_connected(receive):
             security = security_of(scope)
             principal: Principal = scope["state"]["principal"]
-            asked = await rolling_asked(service, headers, body, principal.key_id, expires, read)
+            asked = await rolling_asked(service, headers, body, principal.owner, expires, read)
             security.charge(principal, asked.cost_points, asked.question.horizon)
             return await rolling_response(service, asked, encode, expires)
 

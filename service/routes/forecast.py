@@ -69,7 +69,7 @@ async def _understood(scope: Scope, headers: Headers, media_type: str, body: byt
             return await service.tables.understood(media_type, headers, query, body, expires, find, adapt=adapt)
         return await beside(len(body) > _MANY_BYTES, understood, headers, body, expires, service.settings, find)
 
-    return await service.finetuned.asking(service.offered, scope["state"]["principal"].key_id, expires, ask)
+    return await service.finetuned.asking(service.offered, scope["state"]["principal"].owner, expires, ask)
 
 
 def charge(scope: Scope, asked: Asked) -> None:

@@ -155,9 +155,9 @@ def accepted(job: Job) -> Response:
 
 
 def owner_of(request: Request) -> str:
-    """Gives the id of the key that asks."""
-    key_id: str = request.state.principal.key_id
-    return key_id
+    """Gives whom jobs and fine-tuned models of the key that asks belong to."""
+    owner: str = request.state.principal.owner
+    return owner
 
 
 def expires_of(request: Request) -> float:

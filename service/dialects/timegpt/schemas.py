@@ -147,7 +147,7 @@ class FinetunedModel(Schema):
 
     id: str
     created_at: str
-    created_by: str = Field(description="The id of the key that ordered it.")
+    created_by: str = Field(description="The id of the key that ordered it, or of the first that was rotated to it.")
     base_model_id: str = Field(description="What the training began with: NAME/version.")
     steps: int = Field(description="Steps of training that were ordered.")
     depth: int

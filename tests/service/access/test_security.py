@@ -275,9 +275,21 @@ def test_a_good_key_is_a_principal_of_its_scopes_and_rate(home: Home) -> None:
     own = home.store.create(KeyTerms((Scope.EXPLAIN, Scope.FORECAST), rate=rate))
     security = home.security()
     found = security.authenticate(bearer(own.token), None)
-    assert found == Principal(own.record.id, frozenset({Scope.EXPLAIN, Scope.FORECAST}), rate)
+    assert found == Principal(own.record.id, own.record.id, frozenset({Scope.EXPLAIN, Scope.FORECAST}), rate)
     other = security.authenticate(bearer(home.tokens[Scope.ADMIN]), None)
     assert other.rate == Rate(burst=1000, per_minute=5e8)
+
+
+def test_a_rotated_key_owns_what_the_first_one_owned_and_spends_for_itself(home: Home) -> None:
+    first = home.store.create(KeyTerms((Scope.FINETUNE,)))
+    second = home.store.rotate(first.record.id)
+    third = home.store.rotate(second.record.id)
+    security = home.security()
+    found = [security.authenticate(bearer(key.token), None) for key in (first, second, third)]
+    assert {one.owner for one in found} == {first.record.id}
+    assert [one.key_id for one in found] == [key.record.id for key in (first, second, third)]
+    stranger = home.store.create(KeyTerms((Scope.FINETUNE,)))
+    assert home.security().authenticate(bearer(stranger.token), None).owner == stranger.record.id
 
 
 def test_a_scope_includes_no_other(home: Home) -> None:
@@ -301,7 +313,7 @@ def test_failures_are_counted_by_address_and_by_the_network_of_one_owner_of_ipv6
 
 def test_a_key_pays_points_times_horizon(home: Home) -> None:
     security = home.security()
-    spender = Principal("spender", frozenset({Scope.FORECAST}), Rate(burst=1000, per_minute=60))
+    spender = Principal("spender", "spender", frozenset({Scope.FORECAST}), Rate(burst=1000, per_minute=60))
     security.charge(spender, points=90, horizon=10)
     with pytest.raises(RateLimited, match="has spent what it may") as caught:
         security.charge(spender, points=11, horizon=10)

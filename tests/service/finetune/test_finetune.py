@@ -204,6 +204,7 @@ def test_models_are_for_the_key_that_ordered_them(registry: Registry, tmp_path: 
     scopes = (Scope.FINETUNE, Scope.FORECAST)
     mine, other = ({"Authorization": f"Bearer {keys.create(KeyTerms(scopes)).token}"} for _ in range(2))
     poor = {"Authorization": f"Bearer {keys.create(KeyTerms((Scope.FORECAST,))).token}"}
+    heir = {"Authorization": f"Bearer {keys.rotate(keys.records()[0].id).token}"}
     with placed(registry, tmp_path, authentication=True, max_finetuned=1) as place:
         body = request_of(name="ft-owned", max_steps=2)
         client = place.client
@@ -221,6 +222,10 @@ def test_models_are_for_the_key_that_ordered_them(registry: Registry, tmp_path: 
         assert client.get("/v1/finetuned/ft-owned", headers=other).status_code == 404
         assert client.delete("/v1/finetuned/ft-owned", headers=other).status_code == 404
         assert client.get(f"/v1/jobs/{job['id']}/result", headers=other).status_code == 404
+        assert client.get(f"/v1/jobs/{job['id']}/result", headers=heir).status_code == 200
+        assert forecast(client, "ft-owned", **heir).status_code == 200
+        assert client.delete("/v1/finetuned/ft-owned", headers=heir).status_code == 204
+        assert client.get("/v1/finetuned", headers=mine).json() == {"models": []}
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,8 @@ def test_jobs_are_those_of_a_key_and_paid_for_when_they_are_taken_in(registry: R
         {"Authorization": f"Bearer {keys.create(KeyTerms((Scope.FORECAST,), rate=rate)).token}"}
         for rate in (Rate(burst=cost, per_minute=1e-6), None)
     )
+    (first, _) = keys.records()
+    heir = {"Authorization": f"Bearer {keys.rotate(first.id).token}"}
     with running_service(settings, {"waves"}) as client:
         assert client.post("/v1/jobs/forecast", json=valid()).status_code == 401
         job = begun(client, body=valid(), **poor, **{"Idempotency-Key": "a"})
@@ -224,6 +226,9 @@ def test_jobs_are_those_of_a_key_and_paid_for_when_they_are_taken_in(registry: R
         assert client.get("/v1/jobs", headers=rich).json() == {"jobs": [], "next": None}
         (listed,) = client.get("/v1/jobs", headers=poor).json()["jobs"]
         assert listed["id"] == job["id"]
+        assert client.get(path, headers=heir).json()["id"] == job["id"]
+        assert begun(client, body=valid(), **heir, **{"Idempotency-Key": "a"})["id"] == job["id"]
+        assert client.post("/v1/jobs/forecast", json=valid(), headers=heir).status_code == 202
 
 
 def test_jobs_are_listed_page_after_page(tmp_path: Path) -> None:
