@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,12 +24,19 @@ def settings_of(path: Path | None, overrides: Mapping[str, Any]) -> dict[str, An
     return tree
 
 
-def validated(kind: type[ConfigT], tree: dict[str, Any], path: Path | None) -> ConfigT:
-    """Gives the config of a tree of settings; ConfigError naming each field that is unknown or out of range."""
+def validated(kind: type[ConfigT], tree: dict[str, Any], path: Path | None, overrides: Collection[str] = ()) -> ConfigT:
+    """Gives the config of a tree of settings; ConfigError naming each field that is unknown or out of range.
+
+    What one of the `overrides`, by dotted name, has brought is not put down to the file.
+    """
     try:
         return kind.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError("; ".join(sentences(error)) + (f" (in {path})" if path else "")) from error
+        said: dict[bool, list[str]] = {True: [], False: []}
+        for problem in error.errors(include_url=False):
+            said[_is_of(problem, overrides)].append(_sentence(problem))
+        of_file = [f"{'; '.join(said[False])} (in {path})"] if path and said[False] else said[False]
+        raise ConfigError("; ".join([*of_file, *said[True]])) from error
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -99,6 +106,12 @@ def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
 def sentences(error: ValidationError) -> list[str]:
     """Says what is wrong, a sentence for each field."""
     return [_sentence(problem) for problem in error.errors(include_url=False)]
+
+
+def _is_of(problem: ErrorDetails, overrides: Collection[str]) -> bool:
+    """Says whether a problem lies in what one of these dotted names has set."""
+    loc = [str(part) for part in problem["loc"]]
+    return any(loc[: len(names)] == names for names in (dotted.split(".") for dotted in overrides))
 
 
 def _sentence(problem: ErrorDetails) -> str:

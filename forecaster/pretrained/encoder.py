@@ -59,7 +59,8 @@ def encoder_for(
     trained = network.config.horizon
     steps = trained if horizon is None else horizon
     if not 1 <= steps <= trained:
-        raise ConfigError(f"horizon {steps} is outside 1..{trained}, what the encoder was trained for; roll it out")
+        further = "; roll it out" if steps > trained else ""
+        raise ConfigError(f"horizon {steps} is outside 1..{trained}, what the encoder was trained for{further}")
     suited = network.reshaped(context_length=context_for(longest, found), horizon=steps, lags=cycles.lags)
     predictor = Predictor(suited, frequency)
     return replace(found, predictor=predictor, config=config_of(predictor))

@@ -81,8 +81,11 @@ def _runs(path: Path, id_column: str) -> _Runs:
 def _refuse_unfit(schema: pa.Schema, id_column: str) -> None:
     if id_column not in schema.names:
         listed = ", ".join(map(repr, schema.names[:20]))
-        message = f"there is no column {id_column!r} (the columns are {listed}): name the one to use with `id_column`"
-        raise ColumnError(message, code="missing-column")
+        raise ColumnError(
+            f"there is no column {id_column!r} (read were {listed}): name the one to use with `id_column`; a table "
+            "that is wide or has one series is forecast whole (--whole)",
+            code="missing-column",
+        )
     kind = schema.field(id_column).type
     if not is_text(kind) and not pa.types.is_integer(kind):
         raise ColumnError(

@@ -29,7 +29,8 @@ def pretrain(config_path: Path | None, assignments: tuple[str, ...], output: Pat
     from pipelines.pretrain import pretrain as pretrain_encoder
 
     path = config_path or TRAINING
-    config = validated(PretrainingConfig, settings_of(path, dict(map(parse_assignment, assignments))), path)
+    overrides = dict(map(parse_assignment, assignments))
+    config = validated(PretrainingConfig, settings_of(path, overrides), path, overrides)
     made = pretrain_encoder(Environment.read(), config, output, show_progress=not as_json)
     result = {
         "run_id": made.run_id,

@@ -144,7 +144,7 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> PipelineConf
     path_of_data = source.get("path") if isinstance(source, dict) else None
     if "name" not in tree and isinstance(path_of_data, str | Path):
         tree["name"] = Path(path_of_data).name.split(".")[0]
-    return validated(PipelineConfig, tree, path)
+    return validated(PipelineConfig, tree, path, overrides)
 
 
 def with_values(config: PipelineConfig, values: Mapping[str, Any]) -> PipelineConfig:

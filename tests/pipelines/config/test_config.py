@@ -65,6 +65,17 @@ def test_what_is_wrong_is_named(text: str, message: str, tmp_path: Path) -> None
         load_config(path, {})
 
 
+def test_what_a_flag_got_wrong_is_not_put_down_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("name: waves\nmodel: {horizon: 0}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {"model.horzon": 3, "backtest": {"num_folds": 0}})
+    of_file, of_flags = str(caught.value).split(f" (in {path}); ")
+    assert of_file.startswith("model.horizon: ")
+    assert "unknown setting model.horzon" in of_flags
+    assert "backtest.num_folds: " in of_flags
+
+
 def test_assignments_are_read_as_yaml() -> None:
     assert parse_assignment("model.levels=[0.1, 0.5]") == ("model.levels", [0.1, 0.5])
     with pytest.raises(ConfigError, match="NAME=VALUE"):
