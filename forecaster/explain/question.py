@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
-from forecaster.counts import refuse_no_counts
+from forecaster.counts import forecasts_counts, refuse_no_counts
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows, cutoff_times
 from forecaster.model.network import Network
@@ -134,7 +134,8 @@ def ask(predictor: Predictor, panel: Panel, position: int, cutoff: int | None, s
     config = predictor.network.config
     windows = Windows.for_model(panel, config)
     addresses = _company(panel, position, cutoff) if config.channels == "group" else _alone(panel, position, cutoff)
-    refuse_no_counts(panel.select(addresses.series), config)
+    if forecasts_counts(config):
+        refuse_no_counts(panel.select(addresses.series), config)
     batch = windows.gather(addresses).to(predictor.ensemble.device)
     place = int(np.flatnonzero(addresses.series == position)[0])
     return Question(predictor.networks, batch, place, int(addresses.cutoffs[place]), step)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from forecaster.config import ModelConfig
+from forecaster.counts import forecasts_counts
 from forecaster.errors import ConfigError
-from forecaster.model.heads import HEADS
 from forecaster.types import WindowBatch
 
 _SHARE = 0.5  # of the windows that an augmentation changes
@@ -48,7 +48,7 @@ def check_augmentations(names: Sequence[str], model: ModelConfig) -> None:
         "the model reads covariates": not model.covariates.is_empty,
         "series of a group see each other": model.channels == "group",
         "scaling 'log' is for values above 0": model.scaling == "log",
-        f"head {model.head!r} forecasts counts": HEADS[model.head](model).counts_only,
+        f"head {model.head!r} forecasts counts": forecasts_counts(model),
     }
     for name in names:
         for reason, holds in reasons.items():

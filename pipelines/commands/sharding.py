@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,8 +61,9 @@ class ShardFlags:
 
     @property
     def ask_for_processes(self) -> bool:
-        """True where the caller wants shards, and says nothing against processes of this machine that make them."""
-        return self.ask_for_shards and self.settings.get("engine") != "ray" and self.settings.get("num_workers") != 1
+        """True where the caller wants shards, and several processes of this machine are to make them."""
+        num_workers = self.settings.get("num_workers") or len(os.sched_getaffinity(0))
+        return self.ask_for_shards and self.settings.get("engine") != "ray" and num_workers > 1
 
 
 def taken_shards(flags: dict[str, Any]) -> ShardFlags:

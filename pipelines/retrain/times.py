@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from forecaster.ledger.ids import time_text
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,7 +22,7 @@ def from_microseconds(number: int) -> datetime:
 
 def shown(number: int | None) -> str | None:
     """Gives the moment in ISO 8601, None for none."""
-    return None if number is None else from_microseconds(number).isoformat().replace("+00:00", "Z")
+    return None if number is None else time_text(number)
 
 
 def utc_now() -> datetime:
