@@ -1,4 +1,7 @@
-"""From the reference that a person writes to a verified bundle: a registered version, or a folder."""
+"""From the reference that a person writes to a verified bundle: a registered version, or a folder.
+
+A folder asks nothing of MLflow, whose import takes two seconds and 60 MB: only a version does that.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from pathlib import Path
 from forecaster.bundle import Bundle
 from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.pretrained import pretrained_encoder
-from pipelines import registry, tracking
+from pipelines import tracking
 from pipelines.config import Environment
+from pipelines.signing import load_signed
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ def load_reference(environment: Environment, reference: str) -> Referred:
     Raises ConfigError for what is none of these, RegistryError for a version that there is not, BundleError.
     """
     if _is_folder(reference):
-        return Referred(reference, registry.load_folder(Path(reference), environment.verifying_keys))
+        return Referred(reference, load_signed(Path(reference), environment.verifying_keys))
+    from pipelines import registry
+
     version = registry.find(tracking.connect(environment), reference)
     return Referred(str(version), registry.load(version, environment.verifying_keys))
 
@@ -42,14 +48,14 @@ def fetch_reference(environment: Environment, reference: str, folder: Path) -> R
     shutil.rmtree(folder, ignore_errors=True)
     if reference == ZERO_SHOT:
         return Referred(ZERO_SHOT, pretrained_encoder())
-    name = reference
     if _is_folder(reference):
         shutil.copytree(reference, folder)
-    else:
-        version = registry.find(tracking.connect(environment), reference)
-        name = str(version)
-        registry.download(version, folder)
-    return Referred(name, registry.load_folder(folder, environment.verifying_keys))
+        return Referred(reference, load_signed(folder, environment.verifying_keys))
+    from pipelines import registry
+
+    version = registry.find(tracking.connect(environment), reference)
+    registry.download(version, folder)
+    return Referred(str(version), load_signed(folder, environment.verifying_keys))
 
 
 def _is_folder(reference: str) -> bool:

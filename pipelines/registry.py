@@ -20,11 +20,11 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
 
 import forecaster
-from forecaster.bundle import DIGEST_TAG, VERSION_PATH, Bundle, load_bundle
+from forecaster.bundle import DIGEST_TAG, VERSION_PATH, Bundle
 from forecaster.errors import ConfigError
-from forecaster.signature import verify_signature
 from pipelines.config import MODEL_NAME
 from pipelines.errors import RegistryError
+from pipelines.signing import load_signed
 from pipelines.tracking import registry_errors
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -111,9 +111,9 @@ def approved_by(client: MlflowClient, version: Version) -> str | None:
 
 
 def load(version: Version, trusted: tuple[str, ...]) -> Bundle:
-    """Downloads the bundle of a version and loads it as `load_folder` does."""
+    """Downloads the bundle of a version and loads it as `load_signed` does."""
     with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
-        return load_folder(_downloaded(version, Path(folder)), trusted)
+        return load_signed(_downloaded(version, Path(folder)), trusted)
 
 
 def download(version: Version, folder: Path) -> None:
@@ -126,14 +126,6 @@ def _downloaded(version: Version, folder: Path) -> Path:
     with registry_errors():
         uri = f"models:/{version.name}/{version.number}/{VERSION_PATH}"
         return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder)))
-
-
-def load_folder(folder: Path, trusted: tuple[str, ...]) -> Bundle:
-    """Loads a bundle, verified; where there are `trusted` public keys, one of them must have signed it."""
-    bundle = load_bundle(folder)
-    if trusted:
-        verify_signature(folder, bundle.digest, trusted)
-    return bundle
 
 
 def point(client: MlflowClient, name: str, alias: str, number: int | None) -> None:

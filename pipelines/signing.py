@@ -1,12 +1,16 @@
-"""The private key of the trainer as a file: made once, read before every training that shall be signed."""
+"""Who signs bundles and whose signature is asked for.
+
+The private key of the trainer is a file: made once, read before every training that shall be signed.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from forecaster.bundle import Bundle, load_bundle
 from forecaster.errors import ConfigError
 from forecaster.secret_files import locked, read_secret, write_secret
-from forecaster.signature import SigningKey
+from forecaster.signature import SigningKey, verify_signature
 
 
 def make_signing_key(path: Path) -> SigningKey:
@@ -30,3 +34,11 @@ def read_signing_key(path: Path) -> SigningKey:
         raise ConfigError(f"the signing key {path} is missing; `forecaster signing-key` makes one") from None
     except ValueError as error:
         raise ConfigError(f"the signing key {path} holds {error}") from None
+
+
+def load_signed(folder: Path, trusted: tuple[str, ...]) -> Bundle:
+    """Loads a bundle, verified; where there are `trusted` public keys, one of them must have signed it."""
+    bundle = load_bundle(folder)
+    if trusted:
+        verify_signature(folder, bundle.digest, trusted)
+    return bundle

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 from pydantic import Field
 
 from forecaster.bundle import NETWORK, Bundle, load_bundle, save_bundle
@@ -166,6 +167,7 @@ def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Ide
         shards=shards,
     )
     folder.plan(job)
+    pa.default_memory_pool().release_unused()  # 120 MB for a million series, which would stay for the whole run
     return job
 
 

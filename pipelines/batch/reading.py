@@ -43,9 +43,8 @@ class Rows:
 
     def panel(self, shard: Shard) -> Panel:
         """Gives the series of a shard as `read_panel` gives them; its errors count rows from the shard's first."""
-        rows = self.read(shard)
-        plain = self._plain(rows)
-        return read_panel(_frame(rows), self._table).panel if plain is None else plain
+        plain = self._plain(shard)
+        return read_panel(_frame(self.read(shard)), self._table).panel if plain is None else plain
 
     def common_zone(self, zone: str | None) -> str | None:
         """Gives the time zone of all rows, of which some have that one: 'UTC' where texts have several offsets."""
@@ -62,33 +61,47 @@ class Rows:
 
     def read(self, shard: Shard) -> pa.Table:
         """Reads the columns that the config names."""
+        return self._read(shard, self._columns)
+
+    def _read(self, shard: Shard, columns: list[str]) -> pa.Table:
         first = int(np.searchsorted(self._offsets, shard.begin, side="right")) - 1
         after = int(np.searchsorted(self._offsets, shard.end))
-        groups = self._file.read_row_groups(list(range(first, after)), self._columns, use_threads=False)
+        groups = self._file.read_row_groups(list(range(first, after)), columns, use_threads=False)
         return groups.slice(shard.begin - int(self._offsets[first]), shard.end - shard.begin)
 
-    def _plain(self, rows: pa.Table) -> Panel | None:
+    def _column(self, shard: Shard, name: str) -> pa.ChunkedArray:
+        return self._read(shard, [name]).column(0)
+
+    def _plain(self, shard: Shard) -> Panel | None:
         """Gives the panel of a table in which there is nothing to find or to repair; None for any other.
 
-        Each series has then one row after the other of its steps, with numbers or nulls.
+        Each series has then one row after the other of its steps, with numbers or nulls. Columns are read one by one:
+        each is let go before the next, which halves what a process needs beside its model.
         """
-        table, alias = self._table, self._table.frequency or self._table.expected_frequency
+        table, schema = self._table, self._file.schema_arrow
+        alias = table.frequency or table.expected_frequency
         needed = (table.id_column, self._time_column, table.target_column)
         if alias is None or table.ends != "row" or _covariate_columns(table) or set(needed) - set(self._columns):
             return None
-        ids, times, target = (rows[name] for name in needed)
-        if ids.null_count or times.null_count or not _is_plain(ids.type, times.type, target.type):
+        if not _are_plain(*(schema.field(name).type for name in needed)):
             return None
-        begins, names = _series(ids)
-        stored = _stored(times.to_pandas(), Frequency.parse(alias), table.timezone)
-        values = _numbers(target)
-        if stored is None or values is None:
+        series = _series(self._column(shard, table.id_column))
+        if series is None:
+            return None
+        begins, names = series
+        offsets = np.append(begins, shard.end - shard.begin).astype(np.int64)
+        starts = self._starts(shard, offsets, Frequency.parse(alias))
+        values = None if starts is None else _numbers(self._column(shard, table.target_column))
+        return None if starts is None or values is None else Panel(names, offsets, values, *starts).trimmed()
+
+    def _starts(self, shard: Shard, offsets: IntArray, frequency: Frequency) -> tuple[StoredTimes, TimeAxis] | None:
+        """Gives the first timestamp [S] of each series, on their axis; None where rows [offsets S + 1] skip a step."""
+        times = self._column(shard, self._time_column)
+        stored = None if times.null_count else _stored(times.to_pandas(), frequency, self._table.timezone)
+        if stored is None or not _are_regular(frequency, stored[1], offsets):
             return None
         axis, instants = stored
-        offsets = np.append(begins, len(values)).astype(np.int64)
-        if not _are_regular(axis.frequency, instants, offsets):
-            return None
-        return Panel(names, offsets, values, instants[begins], axis).trimmed()
+        return instants[offsets[:-1]], axis
 
 
 def _covariate_columns(table: TableConfig) -> tuple[str, ...]:
@@ -104,14 +117,16 @@ def _frame(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _is_plain(ids: pa.DataType, times: pa.DataType, target: pa.DataType) -> bool:
+def _are_plain(ids: pa.DataType, times: pa.DataType, target: pa.DataType) -> bool:
     are_ids = is_text(ids) or pa.types.is_integer(ids)
     are_times = pa.types.is_timestamp(times) or pa.types.is_integer(times)
     return bool(are_ids and are_times and (pa.types.is_floating(target) or pa.types.is_integer(target)))
 
 
-def _series(ids: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:
-    """Gives the row [S] that each series begins with, and its id."""
+def _series(ids: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]] | None:
+    """Gives the row [S] that each series begins with, and its id; None where a row has none."""
+    if ids.null_count:
+        return None
     column: Any = ids.combine_chunks()
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()

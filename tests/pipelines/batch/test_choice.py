@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -81,3 +83,13 @@ def test_the_command_forecasts_a_small_table_as_before(tmp_path: Path) -> None:
     arguments = ["--model", what.reference, "--data", str(what.source.path), "--output", str(what.output)]
     assert CliRunner().invoke(predict, arguments, catch_exceptions=False).exit_code == 0
     pd.testing.assert_frame_equal(pd.read_parquet(what.output), whole(what), check_exact=True)
+
+
+@pytest.mark.parametrize("how", ["--whole", "--shards"])
+def test_a_bundle_folder_is_forecast_without_importing_mlflow(how: str, tmp_path: Path) -> None:
+    hours().to_parquet(tmp_path / "hours.parquet", index=False)
+    code = "import atexit, sys; atexit.register(lambda: print('mlflow' in sys.modules)); import forecaster.cli as program"
+    command = [sys.executable, "-c", f"{code}; program.main(sys.argv[1:])", "predict", str(tmp_path / "hours.parquet")]
+    command += ["--model", str(bundle_in(tmp_path)), "--output", str(tmp_path / "out.parquet"), how]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False"]
