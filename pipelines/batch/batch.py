@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from forecaster.bundle import NETWORK, Bundle, load_bundle, save_bundle
+from forecaster.bundle import NETWORK
 from forecaster.config import Config, TableConfig
-from forecaster.data.panel import Panel
 from forecaster.errors import ConfigError
-from forecaster.pretrained import ZERO_SHOT, calibrated
+from forecaster.pretrained import ZERO_SHOT
 from pipelines.batch.job import SERIES_PER_SHARD, Done, Identity, Job, Runtime
 from pipelines.batch.local import make_locally
 from pipelines.batch.on_ray import make_on_ray
@@ -31,6 +29,7 @@ from pipelines.batch.output import MadeFrom, Manifest, check_target, publish
 from pipelines.batch.planning import plan_shards
 from pipelines.batch.reading import Rows
 from pipelines.batch.staging import data_digest, rows_of
+from pipelines.batch.unseen import fit_encoder
 from pipelines.batch.working_folder import WorkingFolder, working_folder
 from pipelines.config import Environment, SourceConfig
 from pipelines.loading import table_for
@@ -154,12 +153,16 @@ def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Ide
     if zone != first.axis.timezone:
         first = Rows(rows, table.model_copy(update={"timezone": zone})).panel(shards[0])
     if is_unseen:
-        bundle = _fitted(folder, first, max(shard.longest for shard in shards), wanted)
+        longest = max(int(first.lengths.max()), *(shard.longest for shard in shards))
+        bundle = encoder_within(first.axis.frequency, longest, wanted.horizon)
         table = table_for([bundle], asked.source, asked.table)
     bundle.predictor.question(first, wanted.horizon, wanted.levels, roll_out=wanted.roll_out)
+    table = table.model_copy(update={"timezone": first.axis.timezone})
+    if is_unseen:
+        fit_encoder(folder, bundle, Rows(rows, table), shards)
     job = Job(
         rows=rows,
-        table=table.model_copy(update={"timezone": first.axis.timezone}),
+        table=table,
         horizon=identity.horizon,
         levels=identity.levels,
         roll_out=identity.roll_out,
@@ -169,16 +172,6 @@ def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Ide
     folder.plan(job)
     pa.default_memory_pool().release_unused()  # 120 MB for a million series, which would stay for the whole run
     return job
-
-
-def _fitted(folder: WorkingFolder, first: Panel, longest: int, wanted: Wanted) -> Bundle:
-    """Puts the pretrained encoder as it suits the table into the folder: with the frequency of the first shard, and
-    with intervals as its errors in the past of those series want them.
-    """
-    encoder = encoder_within(first.axis.frequency, max(longest, int(first.lengths.max())), wanted.horizon)
-    shutil.rmtree(folder.bundle, ignore_errors=True)
-    save_bundle(folder.bundle, calibrated(encoder.predictor, first), encoder.facts)
-    return load_bundle(folder.bundle)
 
 
 def _made(folder: WorkingFolder, job: Job, sharding: Sharding) -> Iterator[Progress]:

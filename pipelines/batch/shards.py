@@ -46,7 +46,7 @@ class ShardMaker:
         Raises what reading a table and forecasting it raise, naming the shard.
         """
         shard = self._job.shards[number]
-        with _named(shard):
+        with naming(shard):
             draft = self._folder.drafts / f"{number:06d}-{os.getpid()}.parquet"
             draft.touch()
             panel = self._rows.panel(shard)
@@ -92,7 +92,7 @@ def _refuse_misfit(shard: Shard, panel: Panel) -> None:
 
 
 @contextmanager
-def _named(shard: Shard) -> Iterator[None]:
+def naming(shard: Shard) -> Iterator[None]:
     """Has errors say which shard they are about; what is no error on purpose becomes one."""
     try:
         yield

@@ -88,7 +88,9 @@ def test_the_command_forecasts_a_small_table_as_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["--whole", "--shards"])
 def test_a_bundle_folder_is_forecast_without_importing_mlflow(how: str, tmp_path: Path) -> None:
     hours().to_parquet(tmp_path / "hours.parquet", index=False)
-    code = "import atexit, sys; atexit.register(lambda: print('mlflow' in sys.modules)); import forecaster.cli as program"
+    code = (
+        "import atexit, sys; atexit.register(lambda: print('mlflow' in sys.modules)); import forecaster.cli as program"
+    )
     command = [sys.executable, "-c", f"{code}; program.main(sys.argv[1:])", "predict", str(tmp_path / "hours.parquet")]
     command += ["--model", str(bundle_in(tmp_path)), "--output", str(tmp_path / "out.parquet"), how]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import pytest
 
 from forecaster.config import TableConfig
 from forecaster.data.reading import read_panel
-from forecaster.errors import ColumnError, RequestError
+from forecaster.errors import ColumnError, DataError, RequestError
 from forecaster.pretrained import ZERO_SHOT, calibrated, encoder_for, pretrained_encoder
 from pipelines.batch.batch import Asked, Progress
 from pipelines.config import SourceConfig
@@ -45,20 +45,30 @@ def test_one_shard_reads_as_the_table_that_is_forecast_whole(what: Asked) -> Non
     assert manifest.made_from.asked.model == pretrained_encoder().digest
 
 
-def test_all_shards_are_forecast_by_the_encoder_for_the_longest_series_with_the_intervals_of_the_first(
-    what: Asked,
-) -> None:
-    sharded(what, series_per_shard=3)
-    frame = table()
-    panel = read_panel(frame).panel
-    first = read_panel(frame[frame["unique_id"] < "s003"]).panel
-    longest = int(panel.lengths.max())
-    assert longest > first.lengths.max()
-    fitted = calibrated(encoder_for(panel.axis.frequency, longest, horizon=8).predictor, first)
+def test_shards_are_forecast_by_one_encoder_with_the_intervals_that_all_series_want(what: Asked) -> None:
+    manifest = sharded(what, series_per_shard=3)
+    assert manifest.num_series == NUM_SERIES
+    expected = predict_unseen(what.source, what.table, what.wanted).table
+    pd.testing.assert_frame_equal(pd.read_parquet(what.output), expected, rtol=1e-5)
+
+
+def test_of_many_shards_eight_are_asked_for_intervals(what: Asked) -> None:
+    sharded(what, series_per_shard=1)
+    panel = read_panel(table()).panel
+    encoder = encoder_for(panel.axis.frequency, int(panel.lengths.max()), horizon=8).predictor
+    asked = panel.select([0, 1, 3, 4, 5, 6, 8, 9])
     found = pd.read_parquet(what.output)
-    expected = fitted.predict(panel).to_frame()
+    expected, other = (calibrated(encoder, past).predict(panel).to_frame() for past in (asked, panel))
     pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
-    assert np.isfinite(found.drop(columns=["unique_id", "ds"])).all(axis=None)
+    assert not np.allclose(found["0.1"], other["0.1"], rtol=1e-5)
+
+
+def test_a_shard_whose_past_cannot_be_read_is_named(what: Asked) -> None:
+    frame = table()
+    frame.loc[frame.index[-1], "y"] = np.inf
+    frame.to_parquet(what.source.path, index=False)
+    with pytest.raises(DataError, match=r"shard 3 \(rows .* series 's009' to 's009'\)"):
+        sharded(what, series_per_shard=3)
 
 
 def test_a_run_that_broke_off_is_gone_on_with_to_the_same_bytes(what: Asked, tmp_path: Path) -> None:
