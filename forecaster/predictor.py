@@ -275,7 +275,9 @@ class Predictor:
         longest = MAX_ROLL_OUT if roll_out else self.horizon
         if not 1 <= horizon <= longest:
             what = "the range of a roll-out" if roll_out else "the range this model was trained for"
-            raise RequestError(f"horizon {horizon} is outside 1..{longest}, {what}", code="horizon-out-of-range")
+            further = "" if roll_out or horizon < 1 else f"; a roll-out, if one is asked for, goes up to {MAX_ROLL_OUT}"
+            message = f"horizon {horizon} is outside 1..{longest}, {what}{further}"
+            raise RequestError(message, code="horizon-out-of-range")
         return int(horizon)
 
     def _checked_levels(self, levels: Sequence[float] | None) -> tuple[float, ...]:

@@ -119,7 +119,8 @@ def _sentence(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {field}"
     if problem["type"] == "missing":
-        return f"{field} is missing"
+        hint = ": the model's, in a config file or with --model" if field == "name" else ""
+        return f"{field} is missing{hint}"
     if problem["type"] == "value_error":
         return ": ".join(filter(None, [field, problem["msg"].removeprefix("Value error, ")]))
     if problem["loc"][:1] == ("source",):  # it may be a URL with a password

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
+import tempfile
 from dataclasses import asdict, dataclass
 
 import torch
@@ -55,12 +55,14 @@ def _compute() -> str:
 
 
 def _home(environment: Environment) -> Check:
+    """Tries whether files can be made where the working folder is, or will be; leaves none."""
     home = environment.home.absolute()
     try:
         existing = next(folder for folder in (home, *home.parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=existing):
+            return Check("home", True, str(home))
     except OSError as error:
-        return Check("home", False, f"{str(home)[:80]} cannot be a folder: {error.strerror}")
-    return Check("home", os.access(existing, os.W_OK), str(home))
+        return Check("home", False, f"{str(home)[:80]} cannot be a folder to write to: {error.strerror}")
 
 
 def _registry(environment: Environment) -> Check:

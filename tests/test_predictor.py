@@ -316,7 +316,11 @@ def test_a_roll_out_needs_what_is_known_as_far_ahead() -> None:
 def test_a_horizon_beyond_the_model_is_refused_unless_a_roll_out_is_declared() -> None:
     with pytest.raises(RequestError, match=r"horizon 9 is outside 1\.\.8, the range this model was trained for"):
         predictor().predict(sine_panel(1, 40), 9)
-    with pytest.raises(RequestError, match=r"outside 1\.\.16384, the range of a roll-out"):
+    with pytest.raises(RequestError, match=r"; a roll-out, if one is asked for, goes up to 16384$"):
+        predictor().predict(sine_panel(1, 40), 9)
+    with pytest.raises(RequestError, match=r"horizon 0 is outside 1\.\.8, the range this model was trained for$"):
+        predictor().predict(sine_panel(1, 40), 0)
+    with pytest.raises(RequestError, match=r"outside 1\.\.16384, the range of a roll-out$"):
         predictor().predict(sine_panel(1, 40), 100_000, roll_out=True)
 
 

@@ -15,6 +15,7 @@ from pipelines.config import SourceConfig
 # From here on a table is forecast in shards unless the caller says otherwise; of a query nobody knows the size.
 MANY_ROWS = 10_000_000  # of a Parquet file
 MANY_BYTES = 500_000_000  # of a CSV file
+_FLAGS = {"num_workers": "--workers"}  # of settings that are not called as they are
 
 
 def takes_shards(
@@ -27,7 +28,8 @@ def takes_shards(
     settings = sorted(sharding.model_fields_set)
     _refuse_contradiction(sharding)
     if wanted is False and settings:
-        raise ConfigError(f"a table that is forecast whole has no shards: leave out --whole, or {', '.join(settings)}")
+        flags = ", ".join(_FLAGS.get(name, f"--{name.replace('_', '-')}") for name in settings)
+        raise ConfigError(f"a table that is forecast whole has no shards: leave out --whole, or {flags}")
     if output is None and (wanted or settings):
         raise ConfigError("forecasts in shards are written to files: give an --output")
     if wanted is not None or output is None:
@@ -37,9 +39,9 @@ def takes_shards(
 
 def _refuse_contradiction(sharding: Sharding) -> None:
     if sharding.ray_address is not None and sharding.engine != "ray":
-        raise ConfigError("ray_address is for --engine ray")
+        raise ConfigError("--ray-address is for --engine ray")
     if sharding.ray_address is not None and sharding.num_workers is not None:
-        raise ConfigError("num_workers is for a cluster of this run: one with an address has the workers that it has")
+        raise ConfigError("--workers is for a cluster of this run: one with an address has the workers that it has")
 
 
 def _is_large(path: Path | None) -> bool:

@@ -51,7 +51,9 @@ SETTINGS = (
     configured("an empty config file", "must hold a mapping, it holds NoneType", ""),
     configured("a list as config file", "must hold a mapping, it holds list", "- a\n"),
     configured("a name with a slash", "name: String should match", "name: a/b\n"),
-    configured("no name and no data", "name is missing", "model: {horizon: 3}\n"),
+    configured(
+        "no name and no data", "name is missing: the model's, in a config file or with --model", "model: {horizon: 3}\n"
+    ),
     configured(
         "a password where no text is wanted",
         "source.url: Input should be a valid string",

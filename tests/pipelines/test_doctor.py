@@ -1,4 +1,4 @@
-"""`forecaster doctor`: what it says of a ledger, and that looking leaves nothing behind."""
+"""`forecaster doctor`: what it says of a ledger and a home, and that looking leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -71,3 +71,16 @@ def test_a_file_that_is_no_database_is_a_fault(tmp_path: Path, url: str) -> None
     check = ledger_check(tmp_path, url)
     assert not check.ok
     assert "file is not a database" in check.found
+
+
+def test_a_home_in_which_nothing_can_be_written_is_not_well(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    refused, free = tmp_path / "file" / "home", tmp_path / "folder" / "home"
+    found = {
+        home: next(check for check in examine(Environment(home=home)) if check.name == "home")
+        for home in (refused, free)
+    }
+    assert not found[refused].ok
+    assert found[refused].found.endswith("cannot be a folder to write to: Not a directory")
+    assert found[free] == Check("home", True, str(free))

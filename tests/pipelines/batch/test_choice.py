@@ -53,9 +53,10 @@ def test_what_the_caller_says_decides(source: SourceConfig) -> None:
     [
         (None, Sharding(), True, "give an --output"),
         (None, Sharding(num_workers=2), None, "give an --output"),
-        (OUT, Sharding(num_workers=2), False, "leave out --whole, or num_workers"),
-        (OUT, Sharding(ray_address="auto"), None, "ray_address is for --engine ray"),
-        (OUT, Sharding(engine="ray", ray_address="auto", num_workers=2), None, "num_workers is for a cluster of this"),
+        (OUT, Sharding(num_workers=2), False, "leave out --whole, or --workers"),
+        (OUT, Sharding(num_workers=2, series_per_shard=9), False, "or --workers, --series-per-shard"),
+        (OUT, Sharding(ray_address="auto"), None, "--ray-address is for --engine ray"),
+        (OUT, Sharding(engine="ray", ray_address="auto", num_workers=2), None, "--workers is for a cluster of this"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

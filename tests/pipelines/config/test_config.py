@@ -44,7 +44,7 @@ def test_a_model_is_named_after_its_data_file() -> None:
         ("name: a\nmodel: {layers: 2}", r"unknown setting model\.layers"),
         ("name: a\nmodel: {horizon: many}", r"model\.horizon: .*got 'many'"),
         ("name: a b", "name: String should match"),
-        ("model: {horizon: 3}", "name is missing"),
+        ("model: {horizon: 3}", "name is missing: the model's, in a config file or with --model"),
         ("- a", "must hold a mapping"),
         ("a: [", "is not valid YAML"),
         ("name: a\nmodel: {d_model: 31}", "not a multiple of num_heads"),
