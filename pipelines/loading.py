@@ -32,6 +32,7 @@ class LoadedPanel:
     panel: Panel
     lines: tuple[str, ...]
     facts: dict[str, Any]
+    found: tuple[str, ...] = ()  # those of the lines that tell findings
 
 
 def load(source: SourceConfig, table: TableConfig) -> LoadedPanel:
@@ -41,7 +42,8 @@ def load(source: SourceConfig, table: TableConfig) -> LoadedPanel:
         _refuse_beside_store(source)
         return _load_store(source.path, table)
     reading = _read_whole(source, table)
-    return LoadedPanel(reading.panel, tuple(reading.report.lines()), reading.report.to_dict())
+    report = reading.report
+    return LoadedPanel(reading.panel, tuple(report.lines()), report.to_dict(), tuple(report.found()))
 
 
 def load_for(bundles: Sequence[Bundle], source: SourceConfig, table: TableConfig) -> LoadedPanel:
@@ -99,8 +101,9 @@ def build_store(source: SourceConfig, table: TableConfig, folder: Path) -> Loade
     except OSError as error:
         raise SourceError(f"store {folder} cannot be written: {error.strerror}") from error
     loaded = _load_store(folder, TableConfig())
-    messages = [f"  [{finding.code}] {finding.message}" for finding in findings]
-    return replace(loaded, lines=(*loaded.lines, *messages), facts={**loaded.facts, "findings": messages})
+    found = tuple(finding.line() for finding in findings)
+    facts = {**loaded.facts, "findings": list(found)}
+    return replace(loaded, lines=(*loaded.lines, *found), facts=facts, found=found)
 
 
 def _readings(source: SourceConfig, table: TableConfig) -> Iterator[PanelReading]:

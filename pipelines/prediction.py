@@ -9,6 +9,7 @@ import pandas as pd
 
 from forecaster.bundle import Bundle
 from forecaster.config import TableConfig
+from forecaster.data.findings import unknown_categories
 from pipelines.loading import LoadedPanel
 
 
@@ -28,11 +29,14 @@ class Prediction:
     table: pd.DataFrame
     model: str
     digest: str
-    report: tuple[str, ...]
+    report: tuple[str, ...]  # lines on the table, findings among them
+    found: tuple[str, ...]  # those that tell findings
 
 
 def predicted(model: str, bundle: Bundle, loaded: LoadedPanel, table: TableConfig, wanted: Wanted) -> Prediction:
     """Gives the forecasts of a panel by a bundle, which is called `model`."""
     forecast = bundle.predictor.predict(loaded.panel, wanted.horizon, wanted.levels, roll_out=wanted.roll_out)
     frame = forecast.to_frame(table.id_column, table.time_column or "ds")
-    return Prediction(frame, model, bundle.digest, loaded.lines)
+    unknown = unknown_categories(loaded.panel, bundle.config.model.covariates.categories)
+    unmet = tuple(finding.line() for finding in unknown)
+    return Prediction(frame, model, bundle.digest, (*loaded.lines, *unmet), (*loaded.found, *unmet))

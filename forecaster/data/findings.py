@@ -28,9 +28,14 @@ def panel_findings(placed: Placed) -> tuple[FindingGroup, ...]:
 
 
 def unknown_categories(panel: Panel, vocabularies: Mapping[str, Sequence[str]]) -> tuple[Finding, ...]:
-    """Gives the series, the first FINDINGS_PER_CODE of each category, with a text that its vocabulary has not."""
+    """Gives the series, the first FINDINGS_PER_CODE of each category, with a text that its vocabulary has not.
+
+    Categories without a vocabulary are none that the model reads.
+    """
     held, found = panel.covariates, list[Finding]()
     for column, name in enumerate(held.category_names):
+        if name not in vocabularies:
+            continue
         texts, known = held.categories[:, column], {None, *vocabularies[name]}
         unknown = [place for place, text in enumerate(texts) if text not in known]
         found += [_unknown(panel, place, name, texts[place]) for place in unknown[:FINDINGS_PER_CODE]]

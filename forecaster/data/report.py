@@ -25,6 +25,10 @@ class Finding:
     message: str
     repair: str | None = None  # what was done about it, as configured
 
+    def line(self) -> str:
+        """Gives it as a line of a report."""
+        return f"  [{self.code}] {self.message}"
+
 
 @dataclass(frozen=True)
 class FindingTotal:
@@ -131,7 +135,13 @@ class DataReport:
 
     def lines(self) -> list[str]:
         """Gives the report as lines of text."""
-        return [*self._summary(), *self._found()]
+        return [*self._summary(), *self.found()]
+
+    def found(self) -> list[str]:
+        """Gives the lines that tell the findings."""
+        lines = [finding.line() for finding in self.findings]
+        totals = (total for total in self.totals if total.num_series > FINDINGS_PER_CODE)
+        return [*lines, *(f"  [{total.code}] {total.num_series:,} series in all" for total in totals)]
 
     def _summary(self) -> Iterator[str]:
         yield f"layout      {self.layout}: time {self.time_column or 'counted rows'!r}, id {self.id_column!r}"
@@ -152,13 +162,6 @@ class DataReport:
         for facts in self.covariates:
             ahead = "" if facts.steps_ahead is None else ", {:,} to {:,} steps ahead".format(*facts.steps_ahead)
             yield f"covariate   {facts.name!r}, {facts.kind}: {facts.num_missing:,} missing{ahead}"
-
-    def _found(self) -> Iterator[str]:
-        for finding in self.findings:
-            yield f"  [{finding.code}] {finding.message}"
-        for total in self.totals:
-            if total.num_series > FINDINGS_PER_CODE:
-                yield f"  [{total.code}] {total.num_series:,} series in all"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -107,6 +107,7 @@ def _predict_whole(
         check_output(output, source.path)
     prediction = _prediction(reference, source, table, wanted)
     if output is None:
+        click.echo("".join(f"{line}\n" for line in prediction.found), nl=False, err=True)
         click.echo(prediction.table.to_csv(index=False), nl=False)
         return
     write_table(prediction.table, output)
