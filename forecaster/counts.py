@@ -1,4 +1,4 @@
-"""Whether a panel has the values that a model of counts can be trained on, and can forecast from."""
+"""Which values a model forecasts, as its config says, and whether a panel has those that a model of counts takes in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from forecaster.config import ModelConfig
 from forecaster.data.panel import Panel
 from forecaster.errors import SeriesError
 from forecaster.model.heads import HEADS
+from forecaster.support import Support
 
 
 def forecasts_counts(model: ModelConfig) -> bool:
     """Says whether a model forecasts counts, and nothing else."""
     return HEADS[model.head](model).counts_only
+
+
+def support_of(model: ModelConfig) -> Support:
+    """Says which values the forecasts of a model have."""
+    return "counts" if forecasts_counts(model) else "positive" if model.scaling == "log" else "any"
 
 
 def refuse_no_counts(panel: Panel, model: ModelConfig) -> None:

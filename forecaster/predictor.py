@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
 from forecaster.calibration import Calibration
+from forecaster.counts import support_of
 from forecaster.data.batches import batches_of
 from forecaster.data.origins import Origins
 from forecaster.data.panel import Panel
@@ -187,8 +188,7 @@ class Predictor:
     @property
     def support(self) -> Support:
         """Which values its forecasts have."""
-        is_logarithmic = self.network.config.scaling == "log"
-        return "counts" if self.network.head.counts_only else "positive" if is_logarithmic else "any"
+        return support_of(self.network.config)
 
     def checked_templates(self) -> NDArray[np.float32]:
         """Gives the rank templates that joint scenarios are drawn by; RequestError for a model that has none."""

@@ -8,20 +8,21 @@ Nothing is fitted: each window sees the values before its cutoff, and the covari
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.config import ModelConfig
-from forecaster.counts import refuse_no_counts
+from forecaster.counts import refuse_no_counts, support_of
 from forecaster.data.batches import batches_of
 from forecaster.data.origins import Origins, default_min_context, with_a_value_to_see
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows, cutoff_times
 from forecaster.errors import SeriesError
 from forecaster.quantile_function import quantiles_at
+from forecaster.support import Support, in_support, kept_within
 from forecaster.time.grid import StoredTimes
 from forecaster.types import Forecast, WindowBatch
 
@@ -84,7 +85,8 @@ class RollingQuestion:
 
     def rolled(self, values: FloatArray) -> Rolled:
         """Gives what answers [W H Q], of `horizon` steps or more, say."""
-        return Rolled(self.panel, self.addresses, self.levels, values[:, : self.horizon])
+        kept = values[:, : self.horizon]
+        return Rolled(self.panel, self.addresses, self.levels, kept, support_of(self.model))
 
     @cached_property
     def _windows(self) -> Windows:
@@ -99,6 +101,7 @@ class Rolled:
     addresses: WindowAddresses  # W
     levels: tuple[float, ...]  # Q, ascending
     values: FloatArray  # [W H Q], ascending along Q
+    support: Support = "any"
 
     @property
     def horizon(self) -> int:
@@ -136,12 +139,13 @@ class Rolled:
     def at(self, levels: tuple[float, ...]) -> Rolled:
         """Gives the same forecasts at other levels, ascending, as a `quantile_function` knows them.
 
-        Between levels that is linear; beyond the outermost it is the normal distribution through the two of that side.
+        Between levels that is linear; beyond the outermost it is the normal distribution through the two of that side:
+        of logarithms where the model takes them. Counts are rounded.
         """
         if levels == self.levels:
             return self
-        values = quantiles_at(self.values, self.levels, np.asarray(levels))
-        return Rolled(self.panel, self.addresses, levels, values)
+        read = in_support(lambda known: quantiles_at(known, self.levels, np.asarray(levels)), self.values, self.support)
+        return replace(self, levels=levels, values=kept_within(read, read, self.support))
 
     def to_forecast(self) -> Forecast:
         """Gives the forecasts as one, in which each window counts as a series."""

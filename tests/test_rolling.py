@@ -130,6 +130,22 @@ def test_other_levels_are_read_off_the_quantiles() -> None:
     np.testing.assert_allclose(rolled.at((0.995,)).values, [[[6.0198]]], atol=1e-4)
 
 
+def test_other_levels_stay_in_the_support_of_the_model() -> None:
+    panel = panel_of(np.arange(4.0))
+    rolled = Rolled(panel, CountedBack(1).addresses(panel, 1, 1), LEVELS, np.array([[[1.0, 2, 4]]]))
+    levels = (0.005, 0.3, 0.995)
+    assert rolled.at(levels).values[0, 0, 0] < 0
+    # In logarithms the ends are log 2 -+ log 2 * 2.5758 / 1.2816: 2^-1.0099 and 2^3.0099.
+    positive = replace(rolled, support="positive").at(levels).values
+    np.testing.assert_allclose(positive, [[[0.4966, 2**0.5, 8.0553]]], rtol=1e-4)
+    np.testing.assert_array_equal(replace(rolled, support="counts").at(levels).values, [[[0.0, 2.0, 6.0]]])
+
+
+@pytest.mark.parametrize(("changes", "support"), [({}, "any"), ({"scaling": "log"}, "positive")])
+def test_what_a_model_has_rolled_is_in_its_support(changes: dict[str, object], support: str) -> None:
+    assert rolled_of(sine_panel(1, 60), predictor(**changes), CountedBack(1)).support == support
+
+
 def test_what_cannot_be_answered_is_refused() -> None:
     model, panel = predictor(), sine_panel(2, 20)
     with pytest.raises(RequestError, match=r"horizon 9 is outside 1\.\.8"):
