@@ -331,7 +331,7 @@ OUTPUTS = (
         "settings of shards for a table that is read whole",
         USAGE,
         "invalid-config",
-        "leave out --whole, or num_workers",
+        "leave out --whole, or --workers",
         *WAVES,
         "out.csv",
         "--whole",
