@@ -246,6 +246,7 @@ def test_a_request_that_is_refused_within_its_body_is_counted_once() -> None:
         until(counts.disconnected.is_set)
         with connected(server, GET % b"quick") as connection:
             reply(connection)
+        until(lambda: bool(counts.answered()))  # counted a moment after the client has its reply
         assert counts.refused == ["invalid-http"]
         assert counts.answered() == ['forecaster_requests_total{method="GET",route="/quick",status="200"} 1.0']
 
