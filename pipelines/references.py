@@ -48,14 +48,16 @@ def fetch_reference(environment: Environment, reference: str, folder: Path) -> R
     shutil.rmtree(folder, ignore_errors=True)
     if reference == ZERO_SHOT:
         return Referred(ZERO_SHOT, pretrained_encoder())
+    name = reference
     if _is_folder(reference):
         shutil.copytree(reference, folder)
-        return Referred(reference, load_signed(folder, environment.verifying_keys))
-    from pipelines import registry
+    else:
+        from pipelines import registry
 
-    version = registry.find(tracking.connect(environment), reference)
-    registry.download(version, folder)
-    return Referred(str(version), load_signed(folder, environment.verifying_keys))
+        version = registry.find(tracking.connect(environment), reference)
+        name = str(version)
+        registry.download(version, folder)
+    return Referred(name, load_signed(folder, environment.verifying_keys))
 
 
 def _is_folder(reference: str) -> bool:

@@ -159,7 +159,7 @@ def _planned(folder: WorkingFolder, asked: Asked, model: Referred, identity: Ide
     bundle.predictor.question(first, wanted.horizon, wanted.levels, roll_out=wanted.roll_out)
     table = table.model_copy(update={"timezone": first.axis.timezone})
     if is_unseen:
-        fit_encoder(folder, bundle, Rows(rows, table), shards)
+        fit_encoder(folder, bundle, first, Rows(rows, table), shards)
     job = Job(
         rows=rows,
         table=table,

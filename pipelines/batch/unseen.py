@@ -18,13 +18,14 @@ from pipelines.batch.working_folder import WorkingFolder
 _MOST_SHARDS = 8  # whose past is looked at: they are all in memory at once
 
 
-def fit_encoder(folder: WorkingFolder, encoder: Bundle, rows: Rows, shards: Sequence[Shard]) -> None:
+def fit_encoder(folder: WorkingFolder, encoder: Bundle, first: Panel, rows: Rows, shards: Sequence[Shard]) -> None:
     """Puts the encoder into the folder, with intervals as its errors in the past of the series want them.
 
-    Of more than eight shards eight are looked at, evenly spread over the table. Raises what reading them raises.
+    Of more than eight shards eight are looked at, evenly spread over the table; the `first` has been read. Raises what
+    reading the others raises.
     """
     places = np.linspace(0, len(shards) - 1, min(len(shards), _MOST_SHARDS)).round().astype(int)
-    past = _joined([_read(rows, shards[place]) for place in places])
+    past = _joined([first, *(_read(rows, shards[place]) for place in places[1:])])
     shutil.rmtree(folder.bundle, ignore_errors=True)
     save_bundle(folder.bundle, calibrated(encoder.predictor, past), encoder.facts)
 
