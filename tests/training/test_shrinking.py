@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -35,18 +35,18 @@ def location(network: Network) -> torch.Tensor:
     return answer.parameters[..., network.head.loc_index]
 
 
-def loss_by_share(data: WindowDataModule, make: Callable[[], Network], places: IntArray) -> list[float]:
-    """Gives the loss of the network that `make` gives on some validation windows, with each share of its correction."""
+def loss_by_share(data: WindowDataModule, network: Network, places: IntArray) -> list[float]:
+    """Gives the loss of a network on some validation windows, with each share of its correction."""
     losses, batch = [], data.windows.gather(data.validation.at(places))
     for share in SHARES:
-        network = make()
-        network.shrink_correction(share)
+        shrunk = deepcopy(network)
+        shrunk.shrink_correction(share)
         with torch.no_grad():
-            losses.append(float(network.loss(batch)))
+            losses.append(float(shrunk.loss(batch)))
     return losses
 
 
-def sure_share(data: WindowDataModule, make: Callable[[], Network]) -> float:
+def sure_share(data: WindowDataModule, network: Network) -> float:
     """Gives the share by its definition: 4 folds of 6 steps of 3 series give 4 x 3 groups of windows, two a block."""
     found = list(zip(data.validation.series, data.validation.cutoffs, strict=True))
     newest = max(cutoff for _, cutoff in found)
@@ -56,7 +56,7 @@ def sure_share(data: WindowDataModule, make: Callable[[], Network]) -> float:
     in_order = [groups[key] for key in sorted(groups)]
     assert len(in_order) == 12
     blocks = [np.array([*first, *second]) for first, second in zip(in_order[::2], in_order[1::2], strict=True)]
-    losses = np.array([loss_by_share(data, make, places) for places in blocks])
+    losses = np.array([loss_by_share(data, network, places) for places in blocks])
     best = losses.mean(axis=0).argmin()
     for share, column in zip(SHARES, losses.T, strict=True):
         difference = column - losses[:, best]
@@ -94,16 +94,13 @@ def test_a_correction_that_is_noise_is_dropped() -> None:
 def test_the_share_is_the_smallest_that_is_not_surely_worse_than_the_best(panel: Panel, noise: float) -> None:
     config = resolve(panel, with_split(num_validation_folds=4))
     data = member_data(panel, config, config.training)
-
-    def made() -> Network:
-        torch.manual_seed(0)
-        network = Network(config.model).eval()
-        Prefit(config.model, data).begin(network)
-        with torch.no_grad():
-            network.decoder.linear.weight *= noise
-        return network
-
-    assert best_share(made(), data) == sure_share(data, made)
+    torch.manual_seed(0)
+    network = Network(config.model).eval()
+    Prefit(config.model, data).begin(network)
+    with torch.no_grad():
+        network.decoder.linear.weight *= noise
+    expected = sure_share(data, network)
+    assert best_share(network, data) == expected
 
 
 @pytest.mark.parametrize(("num_lifted", "share"), [(0, 0.0), (1, 0.0), (3, 0.0), (6, 1.0)])
