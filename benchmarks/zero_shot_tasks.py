@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +47,28 @@ class Task:
         return Task(self.name, self.panel, tuple(_thinned(fold, each) for fold in self.folds))
 
 
-def mase(task: Task, evaluation: Evaluation) -> float:
+def mase(task: Task, evaluation: Evaluation, season_length: int | None = None) -> float:
     """Gives the mean over windows of the median's absolute error over that of the seasonal naive in the history."""
-    scales = window_scales(task.panel, evaluation.series, evaluation.cutoffs, task.season_length)
+    season_length = task.season_length if season_length is None else season_length
+    scales = window_scales(task.panel, evaluation.series, evaluation.cutoffs, season_length)
     known = np.isfinite(evaluation.actual).any(axis=1)
     errors = np.abs(evaluation.actual - evaluation.quantiles[..., evaluation.levels.index(0.5)])[known]
     return float(np.nanmean(np.nanmean(errors, axis=1) / scales[known]))
+
+
+def weighted_quantile_loss(evaluation: Evaluation) -> float:
+    """Gives twice the pinball loss, mean over levels, over the sum of what happened."""
+    levels = np.asarray(evaluation.levels)
+    error = evaluation.actual[..., None] - evaluation.quantiles
+    pinball = np.maximum(levels * error, (levels - 1) * error)
+    return float(2 * np.nansum(pinball) / len(levels) / np.nansum(np.abs(evaluation.actual)))
+
+
+def as_point(evaluation: Evaluation) -> Evaluation:
+    """Gives the same forecasts without intervals: all quantiles are the median."""
+    middle = evaluation.levels.index(0.5)
+    medians = np.broadcast_to(evaluation.quantiles[..., [middle]], evaluation.quantiles.shape)
+    return replace(evaluation, quantiles=medians)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:

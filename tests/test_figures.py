@@ -40,7 +40,8 @@ tune           the config as it is {validation_mase_default_mean:.3f}, {test_mas
 calibration    | {coverage_80_min * 100:.0f} to {coverage_80_max * 100:.0f} %, {mean_distance * 100:.1f} points off
 calibration    before calibration {before_min * 100:.0f} to {before_max * 100:.0f} %,
 calibration    %, {before_mean_distance * 100:.1f} points |
-zero_shot      untrained | {mase_gm:.3f} | AutoETS and AutoTheta
+zero_shot      untrained | {mase_gm:.3f}, {wql_gm:.3f} | MASE of AutoETS
+zero_shot      as published of five, {100 / mase_over_bolt_base_gm - 100:.0f} % |
 zero_shot      AutoTheta {100 / mase_over_auto_ets_gm - 100:.0f} and {100 / mase_over_auto_theta_gm - 100:.0f} % above
 train_speed    | {setup_cases_default_windows_per_second:,.0f}; {setup_cases_same_architecture_windows_per_second:.0f} |
 train_speed    PatchTST {setup_cases_peer_windows_per_second:.0f} |
@@ -55,13 +56,27 @@ online_conformal  of values again from {x4_steps} steps on
 online_conformal  where it doubled, from {x2_steps} steps on, and alone {raw_x2_at_384 * 100:.0f} %
 """,
     PRETRAINED: """
-zero_shot        geometric means **{mase_gm:.3f}** and **{wql_gm:.3f}**, and {coverage_80 * 100:.0f} % of what
+zero_shot        seasonal naive: **{mase_gm:.3f}** and **{wql_gm:.3f}** ({wql_over_gaussian_naive_gm:.3f} where
+zero_shot        intervals), and {coverage_80 * 100:.0f} % of what happened
+zero_shot        published figures to {naive_off_published * 100:.2f} %.
+zero_shot        | M3 yearly | {m3_yearly_mase_over_bolt_tiny:.3f} | {m3_yearly_mase_over_bolt_base:.3f} |
+zero_shot        | {m3_yearly_mase_over_bolt_base:.3f} | {m3_yearly_wql_over_bolt_tiny:.3f} | {m3_yearly_wql_over_bolt_base:.3f} |
+zero_shot        | M3 quarterly | {m3_quarterly_mase_over_bolt_tiny:.3f} | {m3_quarterly_mase_over_bolt_base:.3f} |
+zero_shot        | {m3_quarterly_mase_over_bolt_base:.3f} | {m3_quarterly_wql_over_bolt_tiny:.3f} | {m3_quarterly_wql_over_bolt_base:.3f} |
+zero_shot        | M3 monthly | {m3_monthly_mase_over_bolt_tiny:.3f} | {m3_monthly_mase_over_bolt_base:.3f} |
+zero_shot        | {m3_monthly_mase_over_bolt_base:.3f} | {m3_monthly_wql_over_bolt_tiny:.3f} | {m3_monthly_wql_over_bolt_base:.3f} |
+zero_shot        | M4 hourly (Bolt's training had its history) | {m4_hourly_mase_over_bolt_tiny:.3f} | {m4_hourly_mase_over_bolt_base:.3f} |
+zero_shot        | {m4_hourly_mase_over_bolt_base:.3f} | {m4_hourly_wql_over_bolt_tiny:.3f} | {m4_hourly_wql_over_bolt_base:.3f} |
+zero_shot        | NN5 | {nn5_mase_over_bolt_tiny:.3f} | {nn5_mase_over_bolt_base:.3f} |
+zero_shot        | {nn5_mase_over_bolt_base:.3f} | {nn5_wql_over_bolt_tiny:.3f} | {nn5_wql_over_bolt_base:.3f} |
+zero_shot        | geometric mean | {mase_over_bolt_tiny_gm:.3f} | {mase_over_bolt_base_gm:.3f} |
+zero_shot        | {mase_over_bolt_base_gm:.3f} | {wql_over_bolt_tiny_gm:.3f} | {wql_over_bolt_base_gm:.3f} |
 zero_shot_speed  forecasts {encoder_batch_32:,.0f} series a second
 zero_shot_speed  and {encoder_batch_1:.0f} one by one
 zero_shot_speed  beside it {peer_batch_32:.0f} and {peer_batch_1:.0f} (
 synthesis        {series_per_second:,} series of 1,024 steps a second
 synthesis        at least {series_per_second_least:,} (
-""",
+""",  # noqa: E501
     RELIABILITY: """
 overload         | {goodput_over_capacity * 100:.0f} %; 99 % of the answers within {accepted_p99_ms:.0f} ms, of the
 overload         of the {sheds:,} refusals within {shed_p99_ms:.0f} ms; nothing reset

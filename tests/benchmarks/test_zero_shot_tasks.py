@@ -1,4 +1,4 @@
-"""The data sets of the zero-shot benchmark: dated as they are, thinned evenly, scored as MASE is."""
+"""The data sets of the zero-shot benchmark: dated as they are, thinned evenly, scored as what is published is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.zero_shot_tasks import Task, _dated, mase
+from benchmarks.published import PUBLISHED, Published, Score, beside_published
+from benchmarks.zero_shot_tasks import Task, _dated, as_point, mase, weighted_quantile_loss
 from forecaster.baselines import SeasonalNaive
 from forecaster.data.reading import read_panel
 from forecaster.data.splits import rolling_origin
@@ -40,3 +41,33 @@ def test_the_score_is_the_mean_error_over_that_of_the_naive_in_the_history() -> 
     history, future = np.split(found.panel.target(0), [42])
     scale = np.abs(history[12:] - history[:-12]).mean()
     assert mase(found, evaluation) == pytest.approx(np.abs(future - history[-12:-6]).mean() / scale)
+
+
+def test_the_quantile_loss_of_a_point_forecast_is_its_share_of_error() -> None:
+    evaluation = as_point(task().evaluated(SeasonalNaive(12)))
+    assert (evaluation.quantiles == evaluation.quantiles[..., [0]]).all()
+    error = np.abs(evaluation.actual - evaluation.quantiles[..., 0])
+    share = error.sum() / np.abs(evaluation.actual).sum()
+    assert weighted_quantile_loss(evaluation) == pytest.approx(share)
+
+
+def test_what_is_published_stands_beside_where_the_naive_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, season_length = task(), 3
+    naive = found.evaluated(SeasonalNaive(season_length))
+    own = Score(mase(found, naive, season_length), weighted_quantile_loss(naive))
+    point = Score(own.mase, weighted_quantile_loss(as_point(naive)))
+    twice, half = Score(2 * own.mase, 2 * own.wql), Score(own.mase / 2, own.wql / 2)
+    assert beside_published(found, naive) == {}
+    monkeypatch.setitem(PUBLISHED, "made_up", Published(season_length, point, twice, half))
+    assert beside_published(found, naive) == pytest.approx(
+        {
+            "mase_over_bolt_tiny": 0.5,
+            "wql_over_bolt_tiny": 0.5,
+            "mase_over_bolt_base": 2,
+            "wql_over_bolt_base": 2,
+            "naive_off_published": 0,
+        }
+    )
+    other = Score(point.mase, point.wql * 1.25)
+    monkeypatch.setitem(PUBLISHED, "made_up", Published(season_length, other, twice, half))
+    assert beside_published(found, naive)["naive_off_published"] == pytest.approx(0.2)
