@@ -32,7 +32,8 @@ m3             `m3`: {num_series:,.0f} series
 m3             | {smape:.2f} / {mase:.3f}; untrained {untrained_smape:.2f} / {untrained_mase:.3f} | THETA
 m3             from the pretrained encoder (`m3`) {mase_monthly:.3f} on test
 m4_hourly      | {owa:.3f}; untrained {untrained_owa:.3f} | seasonal naive {seasonal_naive_owa:.4f}, the
-nn5            | {mase_over_naive:.3f} | weekday medians of the test part itself {oracle_over_naive:.3f} |
+nn5            | {mase_over_naive:.3f} | weekday medians of the test part itself {oracle_over_naive:.3f}; Chronos-Bolt
+nn5            as published, {bolt_base_over_naive:.3f} |
 price          | {mase:.3f}, {mase_without:.3f}; {worst_market_gain_over_naive * 100:.1f} % | better of two
 tune           trials of {setup_settings_training_max_steps} steps
 tune           | {validation_mase_best_mean:.3f}, {test_mase_best_mean:.3f} | the config as it is
