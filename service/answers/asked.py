@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -104,8 +104,7 @@ def _asked(request: R, model: ServedModel, plan: _Plan, settings: Settings) -> R
         read.panel, plan.origins, plan.horizon, plan.levels, min_context=request.min_context
     )
     _refuse_large(question, settings, plan.field)
-    wanted = plan.origins.num_windows if isinstance(plan.origins, CountedBack) else 1
-    return RollingAsked(request, model, question, _with_short_ones(read.warnings, question, wanted))
+    return RollingAsked(request, model, question, _with_short_ones(read.warnings, question, plan.origins))
 
 
 def _scored_levels(request: BacktestRequest, model: ServedModel) -> list[float]:
@@ -138,15 +137,28 @@ def _refuse_large(question: RollingQuestion, settings: Settings, field: str) -> 
         )
 
 
-def _with_short_ones(warnings: Warnings, question: RollingQuestion, wanted: int) -> Warnings:
-    """Adds a warning for each series that has fewer windows than are wanted of each."""
-    counts: IntArray = np.bincount(question.addresses.series, minlength=len(question.panel))
+def _with_short_ones(warnings: Warnings, question: RollingQuestion, origins: Origins) -> Warnings:
+    """Adds a warning for each series of which less is forecast than is asked for."""
     found = dict(warnings)
-    for position in np.flatnonzero(counts < wanted):
-        message = (
-            f"forecast from {counts[position]} cutoff(s) of the {wanted} or more that are asked for: from others, the "
-            f"model would see fewer than {question.min_context} steps, or no value in them"
-        )
+    for position, less in _shortfalls(question, origins):
+        message = f"{less}, the model would see fewer than {question.min_context} steps, or no value in them"
         series_id = question.panel.series_ids[position]
         found[series_id] = [*found.get(series_id, ()), DataWarning(code="fewer-windows", message=message)]
     return found
+
+
+def _shortfalls(question: RollingQuestion, origins: Origins) -> Iterator[tuple[int, str]]:
+    """Yields each series of which less is forecast, and what is missing."""
+    series, num_series = question.addresses.series, len(question.panel)
+    counts: IntArray = np.bincount(series, minlength=num_series)
+    if isinstance(origins, CountedBack):
+        for position in np.flatnonzero(counts < origins.num_windows).tolist():
+            of = f"of the {origins.num_windows} or more that are asked for"
+            yield position, f"forecast from {counts[position]} cutoff(s) {of}: from others"
+        return
+    wanted = origins.last if isinstance(origins, Consecutive) else None
+    lengths = np.minimum(question.horizon, question.panel.lengths[series] - question.addresses.cutoffs)
+    num_steps = np.bincount(series, weights=lengths, minlength=num_series).astype(np.int64)
+    for position in np.flatnonzero(num_steps < (wanted or 1)).tolist():
+        asked = "" if wanted is None else f" of the {wanted} that are asked for"
+        yield position, f"{num_steps[position]} step(s){asked} are forecast: before others"

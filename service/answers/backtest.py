@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,16 @@ from service.requests import reply
 def encoded(asked: RollingAsked[BacktestRequest], rolled: Rolled) -> bytes:
     """Gives the whole reply as JSON, with the seasonal naive scored beside the model."""
     scores, naive = score_rolled(rolled), score_rolled(seasonal_naive_beside(rolled))
+    names = {round(percent / 100, 6): percent_name(percent) for percent in asked.request.intervals}
     document = {
         "model": reply.named(asked.model),
         "horizon": rolled.horizon,
-        "metrics": {"model": _metrics(scores.overall), "seasonal_naive": _metrics(naive.overall)},
+        "metrics": _compared(scores.overall, naive.overall, names),
         "series": [
             {
                 "id": series_id,
                 "windows": list(_windows(asked, rolled, position)),
-                "metrics": _compared(scores, naive, position),
+                "metrics": _of_series(scores, naive, position, names),
                 "warnings": [warning.model_dump() for warning in asked.warnings.get(series_id, ())],
             }
             for position, series_id in enumerate(rolled.panel.series_ids)
@@ -60,17 +61,25 @@ def _windows(asked: RollingAsked[BacktestRequest], rolled: Rolled, position: int
         yield {**found, "actual": actual[:steps]}
 
 
-def _compared(model: RolledScores, naive: RolledScores, position: int) -> dict[str, Any] | None:
+def _of_series(
+    model: RolledScores, naive: RolledScores, position: int, names: Mapping[float, str]
+) -> dict[str, Any] | None:
     if position not in model.by_series:
         return None
-    return {"model": _metrics(model.by_series[position]), "seasonal_naive": _metrics(naive.by_series[position])}
+    return _compared(model.by_series[position], naive.by_series[position], names)
 
 
-def _metrics(scores: Scores) -> dict[str, Any]:
-    """Gives totals; NaN, where nothing could be scored, is written as null."""
+def _compared(model: Scores, naive: Scores, names: Mapping[float, str]) -> dict[str, Any]:
+    return {"model": _metrics(model, names), "seasonal_naive": _metrics(naive, names)}
+
+
+def _metrics(scores: Scores, names: Mapping[float, str]) -> dict[str, Any]:
+    """Gives totals; NaN, where nothing could be scored, is null. `names` are those of the intervals asked for."""
     return {
         "mase": scores.mase,
         "smape": scores.smape,
         "wql": scores.weighted_quantile_loss,
-        "coverage": {percent_name(round(100 * share, 6)): value for share, value in scores.coverage.items()},
+        "coverage": {
+            names.get(share) or percent_name(round(100 * share, 6)): value for share, value in scores.coverage.items()
+        },
     }

@@ -76,9 +76,12 @@ class Models:
         """Whether nothing serves, and neither settings, disk nor registry had a model when that first answered."""
         return self._began_unused is True and not self._view.served
 
-    def find(self, text: str | None) -> ServedModel:
-        """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady."""
-        return self._view.find(text)
+    def find(self, text: str | None, *, is_awaited: bool = True) -> ServedModel:
+        """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady.
+
+        Unless a first model `is_awaited`, none is of a name that the registry does not know.
+        """
+        return self._view.find(text, is_awaited=is_awaited)
 
     def challenger_of(self, model: ServedModel) -> ServedModel | None:
         """Gives the challenger that is served beside a model, None where there is none."""

@@ -67,8 +67,11 @@ class View:
     served: Mapping[ModelSpec, ServedModel] = field(default_factory=dict)
     by_text: Mapping[str, ServedModel] = field(default_factory=dict)  # by every text that a request may name it with
 
-    def find(self, text: str | None) -> ServedModel:
-        """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady."""
+    def find(self, text: str | None, *, is_awaited: bool = True) -> ServedModel:
+        """Gives the model that a request names, or the only one there is. Raises UnknownModel or NotReady.
+
+        Unless a first model `is_awaited`, none is of a name that the registry does not know.
+        """
         if text is not None and text in self.by_text:
             return self.by_text[text]
         if text is None and self.served and len(self.followings) > 1:
@@ -76,9 +79,11 @@ class View:
             raise UnknownModel(f"several models are served, name one of {names} as model", code="model-missing")
         if text is None and self.served:
             return next(iter(self.served.values()))
-        if not self.served or self._is_known(text):
+        if self._is_known(text) or (not self.served and (text is None or is_awaited)):
             raise NotReady("no verified version is loaded yet; train and promote one, or wait for the registry")
-        raise UnknownModel(f"no model of that name is served; there are {self._names(self.served)}")
+        names = self._names(self.served)
+        there = f"there are {names}" if names else "none is registered"
+        raise UnknownModel(f"no model of that name is served; {there}")
 
     def challenger_of(self, model: ServedModel) -> ServedModel | None:
         """Gives what serves the alias `challenger` of the same model, None where nothing or the same version does."""

@@ -23,7 +23,7 @@ from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import BundleError
 from forecaster.pretrained import context_for, encoder_for, pretrained_encoder
 from forecaster.time.frequency import Frequency
-from service.errors import CannotReplay, NotReady
+from service.errors import CannotReplay, NotReady, UnknownModel
 from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
 from service.models.verified import differing_libraries
@@ -124,8 +124,8 @@ class Registered(Protocol):
         """Whether none is, and none was there to be waited for at the start."""
         ...
 
-    def find(self, text: str | None) -> ServedModel:
-        """Gives the model that a request names. Raises UnknownModel or NotReady."""
+    def find(self, text: str | None, *, is_awaited: bool = True) -> ServedModel:
+        """Gives the model that a request names. Raises UnknownModel, or NotReady, for other names if one is awaited."""
         ...
 
 
@@ -156,8 +156,12 @@ class Offered:
 
     def _registered_one(self, text: str | None) -> ServedModel:
         try:
-            return self._registered.find(text)
+            return self._registered.find(text, is_awaited=self.stand_in is None)
         except NotReady as error:
             if text is not None or self._zero_shot.model is None:
                 raise
             raise NotReady(f"{error}. A request that names {ZERO_SHOT} is answered without any") from error
+        except UnknownModel as error:
+            if text is None or self._zero_shot.model is None:
+                raise
+            raise UnknownModel(f"{error} beside {ZERO_SHOT}") from error

@@ -38,6 +38,7 @@ from service.requests.translate import checked_num_points
 from service.routes.declared import KEPT_FORECAST, REPLAY
 from service.routes.jobs import owner_of
 from service.schemas import ModelRef
+from service.tables.query import refuse_options
 
 if TYPE_CHECKING:
     from forecaster.ledger.skill import Drift, Skill
@@ -109,6 +110,7 @@ async def actuals(request: Request) -> ActualsReply:
     service = service_of(request.scope)
     expires = service.admission.expires(request.headers, arrival(request.scope))
     refuse_all_but_json(request.headers)
+    refuse_options(request.scope["query_string"], ActualsIn)
     body = await read_body(request.headers, request.receive, service.settings.max_body_bytes, expires)
 
     def paid_for() -> ActualsIn:

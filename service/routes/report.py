@@ -18,6 +18,7 @@ from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import arrival, read_body
 from service.requests.media import JSON
 from service.requests.translate import checked_num_points
+from service.tables.query import refuse_options
 
 router = APIRouter(prefix="/v1", tags=["forecast"], dependencies=[requires(Scope.FORECAST)])
 
@@ -38,6 +39,7 @@ async def report(request: Request) -> Response:
 
     expires = service.admission.expires(headers, arrival(request.scope))
     refuse_all_but_json(headers)
+    refuse_options(request.scope["query_string"], ReportRequest)
     with service.admission.admitted(expires):
         body = await read_body(headers, request.receive, service.settings.max_body_bytes, expires)
 

@@ -6,9 +6,10 @@ takes long, to fork one does not: this program imports what it needs, has one th
 
     python -I -S parquet_reader.py FOLDER    with a socket as its standard input
 
-Over the socket come the two descriptors of a file: what to read it from, and what to write the answer to. Its process
-reads a line of JSON, what is asked, and then the file. It answers with a line of JSON, {"names": [...]} or
-{"refused": ...}, and in the first case the stream. How it ended is then written to the socket, in four bytes.
+Four bytes of 0 on the socket say that it has begun. Then come, with the seconds that a file may take, its two
+descriptors: what to read it from, and what to write the answer to. Its process reads a line of JSON, what is asked, and
+then the file. It answers with a line of JSON, {"names": [...]} or {"refused": ...}, and in the first case the stream.
+After its seconds it is killed. How it ended is then written to the socket, in four bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import socket
 import struct
 import sys
@@ -30,7 +32,7 @@ DAMAGED, NOT_KNOWN = "damaged", "not-known"
 TOO_MANY_ROWS, TOO_MANY_COLUMNS, TOO_MANY_BYTES = "too-many-rows", "too-many-columns", "too-many-bytes"
 FAILED = 3
 
-ENDING = struct.Struct("<i")
+ENDING, SECONDS = struct.Struct("<i"), struct.Struct("<d")
 MOST_COLUMNS = 1_000
 _ROWS_AT_ONCE = 1 << 14
 
@@ -48,8 +50,9 @@ def main() -> None:
 
     pa.set_cpu_count(1)
     service = socket.socket(fileno=sys.stdin.fileno())
+    service.sendall(ENDING.pack(0))
     while True:
-        message, descriptors, *_ = socket.recv_fds(service, 1, 2)
+        message, descriptors, *_ = socket.recv_fds(service, SECONDS.size, 2)
         if not message:
             return
         process = os.fork()
@@ -57,8 +60,16 @@ def main() -> None:
             _read(*descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        _, status = os.waitpid(process, 0)
-        service.sendall(ENDING.pack(os.waitstatus_to_exitcode(status)))
+        service.sendall(ENDING.pack(_ended(process, *SECONDS.unpack(message))))
+
+
+def _ended(process: int, seconds: float) -> int:
+    """Gives how the process of a file ended, which is killed after so long; nobody else waits for it."""
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(process, signal.SIGKILL))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    _, status = os.waitpid(process, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _read(source: int, sink: int) -> NoReturn:

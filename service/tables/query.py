@@ -13,7 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from service.errors import InvalidFields
-from service.schemas import ForecastOptions, ModelOptions
+from service.schemas import ForecastOptions, Schema
 
 _MOST_PARAMETERS = 200
 _LISTS = frozenset({"quantiles", "intervals"})  # numbers separated by commas, or given one by one
@@ -34,7 +34,7 @@ def options_of(query: bytes) -> ForecastOptions:
         raise InvalidFields.from_validation(error) from error
 
 
-def refuse_options(query: bytes, kind: type[ModelOptions] = ForecastOptions) -> None:
+def refuse_options(query: bytes, kind: type[Schema] = ForecastOptions) -> None:
     """Refuses options in the query of a request whose body is JSON of that kind: they would be ignored."""
     for name, _ in _pairs(query):
         if name in kind.model_fields:

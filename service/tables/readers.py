@@ -1,6 +1,7 @@
 """The processes that Parquet files are read by (`parquet_reader.py`).
 
-One is started with the first file, and kept for the next one unless a file did it harm.
+One is started with the first file, and kept for the next one unless a file did it harm. One that is still starting
+when the time of a file is over is kept as well.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from service.tables import parquet_reader
 log = logging.getLogger("service.tables.readers")
 
 _ENDING_SECONDS = 2.0
+_STARTING_SECONDS = 60.0  # of a reader that has not begun by then, nothing is expected any more
 # Nothing of the surroundings of the service reaches a reader. Its memory is the system's, which is bounded as a whole,
 # and it has no thread beside the one that forks.
 _ENVIRONMENT = {
@@ -54,20 +57,25 @@ class Readers:
     def answer(self, asked: bytes, content: bytes, max_bytes: int, seconds: float) -> Answered:
         """Gives what a process answers to what is asked of a file, up to `max_bytes`; it is killed after so long.
 
-        DeadlineExceeded where there are no seconds, Overloaded where no process can be started.
+        DeadlineExceeded where there are no seconds, or too few to start a reader in, Overloaded where none can be.
         """
         if seconds <= 0:
             raise DeadlineExceeded("no time was left to read the file")
+        ends = time.monotonic() + seconds
         try:
             chosen = self._chosen()
-            answered = chosen.answer((asked, content), max_bytes, seconds)
+            answered = None
+            if chosen.begins_until(ends):
+                answered = chosen.answer((asked, content), max_bytes, max(0.0, ends - time.monotonic()))
         except OSError as error:
             log.warning("reader_not_started", extra={"fields": {"reason": str(error)}})
             raise Overloaded("no process could be started to read the file", retry_after_seconds=5) from error
-        if not answered.is_reader_gone:
+        if answered is None or not answered.is_reader_gone:
             self._idle.append(chosen)
         if self._is_closed:
             self.close()
+        if answered is None:
+            raise DeadlineExceeded("what reads files has not begun in the time that was left")
         return answered
 
     def close(self) -> None:
@@ -89,6 +97,7 @@ class _Reader:
     """One process that forks for each file."""
 
     def __init__(self) -> None:
+        self._has_begun, self._started = False, time.monotonic()
         self._socket, theirs = socket.socketpair()
         with theirs:
             try:
@@ -107,16 +116,30 @@ class _Reader:
 
     @property
     def is_alive(self) -> bool:
-        """False where it has ended."""
-        return self._process.poll() is None
+        """False where it has ended, or has had long enough to begin."""
+        is_late = not self._has_begun and time.monotonic() - self._started > _STARTING_SECONDS
+        return self._process.poll() is None and not is_late
+
+    def begins_until(self, end: float) -> bool:
+        """Says whether it has begun by then, in monotonic time, or has ended, of which `answer` tells."""
+        if not self._has_begun:
+            self._socket.settimeout(max(0.001, end - time.monotonic()))
+            try:
+                self._socket.recv(parquet_reader.ENDING.size)
+            except TimeoutError:
+                return False
+            except OSError:  # it is gone
+                pass
+            self._has_begun = True
+        return True
 
     def answer(self, parts: Sequence[bytes], max_bytes: int, seconds: float) -> Answered:
-        """Gives what the process of a file answers, once it has read these parts."""
-        watchdog = Timer(seconds, self._kill)
+        """Gives what the process of a file answers, once it has read these parts; it has these seconds."""
+        watchdog = Timer(seconds + _ENDING_SECONDS, self._kill)  # of the reader, should it not do so itself
         watchdog.daemon = True
         watchdog.start()
         try:
-            output = self._exchanged(parts, max_bytes)
+            output = self._exchanged(parts, max_bytes, seconds)
             ending = self._ending() if len(output) < max_bytes else b""
         except OSError:  # no descriptor is left
             self.end()
@@ -138,11 +161,12 @@ class _Reader:
             self._kill()
             return self._process.wait()
 
-    def _exchanged(self, parts: Sequence[bytes], max_bytes: int) -> bytes:
+    def _exchanged(self, parts: Sequence[bytes], max_bytes: int, seconds: float) -> bytes:
         """Sends the parts to a new process, which reads all of them before it answers, and gives its answer."""
+        allowed = parquet_reader.SECONDS.pack(max(0.001, seconds))  # 0 would be no limit
         with _pipe() as (theirs_in, ours_in), _pipe() as (ours_out, theirs_out):
             with suppress(OSError):  # it is gone, and answers nothing
-                socket.send_fds(self._socket, [b"1"], [theirs_in.fileno(), theirs_out.fileno()])
+                socket.send_fds(self._socket, [allowed], [theirs_in.fileno(), theirs_out.fileno()])
             theirs_in.close()
             theirs_out.close()
             with suppress(BrokenPipeError):

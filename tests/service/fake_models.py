@@ -44,7 +44,7 @@ class OneModel:
     def is_unused(self) -> bool:
         return False
 
-    def find(self, name: str | None) -> ServedModel:
+    def find(self, name: str | None, *, is_awaited: bool = True) -> ServedModel:
         if name is not None and name.startswith("timegpt"):
             raise UnknownModel(f"no model of the name {name} is served")
         return self._model

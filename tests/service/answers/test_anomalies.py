@@ -106,6 +106,14 @@ def test_a_series_without_context_is_told_so(service: httpx.Client) -> None:
     assert [warning["code"] for warning in found["warnings"]] == ["short-series", "fewer-windows"]
 
 
+def test_steps_that_are_asked_for_and_not_judged_are_told(service: httpx.Client) -> None:
+    """Of 50 steps, 48 have to be seen first."""
+    one, other = anomalies(service, WAVE[:50], WAVE[:53], detection_size=5)["series"]
+    assert (len(one["score"]), len(other["score"])) == (2, 5)
+    assert [[warning["code"] for warning in found["warnings"]] for found in (one, other)] == [["fewer-windows"], []]
+    assert one["warnings"][0]["message"].startswith("2 step(s) of the 5 that are asked for are forecast: before others")
+
+
 def test_a_model_that_reaches_so_far_is_asked_for_the_interval_itself(tmp_path: Path) -> None:
     app = app_of(Predictor(network(head="student_t"), Frequency.parse("h")), tmp_path)
     target = WAVE[:60]

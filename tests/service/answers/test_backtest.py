@@ -127,6 +127,15 @@ def test_a_missing_value_is_null_and_scored_by_nobody(service: httpx.Client) -> 
     }}  # fmt: skip
 
 
+def test_coverage_goes_by_the_names_of_the_intervals(service: httpx.Client) -> None:
+    asked = [100 / 3, 66.66666666666667, 50]
+    found = backtest(service, WAVE, horizon=3, intervals=asked)
+    names = [repr(float(percent)).removesuffix(".0") for percent in asked]
+    assert list(found["series"][0]["windows"][0]["intervals"]) == names
+    for scores in (found["metrics"], found["series"][0]["metrics"]):
+        assert all(set(names) <= set(scores[kind]["coverage"]) for kind in ("model", "seasonal_naive"))
+
+
 def test_a_short_series_takes_part_as_far_as_it_reaches(service: httpx.Client) -> None:
     found = backtest(service, WAVE, WAVE[:57], WAVE[:20], horizon=4, num_windows=3)["series"]
     assert [len(one["windows"]) for one in found] == [3, 2, 0]

@@ -123,6 +123,24 @@ def test_while_a_registry_is_down_that_never_answered_it_stands_in_for_nobody(ho
     assert answers(offered) == ZERO_SHOT
 
 
+def test_a_name_that_an_empty_registry_does_not_know_is_not_waited_for(house: House) -> None:
+    offered = house.started()
+    with pytest.raises(NotReady):  # nobody knows yet
+        offered.find("waves")
+    house.models.refresh()
+    for name in ("waves", "ZERO-SHOT", f"{ZERO_SHOT}/7"):
+        with pytest.raises(UnknownModel, match="name is served; none is registered beside zero-shot"):
+            offered.find(name)
+    house.registry.is_store_down = True
+    house.registry.add()
+    house.models.refresh()
+    with pytest.raises(NotReady):  # the registry has it, and the store does not give it
+        offered.find("waves")
+    house.registry.is_store_down = False
+    with pytest.raises(UnknownModel, match=r"there are \['waves'\] beside zero-shot"):
+        house.looked().find("other")
+
+
 def test_a_registered_model_takes_over_once_it_is_promoted_and_not_before_it_serves(house: House) -> None:
     offered = house.looked()
     house.registry.is_store_down = True

@@ -263,8 +263,29 @@ def test_a_file_that_waits_is_ended_with_the_time_of_its_request(kept: Kept, doi
     begun = time.monotonic()
     assert isinstance(refusal(kept, parquet_of(hours()), seconds=1.0), DeadlineExceeded)
     assert time.monotonic() - begun < 5
-    assert not kept.processes()
+    (process,) = kept.processes()
+    assert not process.children()
     assert isinstance(refusal(kept, parquet_of(hours()), seconds=0.0), DeadlineExceeded)
+
+
+def test_whoever_cannot_wait_for_a_reader_leaves_it_to_the_next(kept: Kept) -> None:
+    assert isinstance(refusal(kept, parquet_of(hours()), seconds=0.01), DeadlineExceeded)
+    (process,) = kept.processes()
+    assert isinstance(refusal(kept, parquet_of(hours()), seconds=0.01), DeadlineExceeded)
+    assert converted(kept, parquet_of(hours())).names == COLUMNS
+    assert isinstance(refusal(kept, parquet_of(hours()), seconds=1e-6), DeadlineExceeded)
+    assert converted(kept, parquet_of(hours())).names == COLUMNS
+    assert kept.processes() == [process]
+
+
+def test_a_reader_that_never_begins_is_given_up(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "command", lambda: [sys.executable, "-c", "import time; time.sleep(60)"])
+    assert isinstance(refusal(kept, parquet_of(hours()), seconds=0.5), DeadlineExceeded)
+    assert len(kept.processes()) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(readers, "_STARTING_SECONDS", 0.0)
+    assert converted(kept, parquet_of(hours())).names == COLUMNS
+    assert len(kept.processes()) == 1
 
 
 def test_a_process_that_writes_without_end_is_ended(kept: Kept, doing: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from service.errors import InvalidFields
@@ -74,3 +75,17 @@ def test_with_json_only_options_are_refused() -> None:
     for name in ForecastOptions.model_fields:
         with pytest.raises(InvalidFields, match="into the body of JSON"):
             refuse_options(f"x=1&{name}=1".encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/actuals", "model=days"),
+        ("/v1/actuals", "timezone=Europe/Berlin"),
+        ("/v1/report", "frequency=D"),
+        ("/v1/anomalies", "detection_size=3"),
+    ],
+)
+def test_options_beside_json_are_refused_by_every_route(service: httpx.Client, path: str, query: str) -> None:
+    reply = service.post(f"{path}?{query}", json={"series": [{"start": "2024-01-01", "target": [1.0, 2.0]}]})
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, query.split("=")[0])
