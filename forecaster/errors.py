@@ -31,8 +31,10 @@ class ForecasterError(Exception):
 
     code: str = "forecaster-error"
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: str | None = None, settings: str = "") -> None:
+        """`settings` says at the end what could be set; `without_settings` is for those who have no such settings."""
+        super().__init__(message + settings)
+        self.without_settings = message
         if code is not None:
             self.code = code
 

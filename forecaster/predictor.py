@@ -145,7 +145,7 @@ class Predictor:
         Raises what `predict` raises for a horizon, for levels and for another frequency, and SeriesError where no
         series is long enough.
         """
-        wanted, chosen = self._checked_horizon(horizon, False), self._checked_levels(levels)
+        wanted, chosen = self._checked_horizon(horizon, None), self._checked_levels(levels)
         self.check_frequency(panel)
         return RollingQuestion.of(panel, self.network.config, origins, wanted, chosen, min_context)
 
@@ -265,7 +265,8 @@ class Predictor:
         if frequency != self.frequency:
             raise frequency_mismatch(frequency.alias, self.frequency.alias)
 
-    def _checked_horizon(self, horizon: int | None, roll_out: bool) -> int:
+    def _checked_horizon(self, horizon: int | None, roll_out: bool | None) -> int:
+        """Gives the horizon, by default that of the model; `roll_out` is None where there can be none."""
         if horizon is None:
             return self.horizon
         if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer):
@@ -275,8 +276,9 @@ class Predictor:
         longest = MAX_ROLL_OUT if roll_out else self.horizon
         if not 1 <= horizon <= longest:
             what = "the range of a roll-out" if roll_out else "the range this model was trained for"
-            further = "" if roll_out or horizon < 1 else f"; a roll-out, if one is asked for, goes up to {MAX_ROLL_OUT}"
-            message = f"horizon {horizon} is outside 1..{longest}, {what}{further}"
+            message = f"horizon {horizon} is outside 1..{longest}, {what}"
+            if roll_out is False and horizon > longest:
+                message += f"; a roll-out, if one is asked for, goes up to {MAX_ROLL_OUT}"
             raise RequestError(message, code="horizon-out-of-range")
         return int(horizon)
 

@@ -69,7 +69,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def json_body(schema: str) -> dict[str, Any]:
     """Gives what a route that reads its body by hand adds to its operation; `install` knows the schema."""
     content = {JSON: {"schema": {"$ref": _REFERENCE.format(model=schema)}}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"parameters": OF_CALLERS, "requestBody": {"required": True, "content": content}}
 
 
 def timed_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -175,6 +175,7 @@ class Operation:
     reply: type[Schema]
     example: dict[str, Any]
     tag: str = "forecast"
+    job: type[Schema] | None = None  # what is sent to have it answered later, if that is another schema
     problems: tuple[int, ...] = ()  # statuses beyond those of a forecast
 
     def described(self) -> dict[str, Any]:
@@ -229,6 +230,7 @@ def install(app: FastAPI, operations: Sequence[Operation] = ()) -> None:
                     (Problem, "serialization"),
                     *((each.request, "validation") for each in operations),
                     *((each.reply, "serialization") for each in operations),
+                    *((each.job, "validation") for each in operations if each.job is not None),
                 ],
                 ref_template=_REFERENCE,
             )

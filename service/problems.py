@@ -27,12 +27,12 @@ _ANSWERED_AS = {"HEAD": "GET"}
 
 def problem_body(scope: Scope, error: ForecasterError) -> dict[str, Any]:
     """Gives the RFC 9457 body for an error raised on purpose."""
-    return _body(scope, status_of(error), error.code, str(error), getattr(error, "fields", ()))
+    return _body(scope, status_of(error), error.code, error.without_settings, getattr(error, "fields", ()))
 
 
 def problem_without_request(error: ForecasterError) -> dict[str, Any]:
     """Gives that body where no request is answered with it yet."""
-    return _body(None, status_of(error), error.code, str(error), getattr(error, "fields", ()))
+    return _body(None, status_of(error), error.code, error.without_settings, getattr(error, "fields", ()))
 
 
 def problem_again(scope: Scope, problem: Mapping[str, Any]) -> Response:

@@ -148,7 +148,7 @@ def test_what_a_model_has_rolled_is_in_its_support(changes: dict[str, object], s
 
 def test_what_cannot_be_answered_is_refused() -> None:
     model, panel = predictor(), sine_panel(2, 20)
-    with pytest.raises(RequestError, match=r"horizon 9 is outside 1\.\.8"):
+    with pytest.raises(RequestError, match=r"horizon 9 is outside 1\.\.8, the range this model was trained for$"):
         model.rolling_question(panel, CountedBack(1), 9)
     with pytest.raises(RequestError, match="reach outside"):
         model.rolling_question(panel, CountedBack(1), 4, (0.05, 0.5))

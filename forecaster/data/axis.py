@@ -13,7 +13,7 @@ from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis, infer_frequency
 from forecaster.time.grid import StoredTimes
 from forecaster.time.stored import clock_message
-from forecaster.time.zones import utc_from_wall, wall_from_utc, zone
+from forecaster.time.zones import seems_to_change, utc_from_wall, wall_from_utc, zone
 
 
 def choose_axis(source: Source, config: TableConfig) -> TimeAxis:
@@ -43,10 +43,12 @@ def choose_axis(source: Source, config: TableConfig) -> TimeAxis:
 def _inferred(source: Source, timezone: str | None) -> Frequency:
     cells = source.cells
     longest = int(np.bincount(cells.codes).argmax())
+    times = cells.times[cells.codes == longest]
     try:
-        return frequency_of(cells.times[cells.codes == longest], source.timezone is not None, timezone)
+        return frequency_of(times, source.timezone is not None, timezone)
     except FrequencyError as error:
-        message = f"the frequency of {cells.owner(longest)} is unclear: {error} (set it with `frequency`)"
+        needed = "frequency" if source.timezone is None or not seems_to_change(times) else "timezone"
+        message = f"the frequency of {cells.owner(longest)} is unclear: {error} (set it with `{needed}`)"
         raise FrequencyError(message, code=error.code) from error
 
 

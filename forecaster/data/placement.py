@@ -13,6 +13,7 @@ from forecaster.data.panel import Panel
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis, infer_frequency
 from forecaster.time.grid import OFF_GRID, StoredTimes
+from forecaster.time.zones import seems_to_change
 
 # A table may spread its values over this many steps, or over this many per row: one wrong year must not fill memory.
 MAX_SPREAD_STEPS = 1_000_000
@@ -131,6 +132,8 @@ def _refuse_off_grid(cells: Cells, axis: TimeAxis, positions: IntArray, is_infer
     if is_inferred and own is not None and own != axis.frequency:
         raise _mixed(cells, axis, code, own.alias)
     hint = f"; they look like frequency {own.alias!r}" if own is not None and own != axis.frequency else ""
+    if axis.timezone is not None and seems_to_change(cells.times[cells.codes == code]):
+        hint = f" in {axis.timezone}; their clock seems to change: name its zone with `timezone`"
     raise TimestampError(
         f"{cells.owner(code)}: timestamp {axis.text(cells.times[first])} in row {cells.rows[first]} is off the grid of "
         f"frequency {axis.frequency.alias!r} that begins at {axis.text(cells.times[cells.codes == code][0])} "

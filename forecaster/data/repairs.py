@@ -61,9 +61,8 @@ class _Repairs:
         if self.config.unsorted == "refuse":
             if self.config.duplicates == "refuse":
                 self._refuse_duplicates(ordered)
-            raise self._bad_time(
-                cells, back, "comes after a later one", "unsorted", "sort them, or set unsorted='sort'"
-            )
+            problem, settings = "comes after a later one", ", or set unsorted='sort'"
+            raise self._bad_time(cells, back, problem, "unsorted", "sort them", settings)
         return ordered, self._group(Kind("unsorted", "row(s) before an earlier one", "sorted"), cells, _rows(back))
 
     def unique(self, cells: Cells) -> tuple[Cells, tuple[FindingGroup, ...]]:
@@ -83,19 +82,22 @@ class _Repairs:
     def _refuse_duplicates(self, cells: Cells) -> None:
         again = _repeats(cells)
         if again.any():
-            hint = "keep one of them, or set `duplicates`"
+            hint, settings = "keep one of them", "; or set `duplicates`"
             if cells.owners is not None and len(cells.owners) == 1:
-                hint += "; if the table holds several series, name their ids with `id_column`"
+                settings += "; if the table holds several series, name their ids with `id_column`"
             if self.axis.timezone is None and self.axis.dtype.kind == "M" and self.axis.frequency.is_tick:
                 hint += "; if it is the hour that repeats when clocks go back, give offsets or UTC times"
-            raise self._bad_time(cells, again, "is there more than once", "duplicate-timestamp", hint)
+            raise self._bad_time(cells, again, "is there more than once", "duplicate-timestamp", hint, settings)
 
-    def _bad_time(self, cells: Cells, bad: BoolArray, problem: str, code: str, hint: str) -> TimestampError:
+    def _bad_time(
+        self, cells: Cells, bad: BoolArray, problem: str, code: str, hint: str, settings: str
+    ) -> TimestampError:
         first = int(bad.argmax())
         return TimestampError(
             f"{cells.owner(cells.codes[first])}: timestamp {self.axis.text(cells.times[first])} in row "
             f"{cells.rows[first]} {problem} ({bad.sum()} such row(s) in all): {hint}",
             code=code,
+            settings=settings,
         )
 
     def _bad_value(self, cells: Cells, bad: IntArray, problem: str, code: str) -> ValueTypeError:

@@ -14,6 +14,7 @@ from forecaster.arrays import BoolArray
 from forecaster.errors import TimestampError
 from forecaster.time.grid import StoredTimes, split_day
 
+_HOUR = 3_600_000_000  # microseconds
 _OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):(\d{2})")
 # Files that many systems keep among the zones: this machine's own clock, and clocks that count leap seconds.
 _NO_ZONE = re.compile(r"localtime|posixrules|Factory|right/.*")
@@ -55,6 +56,12 @@ def zone_name(found: tzinfo) -> str:
         message = f"time zone {str(found)[:60]!r} has no name: convert the timestamps to a named zone or to UTC"
         raise TimestampError(message, code="unknown-timezone")
     return str(timezone(offset))
+
+
+def seems_to_change(utc: StoredTimes) -> bool:
+    """Says whether times are like midnights of a zone whose clocks change: of two hours of the day, one apart."""
+    hours = np.unique(split_day(utc)[1].astype(np.int64))
+    return len(hours) == 2 and int(hours[1] - hours[0]) in (_HOUR, 23 * _HOUR)
 
 
 def utc_from_wall(wall: StoredTimes, name: str) -> StoredTimes:

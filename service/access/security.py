@@ -24,6 +24,7 @@ log = logging.getLogger("service.access.security")
 
 _MAX_CLIENTS = 4096  # addresses whose failures are remembered
 _MAX_SPENDERS = 100_000  # keys whose spending is remembered
+_CHEAPER = "ask for fewer series, a shorter history or fewer steps"
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Security:
             refusal = BadDelivery("this is no delivery that was signed with the secret of this service just now")
             raise self._refusal(refusal, client_host, "delivery_refused", {"reason": reason})
 
-    def charge(self, principal: Principal, points: int, horizon: int) -> None:
-        """Takes the cost of a request from what its key may spend. Raises RateLimited or CostTooHigh."""
+    def charge(self, principal: Principal, points: int, horizon: int, advice: str = _CHEAPER) -> None:
+        """Takes the cost of a request from what its key may spend. Raises RateLimited, or CostTooHigh with advice."""
         if principal.rate is None:
             return
         cost = points * horizon
@@ -104,8 +105,7 @@ class Security:
             wait = self._spending.take(principal.key_id, cost, principal.rate)
         except CostAboveBurst as error:
             raise CostTooHigh(
-                f"{points} points x {horizon} steps cost {cost}, this key may spend {error.burst:.0f} at once: "
-                "ask for fewer series, a shorter history or fewer steps"
+                f"{points} points x {horizon} steps cost {cost}, this key may spend {error.burst:.0f} at once: {advice}"
             ) from error
         if wait > 0:
             raise RateLimited("this key has spent what it may: points x steps are counted", wait)

@@ -66,6 +66,11 @@ _ASKING = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503, 504)
 INVOCATIONS_ANSWERS: Responses = {
     200: {
         "description": "One object for each series and step: unique_id, ds, and a number for each quantile level",
+        "headers": {
+            "X-Model": {"schema": _TEXT, "description": "Model and version, as `sales/7`."},
+            "X-Degraded": {"schema": _TEXT, "description": "Why a fallback answered."},
+            "X-Unused-Columns": {"schema": _TEXT, "description": "What was not read of the table."},
+        },
         "content": {
             JSON: {
                 "schema": {"type": "object", "required": ["predictions"], "properties": {"predictions": _OF_RECORDS}}
@@ -76,7 +81,8 @@ INVOCATIONS_ANSWERS: Responses = {
 }
 
 
-_IN_QUERY = options_in_query([name for name in OPTIONS if name != "intervals"], "Where the body is no JSON.")
+_NOT_OF_MLFLOW = ("intervals", "adapt", "segment")  # its table has no place for them, or nothing of it is kept
+_IN_QUERY = options_in_query([name for name in OPTIONS if name not in _NOT_OF_MLFLOW], "Where the body is no JSON.")
 
 INVOCATIONS_REQUEST: dict[str, Any] = {
     "parameters": [*_IN_QUERY, *OF_CALLERS],

@@ -22,6 +22,8 @@ from service.requests.media import JSON
 from service.routes.jobs import owner_of
 from service.tables.query import refuse_options
 
+_CHEAPER = "ask for a shorter history, fewer steps, or a smaller num_path_points or num_random_draws"
+
 router = APIRouter(prefix="/v1", tags=["explain"], dependencies=[requires(Scope.EXPLAIN)])
 
 
@@ -46,7 +48,7 @@ async def explain(request: Request) -> Response:
 
         async with while_connected(request.receive):
             asked = await service.finetuned.asking(service.offered, owner_of(request), expires, ask)
-            security.charge(request.state.principal, asked.cost_points, asked.horizon)
+            security.charge(request.state.principal, asked.cost_points, asked.horizon, _CHEAPER)
             predictor = await service.versions.eager(asked.model, expires)
             explanation = await explained(asked, predictor, service.batcher, expires)
             content = await to_thread(encoded, asked, explanation)

@@ -94,6 +94,10 @@ async def _send_lines(scope: Scope, send: Send, service: Service, asked: Asked) 
         raise InvalidFields.of(
             "body", f"samples, fallback and roll-outs cannot be streamed: leave {LINES} out of Accept"
         )
+    if asked.request.segment is not None:
+        raise InvalidFields.of(
+            "segment", f"is kept with a forecast, and streamed ones are not: leave {LINES} out of Accept"
+        )
     adaption = await adaption_of(service, asked)
     has_begun = False
     try:

@@ -72,7 +72,12 @@ async def forecast(request: Request, forecast_id: ForecastId) -> Response:
     return Response(kept.reply, media_type=kept.media_type)
 
 
-@forecasts.post("/replay", response_class=Response, responses=REPLAY | openapi.problems(409, 504))
+@forecasts.post(
+    "/replay",
+    response_class=Response,
+    responses=REPLAY | openapi.problems(409, 504),
+    openapi_extra={"parameters": openapi.OF_CALLERS},
+)
 async def replay(request: Request, forecast_id: ForecastId) -> Response:
     """Computes a forecast once more by the version that gave it; `X-Replay` says whether the bytes are the same."""
     service = service_of(request.scope)

@@ -57,6 +57,33 @@ def test_local_days_given_as_instants_are_days() -> None:
     assert axis_of(midnights, timezone="Europe/Berlin").frequency.alias == "D"
 
 
+@pytest.mark.parametrize(
+    ("alias", "frequency", "error"),
+    [
+        ("D", None, FrequencyError),
+        ("D", "D", TimestampError),
+        ("MS", None, FrequencyError),
+        ("MS", "MS", TimestampError),
+        ("W-SUN", "W-SUN", TimestampError),
+    ],
+)
+def test_midnights_of_a_clock_that_changes_want_its_zone(
+    alias: str, frequency: str | None, error: type[DataError]
+) -> None:
+    midnights = pd.date_range("2024-03-15", periods=30, freq=alias, tz="Europe/Berlin")
+    assert axis_of(midnights, timezone="Europe/Berlin").frequency.alias == alias
+    texts = [stamp.isoformat() for stamp in midnights]
+    for times in (midnights.tz_convert("UTC"), texts):
+        with pytest.raises(error, match="with `timezone`"):
+            axis_of(times, frequency=frequency)
+
+
+def test_hours_that_are_irregular_want_their_frequency() -> None:
+    hours = HOURS.tz_localize("UTC") + pd.to_timedelta([0, 0, 1, 1, 5, 9], unit="min")
+    with pytest.raises(FrequencyError, match="with `frequency`"):
+        axis_of(hours)
+
+
 @pytest.mark.parametrize("alias", ["2h", "h", "15min"])
 def test_ticks_are_inferred_in_utc_across_a_clock_change(alias: str) -> None:
     times = pd.date_range("2024-03-31", periods=60, freq=alias, tz="Europe/Berlin")

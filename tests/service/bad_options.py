@@ -200,6 +200,7 @@ OPTIONS = (
     ),
     in_lines("samples in lines", valid(samples={"number": 2}), "body"),
     in_lines("a fallback in lines", valid(fallback="seasonal_naive"), "body"),
+    in_lines("a segment in lines", valid(segment="north"), "segment"),
     in_lines("a roll-out in lines", valid(roll_out=True, horizon=13), "body"),
     in_lines("a field that is wrong, in lines", valid(horizon=0), "horizon"),
 )

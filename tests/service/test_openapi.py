@@ -67,6 +67,27 @@ def test_headers_that_answers_alone_have_are_declared(document: dict[str, Any]) 
         assert content["schema"] == {"$ref": "#/components/schemas/JobOut"}
 
 
+def test_the_body_of_a_job_of_timegpts_may_say_how_long_it_takes(document: dict[str, Any]) -> None:
+    for name in ("ForecastJob", "CrossValidationJob", "OnlineJob"):
+        assert "job_options" in document["components"]["schemas"][name]["properties"]
+    content = document["paths"]["/v2/{task}/async"]["post"]["requestBody"]["content"]["application/json"]
+    assert {"$ref": "#/components/schemas/ForecastJob"} in content["schema"]["anyOf"]
+
+
+def test_what_a_table_of_mlflows_cannot_tell_is_no_parameter_of_it(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/invocations"]["post"]
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    assert names >= {"model", "horizon", "quantiles"}
+    assert not names & {"adapt", "intervals", "segment", "samples"}
+    assert {"X-Model", "X-Degraded", "X-Unused-Columns"} <= set(operation["responses"]["200"]["headers"])
+
+
+@pytest.mark.parametrize("path", ["/v1/actuals", "/v1/report", "/v1/forecasts/{forecast_id}/replay", "/v1/forecast"])
+def test_routes_that_obey_a_deadline_say_so(document: dict[str, Any], path: str) -> None:
+    names = {parameter["name"] for parameter in document["paths"][path]["post"]["parameters"]}
+    assert "X-Request-Deadline-Ms" in names
+
+
 def test_the_example_of_a_request_is_one(document: dict[str, Any]) -> None:
     content = document["paths"][FORECAST]["post"]["requestBody"]["content"]["application/json"]
     for example in content["examples"].values():

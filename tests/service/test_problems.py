@@ -36,3 +36,17 @@ def test_a_parameter_that_cannot_be_read_is_told_with_its_place(
     problem = client.get(path).json()
     assert (problem["status"], problem["detail"]) == (422, f"the {place} is not valid")
     assert [one["field"] for one in problem["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("timestamps", "code", "advice"),
+    [(["2024-01-01T01", "2024-01-01T00"], "unsorted", "sort them"), (["2024-01-01T00"] * 2, None, "keep one of them")],
+)
+def test_no_setting_is_advised_that_requests_do_not_have(
+    client: httpx.Client, timestamps: list[str], code: str | None, advice: str
+) -> None:
+    one = {"id": "a", "timestamps": [f"{stamp}:00:00Z" for stamp in timestamps], "target": [1.0, 2.0]}
+    problem = client.post("/v1/forecast", json={"frequency": "h", "series": [one]}).json()
+    assert problem["code"] == (code or "duplicate-timestamp")
+    assert advice in problem["detail"]
+    assert not any(setting in problem["detail"] for setting in ("unsorted=", "`duplicates`", "id_column"))

@@ -140,10 +140,14 @@ def _options(params: Mapping[str, object]) -> ForecastOptions:
 
 
 def _checked(options: ForecastOptions) -> ForecastOptions:
-    """Refuses what the table that is answered has no columns for."""
+    """Refuses what the table that is answered has no place for."""
     for name in ("samples", "intervals"):
         if getattr(options, name):
             raise InvalidFields.of(name, "has no place in a table of MLflow's: ask for quantiles")
     if options.adapt:
         raise InvalidFields.of("adapt", "cannot be told of in a table of MLflow's: ask /v1/forecast")
+    if options.segment is not None:
+        raise InvalidFields.of(
+            "segment", "is kept with a forecast, and those in MLflow's tables are not: ask /v1/forecast"
+        )
     return options

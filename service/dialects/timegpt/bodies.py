@@ -142,6 +142,18 @@ class OfJobs(Schema):
     job_options: JobOptions | None = None
 
 
+class ForecastJob(ForecastSent, OfJobs):
+    """POST /v2/forecast/async."""
+
+
+class CrossValidationJob(CrossValidationSent, OfJobs):
+    """POST /v2/cross_validation/async."""
+
+
+class OnlineJob(OnlineSent, OfJobs):
+    """POST /v2/anomaly_detection/async: which of the last values are strange."""
+
+
 class FinetuneSent(Sent):
     """POST /v2/finetune: a model that is trained further on these series."""
 

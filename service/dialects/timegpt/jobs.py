@@ -56,7 +56,7 @@ def _offered(name: str, tasks: tuple[str, ...]) -> str:
     "/{task}/async",
     status_code=202,
     responses=openapi.timed_problems(400, 404, 408, 413, 415, 429, 503, 504),
-    openapi_extra=openapi.job_operation("ForecastSent", "CrossValidationSent", "OnlineSent"),
+    openapi_extra=openapi.job_operation("ForecastJob", "CrossValidationJob", "OnlineJob"),
 )
 async def begin(request: Request, task: Annotated[TaskName, Depends(new_task)]) -> JobTaken:
     """Takes in a request to the route of that task. What is wrong with it is said at once; its answer comes later."""

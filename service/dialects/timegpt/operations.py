@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.dialects.timegpt.bodies import AnomaliesSent, CrossValidationSent, FinetuneSent, ForecastSent, OnlineSent
+from service.dialects.timegpt.bodies import (
+    AnomaliesSent,
+    CrossValidationJob,
+    CrossValidationSent,
+    FinetuneSent,
+    ForecastJob,
+    ForecastSent,
+    OnlineJob,
+    OnlineSent,
+)
 from service.dialects.timegpt.schemas import CrossValidated, ForecastGiven, Judged, JudgedOnline, Trained
 from service.openapi import Operation
 
@@ -27,6 +36,7 @@ OPERATIONS = (
         name="timegpt_forecast",
         description="Forecasts what follows each series.",
         request=ForecastSent,
+        job=ForecastJob,
         reply=ForecastGiven,
         example={**_EXAMPLE, "h": 3, "level": [80]},
         tag=_TAG,
@@ -36,6 +46,7 @@ OPERATIONS = (
         name="timegpt_cross_validation",
         description="Forecasts the known course of each series from cutoffs before its end.",
         request=CrossValidationSent,
+        job=CrossValidationJob,
         reply=CrossValidated,
         example={**_OF_PAST, "n_windows": 2},
         tag=_TAG,
@@ -54,6 +65,7 @@ OPERATIONS = (
         name="timegpt_online_anomaly_detection",
         description="Says which of the last values lie outside such an interval.",
         request=OnlineSent,
+        job=OnlineJob,
         reply=JudgedOnline,
         example={**_OF_PAST, "detection_size": 2, "step_size": 1},
         tag=_TAG,

@@ -258,6 +258,8 @@ def test_what_mlflow_refuses_is_refused_with_a_reason(pair: Pair, body: Any, mes
         ({"json": {"dataframe_split": TABLE}, "params": {"horizon": 3}}, "horizon: belongs beside the series"),
         ({**in_csv(hours().to_csv(index=False)), "params": {"horizons": 3}}, "horizons: is unknown"),
         ({**in_csv(hours().to_csv(index=False)), "params": {"intervals": "80"}}, "intervals: has no place"),
+        ({"json": {"dataframe_split": TABLE, "params": {"segment": "north"}}}, "segment: is kept with a forecast"),
+        ({**in_csv(hours().to_csv(index=False)), "params": {"segment": "north"}}, "segment: is kept with"),
         (in_csv("ds,y\n2024-01-01,1,2\n"), "the first row has 3 cells for 2 columns"),
         (in_csv("ds,y\n2024-01-01,1\n2024-01-01 01:00,1,2\n"), "as many cells in all rows"),
         (in_csv("ds,y,y\n2024-01-01,1,2\n"), "y: is the name of more than one column"),
