@@ -55,7 +55,8 @@ def test_the_lines_of_the_shell_run(inside: Path) -> None:
     assert [shlex.split(line)[:2] for line in lines] == [
         ["forecaster", name] for name in ("train", "predict", "explain", "train")
     ]
-    quick = ["training.max_steps=2", "training.steps_per_validation=1", "training.batch_size=8"]
+    brief = ["training.max_steps=2", "training.steps_per_validation=1", "training.batch_size=8"]
+    quick = [*brief, "export=false", "figures=false"]  # they take seconds
     for line in lines:
         words = shlex.split(line)[1:]
         if words[0] == "train":
