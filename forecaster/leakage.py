@@ -18,8 +18,8 @@ from forecaster.time.frequency import frequency_mismatch
 def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> tuple[Fold, ...]:
     """Gives the folds without the series whose target in them a model of these facts has seen.
 
-    On the very data of the training, its series in the same order, that is known for each series. On other data,
-    some of its series among them, a target must begin after the latest time that training saw: in the series that
+    On the very series of the training, in the same order, that is known for each. On other data, some of its series
+    among them, a target must begin after the latest time that training saw: in the series that
     it kept test folds of, or in any for those it used up.
     Raises LeakageError where a fold is left without a series, or where times cannot be compared because the
     panel has another time zone; FrequencyError for another frequency. Of made-up series nothing can leak.
@@ -27,8 +27,7 @@ def unseen_folds(panel: Panel, folds: Sequence[Fold], facts: TrainingFacts) -> t
     if facts.is_synthetic:
         return tuple(folds)
     _check_axis(panel, facts)
-    same_data = facts.data_fingerprint == panel.fingerprint()
-    ends = split_panel(panel, facts.horizon, facts.split).seen_ends if same_data else None
+    ends = split_panel(panel, facts.horizon, facts.split).seen_ends if _are_of(panel, facts) else None
     return tuple(_unseen(panel, fold, facts, ends) for fold in folds)
 
 
@@ -41,7 +40,7 @@ def seen_ends(panel: Panel, facts: TrainingFacts) -> IntArray:
     if facts.is_synthetic:
         return np.zeros(len(panel), dtype=np.int64)
     _check_axis(panel, facts)
-    if facts.data_fingerprint == panel.fingerprint():
+    if _are_of(panel, facts):
         return split_panel(panel, facts.horizon, facts.split).seen_ends
     cutoff, latest = (np.asarray(text).astype(panel.axis.dtype) for text in (facts.cutoff, facts.latest))
     used_up = set(facts.used_up)
@@ -50,6 +49,12 @@ def seen_ends(panel: Panel, facts: TrainingFacts) -> IntArray:
         for name, start, length in zip(panel.series_ids, panel.starts, panel.lengths.tolist(), strict=True)
     ]
     return np.array(ends, dtype=np.int64)
+
+
+def _are_of(panel: Panel, facts: TrainingFacts) -> bool:
+    """Says whether these are the very series of the training, whatever is known beside them here and was there."""
+    known = facts.target_fingerprint or facts.data_fingerprint  # the same where there were no covariates
+    return facts.data_fingerprint == panel.fingerprint() or known == panel.target_fingerprint()
 
 
 def _check_axis(panel: Panel, facts: TrainingFacts) -> None:

@@ -25,6 +25,7 @@ class TrainingFacts(Config):
     """What the weights were fitted on: enough to tell whether a later evaluation is free of leakage."""
 
     data_fingerprint: str
+    target_fingerprint: str | None = Field(None, description="Of the series without what was known beside them.")
     num_series: int
     frequency: str
     timezone: str | None

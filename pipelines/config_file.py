@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +64,15 @@ class _Loader(yaml.SafeLoader):
                     raise yaml.composer.ComposerError(None, None, f"{key.value!r} stands there twice", key.start_mark)
                 keys.add((key.tag, key.value))
         return node
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+# As in YAML 1.2: of `off`, `NO` and the like YAML 1.1 makes False, though they are values, too, of settings that are no
+# switches (calibration: off, holidays: NO). Where a switch is wanted they are understood as one.
+_Loader.yaml_implicit_resolvers = {
+    first: [one for one in resolvers if one[0] != _BOOL] for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("true|True|TRUE|false|False|FALSE"), list("tTfF"))
 
 
 def _parsed(text: str) -> Any:

@@ -148,7 +148,7 @@ def _refuse_new_file(url: sqlalchemy.URL) -> None:
         raise SourceError(f"database file {file} does not exist")
 
 
-def check_output(path: Path, source: Path | None = None) -> None:
+def check_output(path: Path, source: SourceConfig | None = None) -> None:
     """Raises SourceError where a table made from `source` could not be written to `path`, before any work is done."""
     try:
         is_folder, is_beside = path.is_dir(), path.parent.is_dir()
@@ -156,8 +156,10 @@ def check_output(path: Path, source: Path | None = None) -> None:
         raise SourceError(f"output file {path} cannot be written: {error.strerror}") from error
     if is_folder:
         raise SourceError(f"output file {path} is a folder")
-    if source is not None and path.resolve() == source.resolve():
-        raise SourceError(f"output file {path} is the data file: name another one")
+    read = {} if source is None else {"data": source.path, "future": source.future, "static": source.static}
+    for what, other in read.items():
+        if other is not None and path.resolve() == other.resolve():
+            raise SourceError(f"output file {path} is the {what} file: name another one")
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise SourceError(f"output file {path} must end in .csv or .parquet")
     if not is_beside:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate
 
 import numpy as np
 import pandas as pd
@@ -204,13 +204,24 @@ class Panel:
         """
         return self._fingerprint
 
+    def target_fingerprint(self) -> str:
+        """Gives the fingerprint without covariates and groups: what is to be forecast, whatever is known beside it."""
+        return f"sha256:{self._digest_of_targets.hexdigest()}"
+
     @cached_property
-    def _fingerprint(self) -> str:
+    def _digest_of_targets(self) -> hashlib._Hash:
         header = [self.axis.frequency.alias, self.axis.timezone, list(self.series_ids)]
         digest = hashlib.sha256(json.dumps(header).encode())
         digest.update(self.starts.astype("<i8").tobytes())
         digest.update(self.offsets.astype("<i8").tobytes())
-        for chunk in chain(canonical_bytes(self.values), self.covariates.chunks()):
+        for chunk in canonical_bytes(self.values):
+            digest.update(chunk)
+        return digest
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        digest = self._digest_of_targets.copy()
+        for chunk in self.covariates.chunks():
             digest.update(chunk)
         if self.is_grouped:
             digest.update(b"groups" + self.group_numbers.astype("<i8").tobytes())

@@ -159,6 +159,7 @@ def _facts(job: Job, split: Split, members: list[Member]) -> TrainingFacts:
     used_up = np.flatnonzero(~tested & tested.any())
     return TrainingFacts(
         data_fingerprint=panel.fingerprint(),
+        target_fingerprint=panel.target_fingerprint(),
         num_series=len(panel),
         frequency=panel.axis.frequency.alias,
         timezone=panel.axis.timezone,

@@ -104,7 +104,7 @@ def predict_in_shards(environment: Environment, asked: Asked, sharding: Sharding
     reason = refusal(asked.source, asked.table)
     if reason is not None:
         raise ConfigError(f"this table cannot be forecast in shards: {reason}; forecast it whole (--whole)")
-    check_target(asked.output, asked.source.path)
+    check_target(asked.output, asked.source)
     with working_folder(asked.output, restart=sharding.restart) as folder:
         model = fetch_reference(environment, asked.reference, folder.fetched)
         runtime = _runtime(sharding, folder.fetched)

@@ -10,6 +10,7 @@ from forecaster.config import Config
 from pipelines.batch.job import Done, Identity, Job, num_rows, part_name
 from pipelines.batch.parts import write_csv, write_parquet
 from pipelines.batch.working_folder import WorkingFolder, flush, write_whole
+from pipelines.config import SourceConfig
 from pipelines.errors import BatchError, SourceError
 from pipelines.sources import check_output
 
@@ -38,7 +39,7 @@ def is_folder_name(output: Path) -> bool:
     return not output.suffix
 
 
-def check_target(output: Path, source: Path | None) -> None:
+def check_target(output: Path, source: SourceConfig) -> None:
     """Raises SourceError where the output could not be put in its place, before any work is done."""
     if not is_folder_name(output):
         check_output(output, source)

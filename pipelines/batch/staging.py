@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,8 @@ import sqlalchemy
 from forecaster.config import TableConfig
 from forecaster.data.cells import shown
 from forecaster.data.columns import DEFAULT_TIME_COLUMN
-from forecaster.data.numbers import parse_covariate, parse_numbers
+from forecaster.data.numbers import is_plainly_numeric, parse_covariate, parse_numbers
+from forecaster.data.statics import category_text
 from forecaster.errors import ColumnError, ValueTypeError
 from pipelines.batch.working_folder import flush
 from pipelines.config import SourceConfig
@@ -107,7 +109,11 @@ def _tables(source: SourceConfig, table: TableConfig) -> Iterator[pa.Table]:
                 yield pa.Table.from_batches([batch])
         return
     for chunk in read_chunks(source, text_columns(table)):
-        columns = {name: _column(chunk[name], table, num_rows) for name in _wanted(table) if name in chunk}
+        found = [name for name in _wanted(table) if name in chunk]
+        doubled = next((name for name in found if isinstance(chunk[name], pd.DataFrame)), None)
+        if doubled is not None:
+            raise ColumnError(f"there are two columns named {doubled!r}", code="duplicate-column")
+        columns = {name: _column(chunk[name], table, num_rows) for name in found}
         yield pa.table(columns)
         num_rows += len(chunk)
 
@@ -122,7 +128,10 @@ def _numbers(table: TableConfig) -> tuple[str, ...]:
 
 
 def _column(column: pd.Series, table: TableConfig, num_before: int) -> pa.Array:
-    """Gives a column as it is read wherever it stands: numbers as float64, what is no number, time or id as text."""
+    """Gives a column as it is read wherever it stands: numbers as float64, what is no number, time or id as text.
+
+    So a gap in one chunk, which makes floats of whole numbers, changes neither a number nor a category.
+    """
     if column.name in _numbers(table):
         parse = parse_numbers if column.name == table.target_column else parse_covariate
         values, wrong = parse(column)
@@ -134,6 +143,10 @@ def _column(column: pd.Series, table: TableConfig, num_before: int) -> pa.Array:
                 code="not-a-number",
             )
         return pa.array(values, from_pandas=True)
+    if column.name in table.static_columns and is_plainly_numeric(column.dtype):
+        return pa.array(column.to_numpy(dtype=np.float64, na_value=np.nan), from_pandas=True)
+    if column.name in table.category_columns:
+        return pa.array([None if pd.isna(cell) else category_text(cell) for cell in column], pa.string())
     if column.dtype.kind == "M" or pd.api.types.is_integer_dtype(column.dtype):
         return pa.Array.from_pandas(column)
     return pa.array([None if pd.isna(cell) else str(cell) for cell in column], pa.string())

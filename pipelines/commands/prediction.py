@@ -104,7 +104,7 @@ def _predict_whole(
     from pipelines.sources import check_output, write_table
 
     if output is not None:
-        check_output(output, source.path)
+        check_output(output, source)
     prediction = _prediction(reference, source, table, wanted)
     if output is None:
         click.echo("".join(f"{line}\n" for line in prediction.found), nl=False, err=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from forecaster.config import (
     Config,
@@ -18,6 +18,7 @@ from forecaster.config import (
     TableConfig,
     TrainingConfig,
 )
+from forecaster.config.pretraining import ZERO_SHOT
 from forecaster.errors import ConfigError
 from pipelines.config.promotion import PromotionPolicy
 from pipelines.config.retrain.settings import RetrainConfig
@@ -98,10 +99,18 @@ class BacktestConfig(Config):
     baselines: tuple[BaselineName, ...] = ()
 
 
+def _not_taken(name: str) -> str:
+    if name == ZERO_SHOT:
+        raise ValueError(f"{ZERO_SHOT} is the encoder in the box: name the model otherwise (--model)")
+    return name
+
+
 class PipelineConfig(Config):
     """Everything one model's pipeline needs."""
 
-    name: str = Field(pattern=MODEL_NAME, description="Name of the registered model.")
+    name: Annotated[str, AfterValidator(_not_taken)] = Field(
+        pattern=MODEL_NAME, description="Name of the registered model."
+    )
     source: SourceConfig = SourceConfig()
     table: TableConfig = TableConfig()
     model: ModelConfig = ModelConfig()

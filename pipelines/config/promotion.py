@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from forecaster.config import Config
+
+_SEGMENT = re.compile(r"[\w\-. /:]{1,100}")
 
 
 class PromotionPolicy(Config):
@@ -42,4 +45,7 @@ class PromotionPolicy(Config):
     def _check(self) -> Self:
         if self.coverage_80 is not None and not 0 <= self.coverage_80[0] < self.coverage_80[1] <= 1:
             raise ValueError("coverage_80 wants the least and the most share, in [0, 1] and in this order")
+        for name in self.segments:
+            if not _SEGMENT.fullmatch(name):
+                raise ValueError(f"segment {name!r}: names have letters, digits, blanks and _-./: alone, as in MLflow")
         return self

@@ -20,6 +20,7 @@ from pipelines import registry
 from pipelines.comparison import compare
 from pipelines.config import Environment, PipelineConfig
 from pipelines.errors import RegistryError
+from pipelines.loading import load_for
 from pipelines.promotion.champions import Cause, Clock, champions, history
 from pipelines.promotion.evidence import gathered
 from pipelines.promotion.policy import Decision, decide
@@ -107,7 +108,17 @@ def promote(
 ) -> Promotion:
     """Compares challenger, champion and seasonal naive on the same folds and moves the alias if it is earned."""
     contenders = find_contenders(environment, client, config.name, challenger)
+    bundles = list(contenders.bundles.values())
+    if not all(_can_read(panel, bundle) for bundle in bundles):  # it was read for the challenger alone
+        panel = load_for(bundles, config.source, config.table).panel
     return promote_best(environment, client, config, panel, contenders, clock=clock)
+
+
+def _can_read(panel: Panel, bundle: Bundle) -> bool:
+    """Says whether a panel has the covariates of a model."""
+    wanted, held = bundle.config.model.covariates, panel.covariates.names
+    needed = {"past": wanted.past, "known": wanted.known, "static": wanted.static, "category": tuple(wanted.categories)}
+    return all(set(names) <= set(held.get(kind, ())) for kind, names in needed.items())
 
 
 def promote_best(

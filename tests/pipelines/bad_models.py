@@ -316,6 +316,16 @@ OUTPUTS = (
         "days.csv/out.csv",
     ),
     predict("a folder as output", DATA, "unreadable-source", "is a folder", *WAVES, "folder.csv"),
+    predict(
+        "the static file as output",
+        DATA,
+        "unreadable-source",
+        "is the static file",
+        *WAVES,
+        "./days.csv",
+        "--static",
+        "days.csv",
+    ),
     predict("the data file as output", DATA, "unreadable-source", "is the data file", *WAVES, "./hours.csv"),
     predict(
         "an output with a name too long for the disk",

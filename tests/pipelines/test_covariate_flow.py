@@ -18,9 +18,10 @@ from forecaster.errors import ColumnError
 from pipelines import tracking
 from pipelines.config import Environment, load_config
 from pipelines.loading import load
+from pipelines.promotion.promote import promote
 from pipelines.start import begin
 from pipelines.train import Training, train
-from tests.pipelines.factories import priced_tables
+from tests.pipelines.factories import make_champion, priced_tables
 from tests.pipelines.test_flow import FOLDS, Shell
 
 SPLIT = {"split.num_validation_folds": 1, "split.num_test_folds": 2}
@@ -88,6 +89,23 @@ def test_a_run_records_what_the_data_has_settled(prices: Prices) -> None:
     assert found.metrics["estimated_memory_bytes"] > 1e5
     assert 0 <= found.metrics["calibration_coverage_before"] <= 1
     assert found.tags["start"] == "scratch"
+
+
+def test_a_challenger_that_reads_less_meets_its_champion_on_the_same_series(prices: Prices) -> None:
+    """Its own table has not what the champion reads, and the folds of one are those of the other."""
+    environment = Environment(home=prices.home, tracking_uri=f"sqlite:///{prices.home / 'mlflow.db'}")
+    settings = {f"model.{name}": value for name, value in SHAPE.items()} | {"export": False, "figures": False}
+    trained(environment, {**settings, "name": "fewer", "table.known_columns": ["price"]})
+    make_champion("fewer", 1)
+    challenger = trained(environment, {**settings, "name": "fewer"})
+    source = {f"source.{name}": prices.path(file) for name, file in FILES.items()}
+    config = load_config(None, {"name": "fewer", **source, **SPLIT, **BRIEF, **settings})
+    panel = load(config.source, config.table).panel
+    assert panel.covariates.known_names == ()
+    outcome = promote(environment, tracking.connect(environment), config, panel, challenger.version)
+    assert set(outcome.evaluations) == {"challenger", "champion", "seasonal_naive"}
+    assert len({len(found.series) for found in outcome.evaluations.values()}) == 1
+    assert set(outcome.evaluations["champion"].series) == set(range(len(panel)))
 
 
 def test_a_start_gives_its_shape_and_columns_and_is_recorded(prices: Prices) -> None:

@@ -54,6 +54,8 @@ def test_a_model_is_named_after_its_data_file() -> None:
             "name: a\nretrain: {triggers: [{" + TRIGGER + "cool_down_days: 1.0e12}]}",
             "cool_down_days: .*or equal to 36500",
         ),
+        ("name: zero-shot", "name: .*zero-shot is the encoder in the box"),
+        ("name: a\npromotion: {segments: {north (DE): n*}}", r"segment 'north \(DE\)': names have letters"),
         ("name: a\nroll_back: {window_days: 1.0e12}", "window_days: .*or equal to 36500"),
         ("name: a\nroll_back: {num_windows: 1000000000}", "num_windows: .*or equal to 1000"),
     ],
@@ -76,8 +78,19 @@ def test_what_a_flag_got_wrong_is_not_put_down_to_the_file(tmp_path: Path) -> No
     assert "backtest.num_folds: " in of_flags
 
 
+@pytest.mark.parametrize("word", ["off", "no", "false", "False"])
+def test_a_word_is_a_switch_where_one_is_wanted_and_a_text_elsewhere(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"name: a\nexport: {word}\nmodel: {{scaling: off, calendar: off, holidays: NO}}\n")
+    config = load_config(path, {})
+    assert (config.export, config.model.scaling, config.model.calendar) == (False, "off", "off")
+    assert config.model.holidays == "NO"
+
+
 def test_assignments_are_read_as_yaml() -> None:
     assert parse_assignment("model.levels=[0.1, 0.5]") == ("model.levels", [0.1, 0.5])
+    assert parse_assignment("model.holidays=NO") == ("model.holidays", "NO")
+    assert parse_assignment("figures=true") == ("figures", True)
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         parse_assignment("model.levels")
 
