@@ -6,10 +6,10 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow.parquet
-import sqlalchemy
 
 from forecaster.config import TableConfig
 from forecaster.data.csv_options import csv_options
@@ -17,10 +17,12 @@ from forecaster.errors import ColumnError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 
+if TYPE_CHECKING:
+    import sqlalchemy
+
 ROWS_PER_CHUNK = 1_000_000
 NO_URL = "the database URL is none; wanted one such as postgresql+psycopg2://host/database"
 _ALL_ROWS = 2**31 - 1
-# What stands for a missing number in a CSV file; pandas' own list.
 
 
 def text_columns(table: TableConfig) -> tuple[str, ...]:
@@ -122,6 +124,8 @@ def _parquet_chunks(path: Path, num_rows: int | None) -> Iterator[pd.DataFrame]:
 
 
 def _sql_chunks(url: str, query: str, num_rows: int | None) -> Iterator[pd.DataFrame]:
+    import sqlalchemy  # which a file does not wait for
+
     try:
         engine = sqlalchemy.create_engine(url)
     except ModuleNotFoundError as error:
