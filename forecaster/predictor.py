@@ -276,9 +276,8 @@ class Predictor:
         longest = MAX_ROLL_OUT if roll_out else self.horizon
         if not 1 <= horizon <= longest:
             what = "the range of a roll-out" if roll_out else "the range this model was trained for"
-            message = f"horizon {horizon} is outside 1..{longest}, {what}"
-            if roll_out is False and horizon > longest:
-                message += f"; a roll-out, if one is asked for, goes up to {MAX_ROLL_OUT}"
+            further = f"; a roll-out, if one is asked for, goes up to {MAX_ROLL_OUT}" if roll_out is False else ""
+            message = f"horizon {horizon} is outside 1..{longest}, {what}{further if horizon > longest else ''}"
             raise RequestError(message, code="horizon-out-of-range")
         return int(horizon)
 

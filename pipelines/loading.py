@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forecaster.bundle import Bundle
@@ -113,12 +114,14 @@ def _readings(source: SourceConfig, table: TableConfig) -> Iterator[PanelReading
         return
     named = (with_named_columns(chunk, table) for chunk in read_chunks(source, text_columns(table)))
     chunks = _whole_series(named, table)
-    first = read_panel(next(chunks), table)
+    chunk = next(chunks)
+    first, first_row = read_panel(chunk, table), 1 + len(chunk)
     yield first
     axis = first.panel.axis
     fixed = table.model_copy(update={"expected_frequency": axis.frequency.alias, "timezone": axis.timezone})
     for chunk in chunks:
-        yield read_panel(chunk, fixed)
+        yield read_panel(chunk, fixed, first_row=first_row)
+        first_row += len(chunk)
 
 
 def _refuse_beside_store(source: SourceConfig) -> None:
@@ -162,7 +165,8 @@ def _whole_series(chunks: Iterator[pd.DataFrame], table: TableConfig) -> Iterato
             pending.append(chunk)
             continue
         last = pending[-1][table.id_column].iloc[-1]
-        num_same = int((ids != last).to_numpy().argmax()) if (ids != last).any() else len(ids)
+        differ = (ids != last).fillna(True).to_numpy(dtype=np.bool_)  # a missing id is refused where it is read
+        num_same = int(differ.argmax()) if differ.any() else len(ids)
         pending.append(chunk.iloc[:num_same])
         if num_same < len(ids):
             yield pd.concat(pending, ignore_index=True)

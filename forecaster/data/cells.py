@@ -65,15 +65,15 @@ class Source:
     timezone: str | None  # None: naive times or integers
 
 
-def read_cells(table: pd.DataFrame, layout: Layout) -> Source:
-    """Reads the columns that `layout` names.
+def read_cells(table: pd.DataFrame, layout: Layout, first_row: int = 1) -> Source:
+    """Reads the columns that `layout` names, of a table that begins with that row.
 
     SeriesError for a null id, TimestampError for null and unreadable timestamps, ValueTypeError for values
     that are no numbers; each says in which row, whose, and how often.
     """
-    owners, codes = _owners(table, layout)
+    owners, codes = _owners(table, layout, first_row)
     no_values = np.empty((len(table), 0))
-    rows = np.arange(1, len(table) + 1)
+    rows = np.arange(first_row, first_row + len(table))
     num_covariates = len(layout.past_columns), len(layout.known_columns)
     no_times = np.zeros(len(table), dtype=np.int64)
     blank = Cells(owners, layout.number_columns, codes, rows, no_times, no_values, *num_covariates)
@@ -81,19 +81,19 @@ def read_cells(table: pd.DataFrame, layout: Layout) -> Source:
     return Source(replace(blank, times=times.values, values=_values(table, layout, blank)), times.timezone)
 
 
-def _owners(table: pd.DataFrame, layout: Layout) -> tuple[tuple[str, ...] | None, IntArray]:
+def _owners(table: pd.DataFrame, layout: Layout, first_row: int) -> tuple[tuple[str, ...] | None, IntArray]:
     if layout.id_column is None:
         owners = layout.value_columns if layout.kind == "long" else None
         return owners, np.zeros(len(table), dtype=np.int64)
-    return read_ids(table[layout.id_column])
+    return read_ids(table[layout.id_column], first_row)
 
 
-def read_ids(column: pd.Series) -> tuple[tuple[str, ...], IntArray]:
+def read_ids(column: pd.Series, first_row: int = 1) -> tuple[tuple[str, ...], IntArray]:
     """Gives the distinct ids [G] as texts, and which of them each row [R] has; SeriesError for what is no id."""
     codes, found = _factorized(column)
     nulls = np.flatnonzero(codes < 0)
     if len(nulls):
-        message = f"column {column.name!r} has no id in row {nulls[0] + 1} ({len(nulls)} row(s) in all)"
+        message = f"column {column.name!r} has no id in row {nulls[0] + first_row} ({len(nulls)} row(s) in all)"
         raise SeriesError(message, code="null-id")
     owners = tuple(str(series_id) for series_id in found)
     if len(set(owners)) < len(owners):

@@ -42,22 +42,23 @@ def read_panel(
     *,
     future: pd.DataFrame | None = None,
     static: pd.DataFrame | None = None,
+    first_row: int = 1,
 ) -> PanelReading:
     """Reads a table as `config` says (default: `TableConfig()`).
 
     `future` holds the known columns of the steps after the end of each series, by id and time; `static` one row
     per series, by id, of the static columns named there, or of all where none is named. A static column that stands
     in both tables may be filled in either, and is refused where they contradict each other (contradiction).
-    Every problem is a DataError that names the series, the first row (counted from 1) or timestamp, and how
-    many there are: ColumnError, ValueTypeError, TimestampError, FrequencyError or SeriesError. What is no
-    DataFrame is a DataError, too.
+    Every problem is a DataError that names the series, the first row (counted from 1, or `first_row` in a part of a
+    table) or timestamp, and how many there are: ColumnError, ValueTypeError, TimestampError, FrequencyError or
+    SeriesError. What is no DataFrame is a DataError, too.
     """
     _refuse_other_kinds(table, future, static)
     config = config or TableConfig()
     named = with_named_columns(table, config)
     elsewhere = () if static is None else static_table_columns(static, config)
     layout = find_layout(named, config, elsewhere)
-    source = read_cells(named, layout)
+    source = read_cells(named, layout, first_row)
     axis = choose_axis(source, config)
     repaired = repair(stored_cells(source, axis), axis, config)
     is_inferred = config.frequency is None and config.expected_frequency is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.config import CovariateConfig, TableConfig
 from forecaster.data.covariates import covariate_config
 from forecaster.data.reading import read_panel
-from forecaster.errors import ConfigError, FrequencyError, SeriesError
+from forecaster.errors import ConfigError, DataError, FrequencyError, SeriesError
 from pipelines import loading
 from pipelines.config import SourceConfig
 from pipelines.loading import build_store, load, table_for
@@ -106,6 +107,26 @@ def test_a_series_in_two_places_is_refused_and_leaves_no_store(tmp_path: Path, m
     with pytest.raises(SeriesError, match="'s0'"):
         build_store(SourceConfig(path=tmp_path / "table.csv"), TableConfig(), tmp_path / "store")
     assert not (tmp_path / "store").exists()
+
+
+def test_a_row_is_told_by_its_place_in_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(read: Callable[[], object]) -> str:
+        with pytest.raises(DataError) as caught:
+            read()
+        return str(caught.value)
+
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 100))
+    numbers = FRAME["unique_id"].factorize()[0]
+    words = FRAME.assign(y=FRAME["y"].astype(object).where(FRAME.index != len(FRAME) - 5, "many"))
+    gaps = FRAME.assign(unique_id=pd.Series(numbers, dtype="Int64").mask(FRAME.index == len(FRAME) - 5))
+    words.to_csv(tmp_path / "words.csv", index=False)
+    gaps.to_parquet(tmp_path / "gaps.parquet", index=False)
+    for name in ("words.csv", "gaps.parquet"):
+        source = SourceConfig(path=tmp_path / name)
+        whole = told(partial(load, source, TableConfig()))
+        assert f"in row {len(FRAME) - 4}" in whole
+        assert told(partial(build_store, source, TableConfig(), tmp_path / "store")) == whole
+        assert not (tmp_path / "store").exists()
 
 
 def test_a_store_cannot_be_read_in_another_way(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ AHEAD = "2024-01-03T12:00:00"  # the first step after HISTORY
 class OfEverybody(OneModel):
     """Serves 'waves', and knows no model that was fine-tuned."""
 
-    def find(self, name: str | None) -> ServedModel:
+    def find(self, name: str | None, *, is_awaited: bool = True) -> ServedModel:
         if name not in (None, "waves"):
             raise UnknownModel(f"no model of the name {name} is served")
         return super().find(name)
