@@ -75,13 +75,13 @@ def _own(task: Task, predictor: Predictor) -> dict[str, float]:
     began = time.perf_counter()
     evaluation = task.evaluated(predictor)
     seconds = time.perf_counter() - began
-    wql = weighted_quantile_loss(evaluation)
+    own_mase, wql = mase(task, evaluation), weighted_quantile_loss(evaluation)
     naive = task.evaluated(SeasonalNaive(task.season_length))
     naive_wql = weighted_quantile_loss(as_point(naive))
     calibrated = evaluate_refitted(CalibratedOnHistory(predictor), task.panel, task.folds, DEFAULT_LEVELS)
     return {
-        "mase": mase(task, evaluation),
-        "mase_over_naive": mase(task, evaluation) / mase(task, naive),
+        "mase": own_mase,
+        "mase_over_naive": own_mase / mase(task, naive),
         "wql": wql,
         "wql_over_naive": wql / naive_wql,
         "wql_over_gaussian_naive": wql / weighted_quantile_loss(naive),

@@ -64,11 +64,12 @@ def main() -> None:
 
 
 def _ended(process: int, seconds: float) -> int:
-    """Gives how the process of a file ended, which is killed after so long; nobody else waits for it."""
+    """Gives how the process of a file ended, which is killed after so long, and never another one by its number."""
     signal.signal(signal.SIGALRM, lambda *_: os.kill(process, signal.SIGKILL))
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    _, status = os.waitpid(process, 0)
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)  # it keeps its number until the time is stopped
     signal.setitimer(signal.ITIMER_REAL, 0)
+    _, status = os.waitpid(process, 0)
     return os.waitstatus_to_exitcode(status)
 
 

@@ -66,7 +66,7 @@ class Readers:
             chosen = self._chosen()
             answered = None
             if chosen.begins_until(ends):
-                answered = chosen.answer((asked, content), max_bytes, max(0.0, ends - time.monotonic()))
+                answered = chosen.answer((asked, content), max_bytes, ends - time.monotonic())
         except OSError as error:
             log.warning("reader_not_started", extra={"fields": {"reason": str(error)}})
             raise Overloaded("no process could be started to read the file", retry_after_seconds=5) from error

@@ -91,6 +91,7 @@ def test_assignments_are_read_as_yaml() -> None:
     assert parse_assignment("model.levels=[0.1, 0.5]") == ("model.levels", [0.1, 0.5])
     assert parse_assignment("model.holidays=NO") == ("model.holidays", "NO")
     assert parse_assignment("figures=true") == ("figures", True)
+    assert parse_assignment("name=true_sales") == ("name", "true_sales")
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         parse_assignment("model.levels")
 
