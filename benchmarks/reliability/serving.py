@@ -32,6 +32,7 @@ TINY = ModelConfig(
     horizon=HORIZON, context_length=CONTEXT_LENGTH, patch_length=8, d_model=16, num_heads=2, num_layers=1, d_ff=16
 )
 _START_SECONDS, _END_SECONDS = 120.0, 15.0
+_LOG_CHARACTERS = 6000  # of its end, where a measurement comes to nothing
 _SETTINGS_OF_OTHERS = ("AWS_", "FORECASTER_", "MLFLOW_", "PROMETHEUS_", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -116,7 +117,8 @@ def serving(
     """Runs `forecaster serve` on `home` as a process group with the given settings, and ends all of it.
 
     `settings` are named as in `Settings` (max_body_bytes=...); keys are not asked for unless they say so. `command`
-    replaces the program, as a negative control does; it has to listen on FORECASTER_PORT.
+    replaces the program, as a negative control does; it has to listen on FORECASTER_PORT. Where the block raises, the
+    end of the log is printed.
     """
     port = port or free_port()
     log = home / f"service-{port}.log"
@@ -136,18 +138,21 @@ def serving(
         if wait_ready:
             wait_until_ready(found)
         yield found
+    except BaseException:
+        print(f"--- the end of the log of {found.url}\n{found.log.read_text()[-_LOG_CHARACTERS:]}", file=sys.stderr)
+        raise
     finally:
         end(process)
 
 
 def wait_until_ready(service: Serving, seconds: float = _START_SECONDS) -> float:
-    """Waits until /readyz answers 200; gives the seconds it took. AssertionError with the log where it does not."""
+    """Waits until /readyz answers 200; gives the seconds it took. AssertionError where it does not."""
     begin = time.monotonic()
     while time.monotonic() < begin + seconds and service.process.poll() is None:
         if is_ready(service.url):
             return time.monotonic() - begin
         time.sleep(0.02)
-    raise AssertionError(f"the service is not ready after {seconds} s:\n{service.log.read_text()[-4000:]}")
+    raise AssertionError(f"the service is not ready after {seconds} s")
 
 
 def wait_until_served(service: Serving, models: set[str], seconds: float = _START_SECONDS) -> None:
