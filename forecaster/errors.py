@@ -25,6 +25,14 @@ says which series or field, what was found and what is wanted.
 
 from __future__ import annotations
 
+_LONGEST_REASON = 200
+
+
+def reason_of(error: BaseException) -> str:
+    """Gives the first line of what an error of another library says, cut short, or its type where it says nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0][:_LONGEST_REASON] if said else type(error).__name__
+
 
 class ForecasterError(Exception):
     """Root of all errors raised on purpose."""

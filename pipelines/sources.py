@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from forecaster.config import TableConfig
 from forecaster.data.csv_options import csv_options
-from forecaster.errors import ColumnError
+from forecaster.errors import ColumnError, reason_of
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 
@@ -82,7 +82,7 @@ def _file_chunks(path: Path, texts: Sequence[str], num_rows: int | None) -> Iter
             yield from _csv_chunks(path, texts, num_rows)
     # ParserError, EmptyDataError, UnicodeDecodeError and ArrowInvalid; the others are of broken .gz files
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise SourceError(f"data file {path} cannot be read: {_first_line(error)}") from error
+        raise SourceError(f"data file {path} cannot be read: {reason_of(error)}") from error
 
 
 def _csv_chunks(path: Path, texts: Sequence[str], num_rows: int | None) -> Iterator[pd.DataFrame]:
@@ -140,7 +140,7 @@ def _sql_chunks(url: str, query: str, num_rows: int | None) -> Iterator[pd.DataF
             yield from chunks
     except (sqlalchemy.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
         reason = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else None
-        raise SourceError(f"the query at {shown} failed: {_first_line(reason or error)}") from error
+        raise SourceError(f"the query at {shown} failed: {reason_of(reason or error)}") from error
     finally:
         engine.dispose()
 
@@ -183,7 +183,3 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
             draft.replace(path)
     except OSError as error:
         raise SourceError(f"output file {path} cannot be written: {error.strerror}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,31 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 torch.set_num_threads(1)  # tests are small, and cores are shared
+
+_FOLDER, _HAS_FAILED = pytest.StashKey[str](), pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives a run a folder of its own for what it writes.
+
+    Each run closes the common one of pytest to other users, which Postgres runs as where tests run as root: one run
+    would take the database of another.
+    """
+    if not hasattr(config, "workerinput") and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = config.stash[_FOLDER] = tempfile.mkdtemp(prefix="forecaster-tests-")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Notes whether somebody may want to look at what was written."""
+    session.config.stash[_HAS_FAILED] = exitstatus != pytest.ExitCode.OK
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes that folder, unless something has failed."""
+    folder = config.stash.get(_FOLDER, None)
+    if folder is not None and not config.stash.get(_HAS_FAILED, True):
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 TINY = {
     "model": ModelConfig(horizon=12, context_length=48, d_model=16, num_heads=2, num_layers=1, d_ff=16),

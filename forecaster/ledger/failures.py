@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from forecaster.errors import LedgerError, LedgerUnavailableError
+from forecaster.errors import LedgerError, LedgerUnavailableError, reason_of
 
 
 @contextmanager
@@ -22,4 +22,5 @@ def told() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:200]
+    """Gives what the driver said; of a connection that broke off, some say nothing."""
+    return reason_of(getattr(error, "orig", None) or error)

@@ -8,6 +8,8 @@ from functools import cache
 
 import torch
 
+from forecaster.errors import reason_of
+
 log = logging.getLogger(__name__)
 
 Loss = Callable[..., torch.Tensor]
@@ -31,7 +33,7 @@ def compiler_problem() -> str | None:
     try:
         torch.compile(_doubled)(torch.ones(8))
     except (RuntimeError, OSError) as error:  # whatever a tool chain that is not whole may raise
-        return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        return reason_of(error)
     return None
 
 

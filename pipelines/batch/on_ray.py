@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forecaster.errors import ConfigError
+from forecaster.errors import ConfigError, reason_of
 from pipelines.batch.job import Done
 from pipelines.batch.shards import maker_in
 from pipelines.errors import BatchError
@@ -79,6 +79,6 @@ def _result(ray: Any, reference: Any) -> Done:
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except ray.exceptions.RayError as error:
-        message = f"the cluster has lost a shard {_TRIES + 1} times: {str(error).splitlines()[0][:200]}"
+        message = f"the cluster has lost a shard {_TRIES + 1} times: {reason_of(error)}"
         raise BatchError(message, code="cluster-lost") from error
     return done

@@ -20,7 +20,7 @@ from forecaster.data.cells import shown
 from forecaster.data.columns import DEFAULT_TIME_COLUMN
 from forecaster.data.numbers import is_plainly_numeric, parse_covariate, parse_numbers
 from forecaster.data.statics import category_text
-from forecaster.errors import ColumnError, ValueTypeError
+from forecaster.errors import ColumnError, ValueTypeError, reason_of
 from pipelines.batch.working_folder import flush
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
@@ -71,7 +71,7 @@ def _can_be_read_in_parts(path: Path) -> bool:
     try:
         metadata = pq.read_metadata(path)
     except (OSError, ValueError) as error:
-        raise SourceError(f"data file {path} cannot be read: {str(error).splitlines()[0][:200]}") from error
+        raise SourceError(f"data file {path} cannot be read: {reason_of(error)}") from error
     groups = (metadata.row_group(number).num_rows for number in range(metadata.num_row_groups))
     return max(groups, default=0) <= _MOST_ROWS_OF_A_GROUP
 

