@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecaster.freed_memory import give_back_memory
-from service.imports import import_mlflow, import_torch
+from forecaster.imports import import_torch
+from service.imports import import_mlflow
 
 _SWITCH_SECONDS = 0.0005
 

@@ -18,9 +18,9 @@ from benchmarks.serving.install import Install
 _IMPORTS = """
 import gc, json, time
 start = time.perf_counter(), time.process_time()
-import forecaster.cli, service.cli, service.settings
+import forecaster.cli, forecaster.imports, service.cli, service.settings
 gc.disable()
-service.cli.import_torch()
+forecaster.imports.import_torch()
 import service.app, service.edge.server, service.telemetry.logs
 taken = time.perf_counter() - start[0], time.process_time() - start[1]
 with open("/proc/self/status") as status:

@@ -9,6 +9,7 @@ import click
 
 from forecaster.config import TableConfig
 from forecaster.config.pretraining import ZERO_SHOT
+from forecaster.imports import collector_at_rest, import_torch
 from pipelines.batch.forking import forking_context
 from pipelines.commands.options import as_json, source_and_table, source_options, table_options
 from pipelines.commands.output import echo
@@ -48,6 +49,9 @@ def predict(
     **flags: Any,
 ) -> None:
     """Forecast every series of the file DATA: file in, file out; large ones in shards, by several processes."""
+    with collector_at_rest():
+        import_torch()
+        from pipelines import zero_shot  # noqa: F401 - with all that reads and forecasts a table
     from pipelines.prediction import Wanted
 
     shards = taken_shards(flags)

@@ -159,7 +159,7 @@ def test_mlflow_does_not_report_whoever_imports_it_first(code: str, tmp_path: Pa
 
 
 REPORTS = "from mlflow.telemetry import get_telemetry_client\nprint(get_telemetry_client())"
-KEPT_OUT = "from service.imports import import_torch\nimport_torch()\n"
+KEPT_OUT = "from forecaster.imports import import_torch\nimport_torch()\n"
 GOLDEN_OF_EACH = """
 import sys
 from pathlib import Path
