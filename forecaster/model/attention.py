@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,17 +19,19 @@ Rotation = Callable[[torch.Tensor], torch.Tensor]
 _SCORES_AT_ONCE = 1 << 21
 
 
-@dataclass(frozen=True)
 class View:
-    """Which tokens see which, and how their ages enter."""
+    """Which tokens see which, and how their ages enter: the same for all blocks.
 
-    visible: torch.Tensor  # bool, broadcasts to [B A N N]: True where the query (row) may look at the key (column)
-    rotate: Rotation | None = None  # puts ages into queries and keys
+    `visible` is bool and broadcasts to [B A N N]: True where the query (row) may look at the key (column).
+    `rotate` puts ages into queries and keys. `mask`, float32, is what is added to scores: 0 where the query may look,
+    else the lowest number, which is finite. `sighted`, [B A N 1], says which queries see a key at all.
+    """
 
-    @property
-    def sighted(self) -> torch.Tensor:
-        """Says which queries see a key at all, broadcasts to [B A N 1]."""
-        return self.visible.any(dim=-1, keepdim=True)
+    def __init__(self, visible: torch.Tensor, rotate: Rotation | None = None) -> None:
+        hidden = ~visible
+        self.visible, self.rotate = visible, rotate
+        self.mask = torch.zeros_like(hidden, dtype=torch.float32).masked_fill(hidden, torch.finfo(torch.float32).min)
+        self.sighted = visible.any(dim=-1, keepdim=True)
 
 
 def visibility(real: torch.Tensor, ages: torch.Tensor | None = None) -> torch.Tensor:
@@ -47,7 +48,7 @@ def attention_weights(queries: torch.Tensor, keys: torch.Tensor, view: View) -> 
 
     Each row sums to 1; the row of a query that sees no key is all 0.
     """
-    return _softmax(_scores(queries, keys), _mask(view)) * view.sighted
+    return _softmax(_scores(queries, keys), view.mask) * view.sighted
 
 
 def scaled_dot_product_attention(
@@ -68,7 +69,7 @@ def scaled_dot_product_attention(
 
 
 def _mixed(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, view: View) -> torch.Tensor:
-    scores, mask = _scores(queries, keys), _mask(view)
+    scores, mask = _scores(queries, keys), view.mask
     is_half = scores.dtype in (torch.bfloat16, torch.float16)
     weights = _RoundedSoftmax.apply(scores, mask) if is_half else _softmax(scores, mask)  # type: ignore[no-untyped-call]
     mixed: torch.Tensor = weights.to(values.dtype) @ values
@@ -82,12 +83,6 @@ def _scores(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     what is kept of them most of its memory. So the root is taken off the queries, and the mask is added in place.
     """
     return (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
-
-
-def _mask(view: View) -> torch.Tensor:
-    """Gives what is added to scores: 0 where the query may look, else the lowest number, which is finite."""
-    hidden = ~view.visible
-    return torch.zeros_like(hidden, dtype=torch.float32).masked_fill(hidden, torch.finfo(torch.float32).min)
 
 
 def _softmax(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -6,24 +6,26 @@ lag 3    . . . 1 2 | 3 4 5 3      ahead, the latest visible step of the same pha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from forecaster.types import Masked
 
 
-def lagged(values: torch.Tensor, observed: torch.Tensor, lag: int, num_ahead: int) -> Masked:
-    """Gives, for each step of a context [B L] and `num_ahead` more, the value of a step `lag` (or k x lag) earlier.
+def sources(length: int, num_ahead: int, lags: Sequence[int]) -> torch.Tensor:
+    """Gives which step of a context of `length` steps each step [T] of it and ahead is shown by each lag [G]: int64.
 
-    k is the least that leads back into the context. Where that is before its first step, and with lag 0 everywhere,
-    nothing is observed. [B L+num_ahead] each.
+    It is `lag` (or k x lag) earlier; k is the least that leads back into the context. Where that is before its first
+    step, and with lag 0 everywhere, it is -1. [T G], T = length + num_ahead.
     """
-    rows, length = values.shape
-    if lag == 0:
-        nothing = values.new_zeros(rows, length + num_ahead)
-        return Masked(nothing, nothing.to(torch.bool))
-    steps = torch.arange(length + num_ahead, device=values.device)
-    num_cycles = torch.div(steps - length, lag, rounding_mode="floor").clamp(min=0) + 1
-    source = steps - lag * num_cycles
-    places = source.clamp(min=0)
-    there = observed[:, places] & (source >= 0)
+    steps, cycles = torch.arange(length + num_ahead).unsqueeze(-1), torch.tensor(lags, dtype=torch.int64)
+    num_cycles = torch.div(steps - length, cycles.clamp(min=1), rounding_mode="floor").clamp(min=0) + 1
+    return torch.where(cycles > 0, steps - cycles * num_cycles, -1).clamp(min=-1)
+
+
+def lagged(values: torch.Tensor, observed: torch.Tensor, sources: torch.Tensor) -> Masked:
+    """Gives [B T G] what stands at the `sources` [T G] of contexts [B L]; at those of -1 nothing is observed."""
+    places = sources.clamp(min=0)
+    there = observed[:, places] & (sources >= 0)
     return Masked(torch.where(there, values[:, places], 0.0), there)

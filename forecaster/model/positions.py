@@ -88,8 +88,8 @@ class RotaryPositions(NoPositions):
     def rotation(self, ages: torch.Tensor) -> Rotation | None:
         """Gives a function that turns heads [... B A N width], in the dtype they come in."""
         angle = angles(ages, self.head_width).unsqueeze(-3)  # [1 N width/2], or [B 1 N width/2]: for all heads
-        cosine = torch.cat([angle.cos(), angle.cos()], dim=-1)
-        sine = torch.cat([-angle.sin(), angle.sin()], dim=-1)
+        cosines, sines = angle.cos(), angle.sin()
+        cosine, sine = torch.cat([cosines, cosines], dim=-1), torch.cat([-sines, sines], dim=-1)
 
         def turn(heads: torch.Tensor) -> torch.Tensor:
             partners = heads.roll(heads.shape[-1] // 2, dims=-1)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from forecaster.config import ModelConfig
 from forecaster.errors import RequestError
-from forecaster.model.lags import lagged
+from forecaster.model.lags import lagged, sources
 from forecaster.model.patching import cut_patches, patch_ages
 from forecaster.model.scaling import ScaledContext, scale_context, scale_covariate
 from forecaster.types import CovariateBatch, Masked
@@ -44,12 +44,13 @@ class TokenEmbedding(nn.Module):
 
     ages: torch.Tensor  # [N], by steps
     ends: torch.Tensor  # [N] int64, the last step of each token, from the first of the context
+    sources: torch.Tensor  # [L+H G] int64, the step of the context that each step is shown by each lag
 
     def __init__(self, config: ModelConfig, context_length: int, patch_length: int) -> None:
         super().__init__()
         self.needs_covariates, self.reads_elapsed = not config.reads_context_alone, config.reads_elapsed
         self.context_length, self.patch_length, self.horizon = context_length, patch_length, config.horizon
-        self.lags = config.resolved_lags
+        self.has_lags = bool(config.resolved_lags)
         num_numbers = _num_numbers(config)
         resolutions = [(config.coarse_patch_length, config.coarse_patch_length)] if config.coarse_patch_length else []
         resolutions.append((patch_length, config.patch_stride or patch_length))
@@ -62,6 +63,8 @@ class TokenEmbedding(nn.Module):
         self.register_buffer("ages", self._ages(), persistent=False)
         ends = torch.tensor([context_length + last for _, last in self.spans])
         self.register_buffer("ends", ends, persistent=False)
+        found = sources(context_length, config.horizon, config.resolved_lags)
+        self.register_buffer("sources", found, persistent=False)
 
     @property
     def num_tokens(self) -> int:
@@ -82,7 +85,7 @@ class TokenEmbedding(nn.Module):
         """Gives the tokens of a window of context_length steps; RequestError where covariates are needed and absent."""
         if covariates is None and self.needs_covariates:
             raise RequestError("this model needs covariates and got none", code="missing-covariates")
-        lags = [lagged(window.values, window.observed, lag, self.horizon) for lag in self.lags]
+        lags = lagged(window.values, window.observed, self.sources) if self.has_lags else None
         steps = self._steps(window, covariates, lags)
         length = self.context_length
         parts, real = [], []
@@ -97,15 +100,15 @@ class TokenEmbedding(nn.Module):
         values = torch.cat(parts, dim=1)
         if self.static is not None and covariates is not None:
             values = values + self.static(covariates).unsqueeze(1)
-        seen = torch.stack([numbers.values[:, length:] for numbers in lags], dim=-1) if lags else None
+        seen = None if lags is None else lags.values[:, length:]
         return Tokens(values, torch.cat(real, dim=1), self._ages_of(covariates), seen)
 
-    def _steps(self, window: ScaledContext, covariates: CovariateBatch | None, lags: list[Masked]) -> torch.Tensor:
+    def _steps(self, window: ScaledContext, covariates: CovariateBatch | None, lags: Masked | None) -> torch.Tensor:
         """Gives what is known of each step [B L C], or [B L+H C] where the future has tokens."""
         ahead = self.horizon if self.num_future else 0
         columns = [*_columns(Masked(window.values, window.observed), ahead)]
-        for numbers in lags:
-            columns += _columns(numbers, 0)
+        if lags is not None:  # value and observed of the first lag, of the second, ...
+            columns.append(torch.stack([lags.values, lags.observed.to(lags.values.dtype)], dim=-1).flatten(-2))
         if covariates is not None:
             length = self.context_length + ahead
             columns += _columns(scale_covariate(covariates.past), ahead)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forecaster.config import ModelConfig
 from forecaster.errors import ConfigError
-from forecaster.model.lags import lagged
+from forecaster.model.lags import lagged, sources
 from forecaster.model.network import Network
 from forecaster.types import Masked
 from tests.model.factories import (
@@ -29,6 +29,12 @@ from tests.model.factories import (
 
 LAGS = {"decoder": "queries", "skip": "none", "lags": (1, 4, 30, 0)}
 NUM_GATES = 4
+
+
+def lagged_once(values: torch.Tensor, observed: torch.Tensor, lag: int, num_ahead: int) -> Masked:
+    """Gives what one of three lags shows, [B T]; the others are there to be told apart from it."""
+    found = lagged(values, observed, sources(values.shape[1], num_ahead, (2, lag, 0)))
+    return Masked(found.values[..., 1], found.observed[..., 1])
 
 
 def slowly_lagged(values: torch.Tensor, observed: torch.Tensor, lag: int, num_ahead: int) -> Masked:
@@ -48,10 +54,10 @@ def slowly_lagged(values: torch.Tensor, observed: torch.Tensor, lag: int, num_ah
 
 def test_lags_by_hand() -> None:
     steps, known = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]), torch.ones(1, 5, dtype=torch.bool)
-    assert lagged(steps, known, 3, 4).values.tolist() == [[0, 0, 0, 1, 2, 3, 4, 5, 3]]
-    assert lagged(steps, known, 1, 3).values.tolist() == [[0, 1, 2, 3, 4, 5, 5, 5]]
-    assert lagged(steps, known, 7, 4).values.tolist() == [[0, 0, 0, 0, 0, 0, 0, 1, 2]]
-    assert lagged(steps, known, 7, 4).observed.tolist() == [[False] * 7 + [True] * 2]
+    assert lagged_once(steps, known, 3, 4).values.tolist() == [[0, 0, 0, 1, 2, 3, 4, 5, 3]]
+    assert lagged_once(steps, known, 1, 3).values.tolist() == [[0, 1, 2, 3, 4, 5, 5, 5]]
+    assert lagged_once(steps, known, 7, 4).values.tolist() == [[0, 0, 0, 0, 0, 0, 0, 1, 2]]
+    assert lagged_once(steps, known, 7, 4).observed.tolist() == [[False] * 7 + [True] * 2]
 
 
 @settings(deadline=None, max_examples=60)
@@ -66,13 +72,13 @@ def test_lags_are_those_of_a_slow_loop(lag: int, length: int, num_ahead: int, sh
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn(3, length, generator=generator)
     observed = torch.rand(3, length, generator=generator) < share
-    found, expected = (make(values, observed, lag, num_ahead) for make in (lagged, slowly_lagged))
+    found, expected = (make(values, observed, lag, num_ahead) for make in (lagged_once, slowly_lagged))
     assert torch.equal(found.values, expected.values)
     assert torch.equal(found.observed, expected.observed)
 
 
 def test_a_lag_of_0_shows_nothing() -> None:
-    found = lagged(torch.ones(2, 5), torch.ones(2, 5, dtype=torch.bool), 0, 3)
+    found = lagged_once(torch.ones(2, 5), torch.ones(2, 5, dtype=torch.bool), 0, 3)
     assert found.values.shape == found.observed.shape == (2, 8)
     assert not found.observed.any()
     assert not found.values.any()
@@ -80,7 +86,7 @@ def test_a_lag_of_0_shows_nothing() -> None:
 
 def test_what_stands_under_missing_is_not_shown() -> None:
     values, observed = torch.tensor([[1.0, math.nan, 3.0]]), torch.tensor([[True, False, True]])
-    found = lagged(values, observed, 2, 3)
+    found = lagged_once(values, observed, 2, 3)
     assert found.values.tolist() == [[0, 0, 1, 0, 3, 0]]
     assert found.observed.tolist() == [[False, False, True, False, True, False]]
 
@@ -90,7 +96,9 @@ def test_a_past_step_is_shown_what_came_before_it_alone() -> None:
     for cut in (1, 10, 23):
         changed = torch.cat([values[:, :cut], 1e3 * torch.ones(2, 24 - cut)], dim=1)
         for lag in (1, 5, 30):
-            before, after = (lagged(numbers, observed, lag, 6).values[:, : cut + 1] for numbers in (values, changed))
+            before, after = (
+                lagged_once(numbers, observed, lag, 6).values[:, : cut + 1] for numbers in (values, changed)
+            )
             assert torch.equal(before, after)
 
 
