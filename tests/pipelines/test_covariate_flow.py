@@ -52,8 +52,9 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Prices:
     environment = Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
     shape = {f"model.{name}": value for name, value in SHAPE.items()}
     columns = {"table.known_columns": ["price"], "model.calendar": "auto", "model.holidays": "DE"}
-    start = {"start.kind": "fine_tune", "start.reference": "prices/1", "training.num_members": 2, "export": False}
-    first = trained(environment, {**shape, **columns})
+    quick = {"export": False, "figures": False}
+    start = {"start.kind": "fine_tune", "start.reference": "prices/1", "training.num_members": 2, **quick}
+    first = trained(environment, {**shape, **columns, "export": False})
     return Prices(home, first, trained(environment, start))
 
 
