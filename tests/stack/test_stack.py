@@ -28,7 +28,7 @@ pytestmark = pytest.mark.stack
 MODEL = "stack-model"
 TINY = (
     *("model.d_model=16", "model.d_ff=32", "model.num_layers=1"),
-    *("training.max_steps=60", "training.steps_per_validation=20", "training.batch_size=32"),
+    *("training.max_steps=60", "training.steps_per_validation=20", "training.batch_size=32", "figures=false"),
 )
 CONFIG = ("--model", MODEL, "--horizon", "24", *(part for one in TINY for part in ("--set", one)))
 
@@ -71,7 +71,7 @@ def serving(folder: Path) -> Iterator[Serving]:
     with servers.stack(folder) as stack:
         trained = run(stack, folder, "forecaster", "train", "--data", str(table), *CONFIG, "--no-promote", "--json")
         assert json.loads(trained)["version"] == 1
-        run(stack, folder, "forecaster", "promote", "--data", str(table), "--model", MODEL)
+        run(stack, folder, "forecaster", "promote", "--data", str(table), "--model", MODEL, "--set", "figures=false")
         output = folder / "predicted.parquet"
         run(stack, folder, "forecaster", "predict", "--model", MODEL, "--data", str(table), "--output", str(output))
         with servers.service(stack, folder) as url:

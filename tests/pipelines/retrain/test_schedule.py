@@ -219,6 +219,7 @@ def test_a_schedule_that_is_stopped_in_a_training_leaves_it_open_and_begins_noth
     names, environment = ("one", "two"), environment_of(home)
     command = [sys.executable, "-m", "forecaster", "schedule", *(str(endless(home, name)) for name in names)]
     variables = {"FORECASTER_HOME": str(home), "MLFLOW_TRACKING_URI": environment.tracking_uri, "OMP_NUM_THREADS": "1"}
+    variables["PYTHONFAULTHANDLER"] = "1"  # where it does not end, it says what it is at
     with (home / "log").open("wb") as file:
         process = subprocess.Popen(
             command,
@@ -235,7 +236,12 @@ def test_a_schedule_that_is_stopped_in_a_training_leaves_it_open_and_begins_noth
             assert time.monotonic() < deadline, (home / "log").read_text()
             time.sleep(0.1)
         os.kill(process.pid, number)
-        assert process.wait(30) == (143 if number == signal.SIGTERM else 1)
+        try:
+            assert process.wait(30) == (143 if number == signal.SIGTERM else 1)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            process.wait()
+            pytest.fail((home / "log").read_text())
     finally:
         process.kill()
         process.wait()
