@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forecaster.freed_memory import give_back_memory
-from forecaster.imports import import_torch
+from forecaster.imports import collector_at_rest, import_torch
 from service.imports import import_mlflow
 
 _SWITCH_SECONDS = 0.0005
@@ -40,19 +40,18 @@ def serve(models: tuple[str, ...], **given: Any) -> None:
 
     settings = read_settings({**given, "models": models or None})
     _set_threads(settings.num_threads)
-    gc.disable()  # until all is imported: none of that is garbage, and looking at it takes half a second
-    import_torch()
     if settings.workers > 1:
         sys.exit(_serve_by_several(settings))
     _serve_alone(settings)
 
 
 def _serve_alone(settings: Settings) -> None:
-    from service.app import create_app
-    from service.edge.server import Server
-    from service.telemetry.logs import configure_logging
+    with collector_at_rest():
+        import_torch()
+        from service.app import create_app
+        from service.edge.server import Server
+        from service.telemetry.logs import configure_logging
 
-    _keep_what_is_imported()
     app = create_app(settings, _settle)
     configure_logging()
     Server(app, settings).run()
@@ -64,18 +63,20 @@ def _serve_by_several(settings: Settings) -> int:
     """Runs the workers; what they count lies in a folder that is gone afterwards. Gives the exit code."""
     with tempfile.TemporaryDirectory(prefix="forecaster-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read when prometheus_client is imported
-        from service.app import create_app
-        from service.edge.heartbeat import Tie
-        from service.edge.listening import listen
-        from service.edge.server import Server
-        from service.edge.workers import Workers
-        from service.telemetry.logs import configure_logging
+        with collector_at_rest():
+            import_torch()
+            from service.app import create_app
+            from service.edge.heartbeat import Tie
+            from service.edge.listening import listen
+            from service.edge.server import Server
+            from service.edge.workers import Workers
+            from service.telemetry.logs import configure_logging
+
+            _import_store(settings.resolved_registry_uri())
 
         def work(listener: socket.socket, tie: Tie) -> None:
             Server(create_app(settings, _settle), settings, tie).run([listener])
 
-        _import_store(settings.resolved_registry_uri())
-        _keep_what_is_imported()
         configure_logging()
         return Workers(settings, listen(settings), work).run()
 
@@ -88,12 +89,6 @@ def _import_store(uri: str) -> None:
     for name in ("tracking", "model_registry"):
         with suppress(ImportError):  # MLflow says later what is missing
             importlib.import_module(f"mlflow.store.{name}.sqlalchemy_store")
-
-
-def _keep_what_is_imported() -> None:
-    """Lets the collector work, but not look at the half a million objects that are there already."""
-    gc.freeze()
-    gc.enable()
 
 
 def _settle() -> None:

@@ -47,7 +47,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Removes that folder, unless something has failed."""
     folder = config.stash.get(_FOLDER, None)
-    if folder is not None and not config.stash.get(_HAS_FAILED, True):
+    if folder is None:
+        return
+    del os.environ["PYTEST_DEBUG_TEMPROOT"]
+    if not config.stash.get(_HAS_FAILED, True):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -20,9 +20,13 @@ except ImportError:
     """
 
 
+def printed(code: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 def test_the_collector_works_again_where_an_import_fails() -> None:
-    done = subprocess.run([sys.executable, "-c", FAILING + STATE], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["False", "True True"]
+    assert printed(FAILING + STATE) == ["False", "True True"]
 
 
 def test_where_torch_is_there_already_the_collector_is_left_alone() -> None:
@@ -36,10 +40,4 @@ def test_where_torch_is_there_already_the_collector_is_left_alone() -> None:
 
 def test_a_collector_that_rests_already_goes_on_resting() -> None:
     code = "import gc; gc.disable()\nfrom forecaster.imports import collector_at_rest\n"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}with collector_at_rest(): pass\n{STATE}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ["False False"]
+    assert printed(f"{code}with collector_at_rest(): pass\n{STATE}") == ["False False"]

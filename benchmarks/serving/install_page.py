@@ -18,7 +18,7 @@ _KEPT_OUT = """## What is kept out
   `tests/service/test_imports.py`, which lists all that a running service may import, hold it so.
 - MLflow is imported when the registry is first asked: after the models on disk answer. It is in the memory above.
 - `forecaster serve` leaves out torch's rules for tensors without data and, of scipy, what MLflow would take of it
-  (`forecaster/imports.py`). Scipy is imported by heads that need it.
+  (`forecaster/imports.py`, `service/imports.py`). Scipy is imported by heads that need it.
 - Garbage is not looked for while libraries are imported, and what they left is never looked at again.
 - Weights are held once: where ONNX Runtime executes a model, PyTorch's copy and the file's bytes are let go.
 - The image is pruned of tests and C++ headers (`deploy/prune.sh`).

@@ -50,7 +50,6 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         self.needs_covariates, self.reads_elapsed = not config.reads_context_alone, config.reads_elapsed
         self.context_length, self.patch_length, self.horizon = context_length, patch_length, config.horizon
-        self.has_lags = bool(config.resolved_lags)
         num_numbers = _num_numbers(config)
         resolutions = [(config.coarse_patch_length, config.coarse_patch_length)] if config.coarse_patch_length else []
         resolutions.append((patch_length, config.patch_stride or patch_length))
@@ -85,7 +84,7 @@ class TokenEmbedding(nn.Module):
         """Gives the tokens of a window of context_length steps; RequestError where covariates are needed and absent."""
         if covariates is None and self.needs_covariates:
             raise RequestError("this model needs covariates and got none", code="missing-covariates")
-        lags = lagged(window.values, window.observed, self.sources) if self.has_lags else None
+        lags = lagged(window.values, window.observed, self.sources) if self.sources.numel() else None
         steps = self._steps(window, covariates, lags)
         length = self.context_length
         parts, real = [], []

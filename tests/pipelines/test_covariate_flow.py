@@ -25,6 +25,7 @@ from tests.pipelines.factories import make_champion, priced_tables
 from tests.pipelines.test_flow import FOLDS, Shell
 
 SPLIT = {"split.num_validation_folds": 1, "split.num_test_folds": 2}
+PLAIN = {"export": False, "figures": False}
 BRIEF = {"training.max_steps": 4, "training.steps_per_validation": 2, "training.batch_size": 16}
 SHAPE = {"horizon": 12, "context_length": 48, "d_model": 16, "num_heads": 2, "num_layers": 1, "d_ff": 16}
 
@@ -52,8 +53,7 @@ def prices(tmp_path_factory: pytest.TempPathFactory) -> Prices:
     environment = Environment(home=home, tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
     shape = {f"model.{name}": value for name, value in SHAPE.items()}
     columns = {"table.known_columns": ["price"], "model.calendar": "auto", "model.holidays": "DE"}
-    quick = {"export": False, "figures": False}
-    start = {"start.kind": "fine_tune", "start.reference": "prices/1", "training.num_members": 2, **quick}
+    start = {"start.kind": "fine_tune", "start.reference": "prices/1", "training.num_members": 2, **PLAIN}
     first = trained(environment, {**shape, **columns, "export": False})
     return Prices(home, first, trained(environment, start))
 
@@ -95,7 +95,7 @@ def test_a_run_records_what_the_data_has_settled(prices: Prices) -> None:
 def test_a_challenger_that_reads_less_meets_its_champion_on_the_same_series(prices: Prices) -> None:
     """Its own table has not what the champion reads, and the folds of one are those of the other."""
     environment = Environment(home=prices.home, tracking_uri=f"sqlite:///{prices.home / 'mlflow.db'}")
-    settings = {f"model.{name}": value for name, value in SHAPE.items()} | {"export": False, "figures": False}
+    settings = {f"model.{name}": value for name, value in SHAPE.items()} | PLAIN
     trained(environment, {**settings, "name": "fewer", "table.known_columns": ["price"]})
     make_champion("fewer", 1)
     challenger = trained(environment, {**settings, "name": "fewer"})
