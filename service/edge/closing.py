@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 LINGER_SECONDS = 2.0
-LINGER_BYTES = 1 << 20
 
 
 class Deadline:
@@ -38,7 +37,8 @@ class Closing:
     """The ways to end one connection.
 
     A socket that is closed with bytes unread resets the connection, and the reset may overtake the answer. So where a
-    client is still sending, only our side ends at first; what then comes is dropped, up to a limit of time and bytes.
+    client is still sending, only our side ends at first, and what then comes is dropped for a while: many clients read
+    nothing before they have sent everything.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, write_seconds: float) -> None:
@@ -46,7 +46,6 @@ class Closing:
         self._write_seconds = write_seconds
         self._reading = Deadline(loop)  # of the client
         self._lingering = Deadline(loop)
-        self._num_dropped = 0
         self.is_lingering = False
 
     def expect_reading(self) -> None:
@@ -64,7 +63,7 @@ class Closing:
         self._transport.close()
 
     def linger(self) -> None:
-        """Ends our side, and drops what still comes until the client ends its own."""
+        """Ends our side, and waits until the client ends its own, or `LINGER_SECONDS` are over."""
         if self._transport.is_closing():
             return
         self.is_lingering = True
@@ -74,12 +73,6 @@ class Closing:
         if self._transport.get_write_buffer_size():
             self.expect_reading()
         self._lingering.set(LINGER_SECONDS, self.close)
-
-    def drop(self, data: bytes) -> None:
-        """Counts what comes and is not looked at; cuts the connection of a client that goes on and on."""
-        self._num_dropped += len(data)
-        if self._num_dropped > LINGER_BYTES:
-            self._transport.abort()
 
     def lost(self) -> None:
         """Clears all deadlines."""

@@ -109,7 +109,6 @@ class EdgeProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Takes what came in: parses, refuses or drops it."""
         if self._dropping:
-            self._closing.drop(data)
             return
         self._unset_keepalive_if_required()
         before = self._awaited, self.headers

@@ -275,11 +275,22 @@ def test_an_answer_that_is_read_slowly_arrives_whole() -> None:
         assert reply(connection).endswith(b"x" * BIG)
 
 
-def test_an_early_answer_reaches_a_client_that_is_still_sending() -> None:
+@pytest.mark.parametrize("num_sent", [500_000, 9_000_000], ids=["a part", "all"])
+def test_an_early_answer_reaches_a_client_that_sends_before_it_reads(num_sent: int) -> None:
     head = b"POST /full HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n"
     with running() as server, connected(server, head) as connection:
-        connection.sendall(b"x" * 500_000)
+        for _ in range(num_sent // 100_000):
+            connection.sendall(b"x" * 100_000)
+            time.sleep(0.001)  # what is sent has arrived before more is, or it would wait within the client
         assert_problem(rest(connection), 413, "body-too-large")
+
+
+def test_a_client_that_goes_on_sending_is_cut() -> None:
+    head = b"POST /full HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000000\r\n\r\n"
+    with running() as server, connected(server, head) as connection, pytest.raises(ConnectionError):
+        while True:
+            connection.sendall(b"x" * 100_000)
+            time.sleep(0.01)
 
 
 def test_connections_above_the_limit_get_503_at_once_and_room_is_made_again() -> None:
