@@ -22,7 +22,7 @@ from pipelines.promotion.promote import promote
 from pipelines.start import begin
 from pipelines.train import Training, train
 from tests.pipelines.factories import make_champion, priced_tables
-from tests.pipelines.test_flow import FOLDS, Shell
+from tests.pipelines.test_flow import FOLDS, UNDRAWN, Shell
 
 SPLIT = {"split.num_validation_folds": 1, "split.num_test_folds": 2}
 PLAIN = {"export": False, "figures": False}
@@ -161,14 +161,14 @@ def test_a_backtest_and_a_promotion_take_the_columns_from_the_model(shell: Shell
     data = ("--data", prices.path("history"), "--static", prices.path("static"), "--model", "prices")
     code, result = shell("backtest", *data, "--reference", "prices/1", *FOLDS)
     assert (code, set(result["scores"])) == (0, {"model", "seasonal_naive"})
-    code, result = shell("promote", *data, *FOLDS)
+    code, result = shell("promote", *data, *FOLDS, *UNDRAWN)
     assert code in (0, 4), result
 
 
 def test_a_refit_reads_covariates_and_is_refused_for_weights_that_began_with_others(
     shell: Shell, prices: Prices
 ) -> None:
-    data = ("--data", prices.path("history"), "--static", prices.path("static"), "--model", "prices")
+    data = ("--data", prices.path("history"), "--static", prices.path("static"), "--model", "prices", *UNDRAWN)
     code, result = shell("backtest", *data, "--reference", "prices/1", "--folds", "1", "--refit", "--no-champion")
     assert (code, result["num_folds"]) == (0, 1), result
     code, result = shell("backtest", *data, "--reference", "prices/2", "--folds", "1", "--refit", "--no-champion")

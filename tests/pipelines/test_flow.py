@@ -30,10 +30,12 @@ from tests.pipelines.factories import make_champion
 from tests.pipelines.stores import PostgresRegistry
 
 FOLDS = ("--set", "split.num_validation_folds=1", "--set", "split.num_test_folds=2")
+UNDRAWN = ("--set", "figures=false")  # they take seconds
 TINY_FLAGS = [
     *("--horizon", "12", "--set", "model.context_length=48", "--set", "model.d_model=16", "--set", "model.num_heads=2"),
     *("--set", "model.num_layers=1", "--set", "model.d_ff=16", "--set", "training.batch_size=16"),
-    *("--set", "export=false", "--set", "figures=false"),  # they take seconds
+    *("--set", "export=false"),  # takes seconds
+    *UNDRAWN,
     *FOLDS,
 ]
 
@@ -89,6 +91,11 @@ def shell(
     return Shell(home, uri, capsys)
 
 
+# For what the kind of the store has no part in.
+in_sqlite = pytest.mark.parametrize("shell", ["sqlite"], indirect=True)
+
+
+@in_sqlite
 @pytest.mark.slow
 def test_a_registered_version_has_a_graph_unless_told_otherwise(shell: Shell) -> None:
     flags = ("--max-steps", "1", "--no-promote", *TINY_FLAGS, "--set", "export=true")
@@ -105,7 +112,7 @@ def _folder(shell: Shell, number: str) -> Path:
 
 
 def test_a_challenger_without_the_wanted_gain_is_registered_and_not_promoted(shell: Shell) -> None:
-    demanding = (*FOLDS, "--set", "promotion.min_gain=0.9")
+    demanding = (*FOLDS, *UNDRAWN, "--set", "promotion.min_gain=0.9")
     code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS, *demanding)
     assert code == 0
     assert (result["model"], result["version"], result["promoted"]) == ("waves", 2, False)
@@ -117,6 +124,7 @@ def test_a_challenger_without_the_wanted_gain_is_registered_and_not_promoted(she
     assert (code, result["error"]) == (4, "not-promoted")
 
 
+@in_sqlite
 def test_a_challenger_worse_than_the_naive_is_not_promoted(shell: Shell) -> None:
     untrained = ("--max-steps", "1", "--set", "model.skip=none")
     _, result = shell("train", "--data", str(shell.data), *untrained, *TINY_FLAGS)
@@ -154,7 +162,7 @@ def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None
     code, result = shell("train", "--data", str(shell.data), "--max-steps", "1", *TINY_FLAGS)
     assert (code, result["version"], result["promoted"]) == (0, 3, False)
     assert "which may be chance" in result["reason"]  # two series, two folds
-    code, result = shell("promote", "--data", str(shell.data), *FOLDS, "--set", "promotion.confidence=0.6")
+    code, result = shell("promote", "--data", str(shell.data), *FOLDS, *UNDRAWN, "--set", "promotion.confidence=0.6")
     assert code == 0, result
     assert shell.aliases() == {"champion": 3, "challenger": 3, "previous": 2}
     experiment, wanted = (
@@ -170,7 +178,7 @@ def test_a_better_challenger_takes_the_place_of_a_champion(shell: Shell) -> None
 def test_who_has_to_approve_is_waited_for_and_named(shell: Shell) -> None:
     shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
     shell.client.delete_registered_model_alias("waves", "champion")
-    policy = (*FOLDS, "--set", "promotion.needs_approval=true")
+    policy = (*FOLDS, *UNDRAWN, "--set", "promotion.needs_approval=true")
     code, result = shell("promote", "--data", str(shell.data), *policy)
     assert (code, result["error"]) == (4, "not-promoted")
     assert result["message"].endswith("nobody has approved of it yet")
@@ -195,7 +203,7 @@ def test_a_champion_that_was_replaced_during_the_comparison_stays(
 
     monkeypatch.setattr(promote, "compare", overtaken)
     monkeypatch.setattr(promote, "decide", lambda *_: Decision(True, "told so"))
-    code, result = shell("promote", "--data", str(shell.data), *FOLDS)
+    code, result = shell("promote", "--data", str(shell.data), *FOLDS, *UNDRAWN)
     assert (code, result["error"]) == (5, "champion-moved")
     assert "the champion is waves version 2 now" in result["message"]
     assert shell.aliases()["champion"] == 2
@@ -280,7 +288,7 @@ def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None
 def test_a_backtest_tells_the_model_from_champion_and_baselines(shell: Shell) -> None:
     shell("train", "--data", str(shell.data), "--max-steps", "1", "--no-promote", *TINY_FLAGS)
     flags = ("--reference", "waves@challenger", "--folds", "2", "--step", "6", "--gap", "3", "--baseline", "ridge")
-    code, result = shell("backtest", "--data", str(shell.data), *flags)
+    code, result = shell("backtest", "--data", str(shell.data), *flags, *UNDRAWN)
     assert code == 0, result
     assert list(result["scores"]) == ["model", "champion", "seasonal_naive", "ridge"]
     assert (result["versions"], result["num_folds"]) == ({"model": 2, "champion": 1}, 2)
@@ -297,15 +305,16 @@ def test_a_backtest_tells_the_model_from_champion_and_baselines(shell: Shell) ->
     assert steps["step"][steps["mase"].notna()].min() == 4
     times = steps["cutoff"].drop_duplicates().sort_values()
     assert set(times.diff().dropna()) == {pd.Timedelta(hours=6)}
-    code, result = shell("backtest", "--data", str(shell.data), *flags, "--no-champion")
+    code, result = shell("backtest", "--data", str(shell.data), *flags, *UNDRAWN, "--no-champion")
     assert list(result["scores"]) == ["model", "seasonal_naive", "ridge"]
 
 
+@in_sqlite
 @pytest.mark.slow
 def test_a_refit_trains_for_each_fold_as_the_version_was_trained_on_what_the_fold_may_see(
     shell: Shell, tmp_path: Path
 ) -> None:
-    code, result = shell("backtest", "--data", str(shell.data), "--folds", "3", "--refit")
+    code, result = shell("backtest", "--data", str(shell.data), "--folds", "3", "--refit", *UNDRAWN)
     assert code == 0, result  # the registered weights have seen the oldest of three folds
     assert not list((shell.home / "checkpoints").iterdir())
     steps = pd.read_parquet(shell.client.download_artifacts(result["run_id"], "steps.parquet"))
@@ -320,6 +329,7 @@ def test_a_refit_trains_for_each_fold_as_the_version_was_trained_on_what_the_fol
     np.testing.assert_allclose(rows["forecast"][scored], expected.ravel()[scored], rtol=1e-6)
 
 
+@in_sqlite
 def test_a_series_that_was_used_up_or_has_ended_does_not_stop_promotion(shell: Shell, tmp_path: Path) -> None:
     frame = noisy_waves()
     young = frame[frame["unique_id"] == "s0"].tail(20).assign(unique_id="young")
@@ -329,20 +339,23 @@ def test_a_series_that_was_used_up_or_has_ended_does_not_stop_promotion(shell: S
     pd.concat([frame, young, old]).to_csv(later)
     flags = ["--model", "ragged", "--max-steps", "4", *TINY_FLAGS, "--id-column", "unique_id"]
     assert shell("train", "--data", str(first), *flags)[0] == 0
-    code, result = shell("backtest", "--data", str(later), *flags[:2], *FOLDS, "--reference", "ragged@challenger")
+    settings = (*FOLDS, *UNDRAWN)
+    code, result = shell("backtest", "--data", str(later), *flags[:2], *settings, "--reference", "ragged@challenger")
     assert code == 0, result
 
 
+@in_sqlite
 def test_folds_that_a_model_was_trained_on_are_refused(shell: Shell) -> None:
     code, result = shell("backtest", "--data", str(shell.data), *FOLDS, "--set", "promotion.num_folds=3")
     assert (code, result["error"]) == (3, "leakage")
 
 
+@in_sqlite
 def test_on_newer_data_only_folds_after_the_training_are_allowed(shell: Shell, tmp_path: Path) -> None:
     frame = noisy_waves()
     newer = frame.assign(ds=frame["ds"] + pd.Timedelta(hours=24))
     newer.to_csv(tmp_path / "waves.csv", index=False)
-    code, _ = shell("backtest", "--data", str(tmp_path / "waves.csv"), *FOLDS)
+    code, _ = shell("backtest", "--data", str(tmp_path / "waves.csv"), *FOLDS, *UNDRAWN)
     assert code == 0
     code, result = shell("backtest", "--data", str(tmp_path / "waves.csv"), *FOLDS, "--set", "promotion.num_folds=6")
     assert (code, result["error"]) == (3, "leakage")

@@ -34,7 +34,12 @@ ALARM = TriggerConfig(signal="drift_input", above=2.0, clear_below=1.0, cool_dow
 
 
 def retrained(home: Path, now: datetime = NOW, config: PipelineConfig | None = None, **given: Any) -> Report:
-    return retrain_slot(environment_of(home), config or config_of(home), lambda: now, **given)
+    return retrain_slot(environment_of(home), config or undrawn(home), lambda: now, **given)
+
+
+def undrawn(home: Path, **settings: Any) -> PipelineConfig:
+    """The config without figures, which take seconds."""
+    return config_of(home).model_copy(update={"figures": False, **settings})
 
 
 def one_slot(report: Report) -> Slot:
@@ -43,7 +48,7 @@ def one_slot(report: Report) -> Slot:
 
 
 def with_settings(home: Path, **settings: Any) -> PipelineConfig:
-    return config_of(home).model_copy(update={"retrain": RetrainConfig(**{"cron": "0 3 * * *", **settings})})
+    return undrawn(home, retrain=RetrainConfig(**{"cron": "0 3 * * *", **settings}))
 
 
 def states(home: Path) -> list[str]:
@@ -57,7 +62,7 @@ def lose_data(home: Path) -> None:
 
 
 def test_a_slot_is_trained_and_promoted_once_and_the_next_wants_new_data(home: Path) -> None:
-    slot = one_slot(retrained(home))
+    slot = one_slot(retrained(home, config=config_of(home)))
     assert (slot.state, slot.version, slot.attempts, slot.exit_code) == (SlotState.PROMOTED, 1, 1, 0), slot.reason
     assert "beats the seasonal naive" in slot.reason
     assert slot.report is not None
@@ -224,7 +229,7 @@ def test_a_promotion_that_the_registry_was_not_told_of_is_the_outcome_all_the_sa
     def refuse(*_: Any) -> None:
         raise error
 
-    config = config_of(home).model_copy(update={"roll_back": RollBackPolicy(is_automatic=False)})
+    config = undrawn(home, roll_back=RollBackPolicy(is_automatic=False))
     with monkeypatch.context() as patch:
         patch.setattr(registry, "point", refuse)
         with suppress(SystemExit):
