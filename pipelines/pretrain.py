@@ -15,7 +15,8 @@ from forecaster.training.precision import lightning_precision
 from forecaster.training.pretraining import pretrain as train_encoder
 from pipelines.config import Environment
 from pipelines.errors import SourceError
-from pipelines.tracking import connect, log_config, log_progress, run
+from pipelines.progress import log_progress
+from pipelines.tracking import connect, log_config, run
 
 EXPERIMENT = "pretraining"
 

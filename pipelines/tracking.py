@@ -31,7 +31,6 @@ from pipelines.provenance import run_tags
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-log = logging.getLogger("pipelines.tracking")
 
 # The client's own default is seven retries with back-off: over four minutes on a dead server.
 _CLIENT_SETTINGS = {
@@ -106,17 +105,20 @@ def run(
         identity = experiment_id(environment, experiment)
         marks = {**tags, **_marks.get(), **run_tags(environment)}
         opened = mlflow.start_run(run_id=again, experiment_id=identity, run_name=name, nested=True, tags=marks)
-    status = "FINISHED"
     with registry_errors():
         try:
             yield opened.info.run_id
         except BaseException as error:
-            status = "FAILED" if isinstance(error, Exception) else "KILLED"
-            with suppress(Exception):
+            with suppress(Exception):  # it is the error that counts
                 mlflow.set_tag("error", f"{type(error).__name__}: {_in_short(error)}")
+            with suppress(Exception):
+                mlflow.end_run(_status_after(error))
             raise
-        finally:
-            mlflow.end_run(status)
+        mlflow.end_run()
+
+
+def _status_after(error: BaseException) -> str:
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
 @contextmanager
@@ -200,17 +202,6 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value)[:500] for name, value in settings.items()}
 
 
-def log_progress(metrics: Mapping[str, float], step: int) -> None:
-    """Logs metrics of a training to the active run; an outage costs them, not the training."""
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    try:
-        mlflow.log_metrics(dict(metrics), step=step)
-    except (MlflowException, ConnectionError) as error:
-        log.warning("metrics_not_logged", extra={"fields": {"step": step, "reason": type(error).__name__}})
-
-
 def log_scores(run_id: str, metrics: Mapping[str, float], curves: Mapping[str, FloatArray]) -> None:
     """Logs totals as mase ..., and curves over the horizon as mase_by_step ... with step = h, from 1."""
     import mlflow
@@ -246,14 +237,13 @@ def child_run(parent_id: str, name: str, tags: Mapping[str, str]) -> Iterator[st
     client = mlflow.MlflowClient()
     experiment = client.get_run(parent_id).info.experiment_id
     opened = client.create_run(experiment, run_name=name, tags={**tags, **_marks.get(), PARENT_TAG: parent_id})
-    status = "FINISHED"
     try:
         yield opened.info.run_id
     except BaseException as error:
-        status = "FAILED" if isinstance(error, Exception) else "KILLED"
+        with suppress(Exception):
+            client.set_terminated(opened.info.run_id, _status_after(error))
         raise
-    finally:
-        client.set_terminated(opened.info.run_id, status)
+    client.set_terminated(opened.info.run_id)
 
 
 def log_tables(run_id: str, folder: Path) -> None:

@@ -29,6 +29,7 @@ from forecaster.training.start import Start, scratch
 from pipelines import registry
 from pipelines.config import Environment, PipelineConfig
 from pipelines.loading import LoadedPanel
+from pipelines.progress import log_progress
 from pipelines.provenance import code_commit, packages_digest
 from pipelines.registry import Version
 from pipelines.report.card import Subject, model_card
@@ -40,7 +41,7 @@ from pipelines.report.labels import OWN_ROLE, Labels, data_name, labels_of
 from pipelines.report.trend import SHOWN, log_trend
 from pipelines.signing import read_signing_key
 from pipelines.start import refuse_seen_folds
-from pipelines.tracking import log_config, log_dataset, log_progress, log_resolved, run
+from pipelines.tracking import log_config, log_dataset, log_resolved, run
 
 
 @dataclass(frozen=True)
