@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
+from typing import Any
 
 import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from forecaster.config import ModelConfig
 from forecaster.errors import TrainingError
@@ -25,7 +29,32 @@ def claim(folder: Path, identity: str) -> None:
             f"{folder} holds checkpoints of another config or of other data; take another folder or remove it",
             code="checkpoint-mismatch",
         )
-    path.write_text(identity)
+    if not path.exists():
+        _write_whole(path, identity.encode())
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes checkpoints beside the files whose place they take.
+
+    Lightning writes them to the system's temporary folder, from where they are copied if that is another file system:
+    a kill then leaves a file in parts.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Writes a file, which is there whole or as it was before."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(Path(path), content.getbuffer())
+
+
+def _write_whole(path: Path, content: bytes | memoryview) -> None:
+    draft = path.with_name(f".{path.name}.partial")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
 
 
 def loaded(config: ModelConfig, path: Path) -> tuple[Network, int]:

@@ -21,7 +21,7 @@ from forecaster.model.network import Network
 from forecaster.training import cluster
 from forecaster.training.averaging import MovingAverage
 from forecaster.training.callbacks import MovableCheckpoint, ResumableEarlyStopping
-from forecaster.training.checkpoints import LAST, loaded
+from forecaster.training.checkpoints import LAST, WholeCheckpoints, loaded
 from forecaster.training.cluster import Place
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
@@ -187,6 +187,7 @@ def _trainer(training: TrainingConfig, folder: Path, place: Place, callbacks: li
         accumulate_grad_batches=training.accumulate_batches,
         precision=lightning_precision(training.precision),
         callbacks=[early, *callbacks],
+        plugins=[WholeCheckpoints()],
         logger=False,
         default_root_dir=folder,
         enable_model_summary=False,

@@ -16,7 +16,7 @@ from forecaster.errors import TrainingError
 from forecaster.model.network import Network
 from forecaster.training.averaging import MovingAverage
 from forecaster.training.callbacks import MovableCheckpoint, process_settings, progress_bar, quiet_lightning
-from forecaster.training.checkpoints import LAST, claim, loaded
+from forecaster.training.checkpoints import LAST, WholeCheckpoints, claim, loaded
 from forecaster.training.module import VALIDATION_LOSS
 from forecaster.training.precision import lightning_precision
 from forecaster.training.pretraining.module import PretrainingModule, SyntheticDataModule
@@ -69,6 +69,7 @@ def _trainer(config: PretrainingConfig, folder: Path, callbacks: list[Callback],
         num_sanity_val_steps=0,
         precision=lightning_precision(config.precision),
         callbacks=[*progress_bar(show_progress), *callbacks, kept],
+        plugins=[WholeCheckpoints()],
         logger=False,
         default_root_dir=folder,
         enable_model_summary=False,
