@@ -105,7 +105,9 @@ class Settings(BaseSettings):
     max_connections: int = Field(1000, ge=1, description="Open connections of one worker; more are turned away.")
     header_seconds: float = Field(10.0, gt=0, description="Until the headers of a request must be there.")
     body_seconds: float = Field(30.0, gt=0, description="Until the body must be there, from its headers on.")
-    write_seconds: float = Field(30.0, gt=0, description="How long a client may leave an answer unread.")
+    write_seconds: float = Field(
+        30.0, gt=0, description="How long a client may take to read an answer, or each MiB of it."
+    )
     keep_alive_seconds: int = Field(5, ge=1, description="How long a connection may be idle between requests.")
     drain_grace_seconds: float = Field(0.0, ge=0, description="How long all is still served once it is to end.")
     drain_seconds: float = Field(8.0, gt=0, description="How long it then finishes what was begun.")

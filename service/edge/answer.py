@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -66,14 +66,19 @@ class Answer(RequestResponseCycle):
             on_response=connection.on_response_complete,
         )
         self._connection, self._outgoing = connection, outgoing
+        self._is_framed = True
 
     async def send(self, message: Any) -> None:
         """Sends a part of the answer, and says in its head whether it is the last one of the connection."""
         if not self.response_started:
             if self._connection.is_last(self):
                 self.keep_alive = False
+            if self.scope["http_version"] == "1.0" and not _tells_length(message.get("headers", ())):
+                self._is_framed = self.chunked_encoding = False  # such a client knows no chunks: it reads to the end
             if self.scope["method"] != "HEAD":  # all others have a body, be it empty
                 self._outgoing.hold()
+        elif not self._is_framed:
+            self.expected_content_length = len(message.get("body", b""))
         await super().send(message)
 
     async def run_asgi(self, app: Callable[..., Awaitable[None]]) -> None:
@@ -99,6 +104,10 @@ class Answer(RequestResponseCycle):
         reply = _problem(request_id, ServiceError("an unexpected error occurred; it has been logged"))
         await self.send({"type": "http.response.start", "status": reply.status_code, "headers": reply.raw_headers})
         await self.send({"type": "http.response.body", "body": reply.body})
+
+
+def _tells_length(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() == b"content-length" for name, _ in headers)
 
 
 def last_words(error: ServiceError) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 LINGER_SECONDS = 2.0
+_LEAST_READ = 1 << 20  # bytes of an answer, or all that is left of it, in the time that a client has to read
 
 
 class Deadline:
@@ -49,8 +51,14 @@ class Closing:
         self.is_lingering = False
 
     def expect_reading(self) -> None:
-        """Gives the client `write_seconds` to read what was written, or the connection is cut."""
-        self._reading.set(self._write_seconds, self._transport.abort)
+        """Gives the client `write_seconds` to read what was written, and again while it reads on; else it is cut."""
+        self._reading.set(self._write_seconds, partial(self._look, self._transport.get_write_buffer_size()))
+
+    def _look(self, num_unread: int) -> None:
+        if self._transport.get_write_buffer_size() > num_unread - _LEAST_READ:
+            self._transport.abort()
+        else:
+            self.expect_reading()
 
     def has_read(self) -> None:
         """Takes that deadline back."""

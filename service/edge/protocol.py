@@ -10,13 +10,13 @@ import time
 import urllib.parse
 from typing import Any
 
-import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.edge.answer import Answer, Outgoing, last_words
 from service.edge.closing import Closing, Deadline
-from service.edge.request_head import MAX_HEAD_BYTES, check_head, check_target, unreadable
+from service.edge.parsing import leaves_body_out, parse
+from service.edge.request_head import MAX_HEAD_BYTES, check_head, check_target
 from service.edge.state import Edge
 from service.errors import (
     BodyTooLarge,
@@ -113,14 +113,9 @@ class EdgeProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         before = self._awaited, self.headers
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # no other protocol is spoken here: the request is answered as it is
-            self._dropping = True
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, ServiceError) else InvalidHttp("the request cannot be read"))
-        except httptools.HttpParserError as error:
-            self._refuse(unreadable(error))
+            parse(self, data)
+        except ServiceError as error:
+            self._refuse(error)
         else:
             if before[0] == self._awaited and before[1] is self.headers:
                 self._count(len(data))
@@ -157,6 +152,7 @@ class EdgeProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begins a request, whose deadline counts from here."""
+        self._due.clear()
         super().on_message_begin()
         self.scope["state"]["arrived"] = time.monotonic()
         self._awaited, self._num_bytes = _HEAD, 0
@@ -180,14 +176,12 @@ class EdgeProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         path, query = check_head(version, self.url, self.headers)
         self._awaited, self._num_bytes = _BODY, 0
-        text = path.decode("ascii")
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["http_version"] = version
-        self.scope["path"] = self.root_path + (urllib.parse.unquote(text) if "%" in text else text)
+        self.scope["path"] = self.root_path + urllib.parse.unquote(path.decode("ascii"))
         self.scope["raw_path"] = self.root_path.encode("ascii") + path
         self.scope["query_string"] = query
-        keeps_open = version != "1.0" and self.parser.should_keep_alive()
-        self.cycle = answer = Answer(self, self._outgoing, keeps_open)
+        self.cycle = answer = Answer(self, self._outgoing, version != "1.0" and self.parser.should_keep_alive())
         if not self.is_answering:
             self._start_asgi_task(answer, self.app)
         elif len(self.pipeline) < _MAX_PIPELINED:
@@ -197,10 +191,16 @@ class EdgeProtocol(HttpToolsProtocol):
             raise InvalidHttp(f"more than {_MAX_PIPELINED} requests were sent without waiting for an answer")
 
     def on_message_complete(self) -> None:
-        """Ends a request."""
+        """Ends a request, unless the parser waits for what is to be made of an offer to speak another protocol."""
+        if self._awaited == _BODY and leaves_body_out(self.parser, self.headers):
+            return
         self._due.clear()
         self._awaited = _NOTHING
         super().on_message_complete()
+
+    def end_with_answer(self) -> None:
+        """Reads nothing behind the request that is complete now."""
+        self._dropping = True
 
     # Answering, and the end.
 
@@ -264,6 +264,7 @@ class EdgeProtocol(HttpToolsProtocol):
     def _finish(self) -> None:
         """Ends the connection after a whole answer."""
         self._due.clear()
+        self.pipeline.clear()
         if self._awaited == _NOTHING or self._dropping:
             self._closing.close()
         else:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -66,6 +66,10 @@ class Failing:
         raise RuntimeError("nobody expected this")
 
 
+def in_parts(_: Request) -> Response:
+    return StreamingResponse(iter([b"one ", b"two ", b"three"]))
+
+
 def small_app(counts: Counts) -> FastAPI:
     app = FastAPI()
     app.state.service = SimpleNamespace(
@@ -78,7 +82,7 @@ def small_app(counts: Counts) -> FastAPI:
     app.state.draining = False
     problems.install(app)
     app.include_router(health.router)
-    app.router.routes += [Route("/silent", Silent()), Route("/fails", Failing())]
+    app.router.routes += [Route("/silent", Silent()), Route("/fails", Failing()), Route("/parts", in_parts)]
     app.add_middleware(counts.telemetry.middleware)
 
     @app.get("/quick")
@@ -221,6 +225,15 @@ def test_headers_that_drip_in_do_not_move_their_deadline() -> None:
         assert received.startswith(b"HTTP/1.1 408 ")
 
 
+def test_the_deadline_of_headers_counts_from_their_first_byte() -> None:
+    with running(header_seconds=1) as server, connected(server) as connection:
+        time.sleep(0.7)
+        connection.sendall(HALF_HEAD)
+        time.sleep(0.5)
+        connection.sendall(b"st: x\r\n\r\n")
+        assert reply(connection).endswith(b'"done"')
+
+
 def test_line_breaks_do_not_keep_a_connection_open() -> None:
     with running(header_seconds=0.3) as server, connected(server, GET % b"quick") as connection:
         reply(connection)
@@ -273,6 +286,19 @@ def test_an_answer_that_is_read_slowly_arrives_whole() -> None:
     with running(write_seconds=5) as server, connected(server, GET % b"big") as connection:
         time.sleep(0.1)
         assert reply(connection).endswith(b"x" * BIG)
+
+
+def test_an_answer_may_take_longer_than_its_deadline_where_it_is_read_steadily() -> None:
+    with running(write_seconds=1) as server, connected(server) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        connection.sendall(GET % b"big")
+        begun, num_bytes = time.monotonic(), 0
+        while num_bytes < BIG:
+            part = connection.recv(1 << 17)
+            assert part, f"cut after {num_bytes} bytes"
+            num_bytes += len(part)
+            time.sleep(0.03)
+        assert time.monotonic() - begun > 1.5
 
 
 @pytest.mark.parametrize("num_sent", [500_000, 9_000_000], ids=["a part", "all"])
