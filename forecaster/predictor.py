@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -157,7 +157,18 @@ class Predictor:
 
     def forecast(self, question: Question) -> Forecast:
         """Answers a question by itself, rolled out where it needs to be."""
-        return question.forecast(self._after_the_end(question))
+        blocks = [*self.blocks(question)]
+        return question.forecast(blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1))
+
+    def blocks(self, question: Question) -> Iterator[FloatArray]:
+        """Yields the answer [S H Q] block after block, H the model's horizon; each is computed when it is asked for."""
+        panel, levels = question.to_panel(), question.levels
+        yield (plain := self._block(panel, levels))
+        if question.needs_roll_out:
+            first = plain if levels == self.levels else self._block(panel, self.levels)
+            ahead = partial(self._block, levels=self.levels)
+            roll_out = RollOut(ahead, self.levels, self.network.context_length, self.support)
+            yield from roll_out.further_blocks(panel, first, math.ceil(question.horizon / self.horizon) - 1, levels)
 
     def answer(self, windows: WindowBatch, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [B H Q] that follow some windows; NaN for a window without an observed value."""
@@ -235,19 +246,6 @@ class Predictor:
         """Gives calibrated quantiles [B H Q] float64 at ascending levels, of what the networks said."""
         scaled = self.calibration.adjusted(output.quantiles, levels) if self.calibration else output.quantiles(levels)
         return (unscale_counts if self.network.head.counts_only else unscale)(scaled, output.scale)
-
-    def _after_the_end(self, question: Question) -> FloatArray:
-        """Gives the quantiles [S H Q] of a question, rolled out where its horizon is longer than the model's."""
-        panel, levels = question.to_panel(), question.levels
-        plain = self._block(panel, levels)
-        if not question.needs_roll_out:
-            return plain
-        num_further = math.ceil(question.horizon / self.horizon) - 1
-        ahead = partial(self._block, levels=self.levels)
-        roll_out = RollOut(ahead, self.levels, self.network.context_length, self.support)
-        first = plain if levels == self.levels else self._block(panel, self.levels)
-        further = roll_out.further_blocks(panel, first, num_further, levels)
-        return np.concatenate([plain, further], axis=1)
 
     def _block(self, panel: Panel, levels: tuple[float, ...]) -> FloatArray:
         """Gives the quantiles [S H Q] of the longest plain forecast after the end of each series."""

@@ -12,7 +12,7 @@ block to block: errors are taken to persist, which errs on the side of wide inte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,9 +37,11 @@ class RollOut:
     context_length: int
     support: Support = "any"
 
-    def further_blocks(self, panel: Panel, first: FloatArray, num_blocks: int, wanted: tuple[float, ...]) -> FloatArray:
-        """Gives the quantiles [S num_blocks x H Q'] at `wanted` of the blocks that follow the first one [S H Q]."""
-        block, blocks = first, []
+    def further_blocks(
+        self, panel: Panel, first: FloatArray, num_blocks: int, wanted: tuple[float, ...]
+    ) -> Iterator[FloatArray]:
+        """Yields the quantiles [S H Q'] at `wanted` of each of the blocks that follow the first one [S H Q]."""
+        block = first
         joint = tuple(sorted({*self.levels, *wanted}))
         own, asked = [joint.index(level) for level in self.levels], [joint.index(level) for level in wanted]
         branches = branched(panel, self.context_length, len(self.levels))
@@ -49,8 +51,7 @@ class RollOut:
             each = self.forecast(branches).reshape(paths.shape[0], len(self.levels), *block.shape[1:])
             mixed = self._mixed(each, joint)
             block = mixed[..., own]
-            blocks.append(mixed[..., asked])
-        return np.concatenate(blocks, axis=1)
+            yield mixed[..., asked]
 
     def _paths(self, block: FloatArray) -> FloatArray:
         """Gives the path [S Q H] of each level of a block [S H Q]. Those of counts are means, and not below 0."""

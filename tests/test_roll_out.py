@@ -67,9 +67,8 @@ def test_what_is_added_follows_each_series_and_past_covariates_end() -> None:
 def test_the_spread_of_a_random_walk_grows_as_it_should() -> None:
     panel = panel_of([0.0, 5.0, 3.0])
     roll_out = RollOut(random_walk, DEFAULT_LEVELS, context_length=16)
-    values = np.concatenate(
-        [random_walk(panel), roll_out.further_blocks(panel, random_walk(panel), 5, DEFAULT_LEVELS)], axis=1
-    )[0]
+    further = roll_out.further_blocks(panel, random_walk(panel), 5, DEFAULT_LEVELS)
+    values = np.concatenate([random_walk(panel), *further], axis=1)[0]
     assert values.shape == (6 * HORIZON, 9)
     np.testing.assert_allclose(values[:, 4], 3.0, atol=0.02)
     widths = values[:, 8] - values[:, 0]
@@ -80,8 +79,8 @@ def test_the_spread_of_a_random_walk_grows_as_it_should() -> None:
 
 def test_levels_asked_for_do_not_change_each_other() -> None:
     panel, roll_out = panel_of([0.0, 5.0, 3.0]), RollOut(random_walk, DEFAULT_LEVELS, context_length=16)
-    together = roll_out.further_blocks(panel, random_walk(panel), 2, (0.05, 0.2, 0.5))
-    alone = roll_out.further_blocks(panel, random_walk(panel), 2, (0.05,))
+    together = np.stack([*roll_out.further_blocks(panel, random_walk(panel), 2, (0.05, 0.2, 0.5))])
+    alone = np.stack([*roll_out.further_blocks(panel, random_walk(panel), 2, (0.05,))])
     np.testing.assert_array_equal(together[..., :1], alone)
 
 
@@ -93,8 +92,9 @@ def test_what_is_forecast_in_logarithms_is_rolled_out_in_logarithms() -> None:
     grown = replace(panel, values=np.exp(panel.values))
     walk = RollOut(random_walk, DEFAULT_LEVELS, context_length=16)
     growth = RollOut(growing, DEFAULT_LEVELS, context_length=16, support="positive")
-    expected = np.exp(walk.further_blocks(panel, random_walk(panel), 5, DEFAULT_LEVELS))
-    np.testing.assert_allclose(growth.further_blocks(grown, growing(grown), 5, DEFAULT_LEVELS), expected, rtol=1e-9)
+    expected = np.exp([*walk.further_blocks(panel, random_walk(panel), 5, DEFAULT_LEVELS)])
+    further = [*growth.further_blocks(grown, growing(grown), 5, DEFAULT_LEVELS)]
+    np.testing.assert_allclose(further, expected, rtol=1e-9)
 
 
 def test_counts_are_rolled_out_as_counts() -> None:
@@ -106,7 +106,7 @@ def test_counts_are_rolled_out_as_counts() -> None:
 
     panel = panel_of([0.0, 2.0, 1.0])
     roll_out = RollOut(rare, DEFAULT_LEVELS, context_length=16, support="counts")
-    further = roll_out.further_blocks(panel, rare(panel), 3, (0.05, *DEFAULT_LEVELS))
+    further = np.stack([*roll_out.further_blocks(panel, rare(panel), 3, (0.05, *DEFAULT_LEVELS))])
     np.testing.assert_array_equal(further, np.rint(further))
     assert further.min() == 0
     assert not np.signbit(further).any()

@@ -20,18 +20,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
-from forecaster.predictor import Predictor
-from service.compute.work import Answered, Rows, Task, Work
+from service.compute.backlog import Backlog
+from service.compute.work import Answered, Task, Work
 from service.errors import DeadlineExceeded, Draining, Overloaded
 
 log = logging.getLogger("service.compute.batcher")
-
-_SECONDS_PER_ROW = 0.005  # before the first batch of a model is measured
-_WEIGHT_OF_NEWEST = 0.2
 
 
 class Batcher:
@@ -47,9 +43,7 @@ class Batcher:
         self._arrivals: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
-        self._backlog_seconds = 0.0
-        self._num_wanted = 0
-        self._seconds_per_row: WeakKeyDictionary[Predictor, float] = WeakKeyDictionary()
+        self._backlog = Backlog(max_rows)
         self._busy_since: float | None = None
 
     @property
@@ -60,13 +54,13 @@ class Batcher:
     @property
     def backlog_seconds(self) -> float:
         """How long the work that is under way or waits is expected to take."""
-        return self._backlog_seconds
+        return self._backlog.seconds
 
     @property
     def retry_after_seconds(self) -> int:
         """Whole seconds until the backlog is gone, with up to as much again, so that not all come back at once."""
         spread = 1 + random.random()  # noqa: S311 - spreads load, hides nothing
-        return max(1, math.ceil(self._backlog_seconds * spread))
+        return max(1, math.ceil(self.backlog_seconds * spread))
 
     @property
     def busy_seconds(self) -> float:
@@ -83,16 +77,15 @@ class Batcher:
         if self._is_closed:
             raise _shutting_down()
         loop = asyncio.get_running_loop()
-        work = Work(task, loop.create_future(), self._expected_seconds(task))
+        work = Work(task, loop.create_future())
         timer = loop.call_later(max(0.0, expires - work.submitted), self._expire, work)
-        self._count(1, work.seconds)
         self._start()
-        self._arrivals.put(work)
-        try:
-            return await work.outcome
-        finally:
-            timer.cancel()
-            self._count(-1, -work.seconds)
+        with self._backlog.holding(task):
+            self._arrivals.put(work)
+            try:
+                return await work.outcome
+            finally:
+                timer.cancel()
 
     def close(self) -> None:
         """Ends the thread after the batch it is at; what still waits gets Draining."""
@@ -100,11 +93,6 @@ class Batcher:
         if self._thread is not None:
             self._arrivals.put(None)
             self._thread.join()
-
-    def _count(self, num: int, seconds: float) -> None:
-        """Counts works that are wanted; where none is left, what rounding left of their seconds goes too."""
-        self._num_wanted += num
-        self._backlog_seconds = self._backlog_seconds + seconds if self._num_wanted else 0.0
 
     def _expire(self, work: Work) -> None:
         if not work.is_wanted:
@@ -149,7 +137,7 @@ class Batcher:
         seconds = time.monotonic() - began
         self._busy_since = None
         rows = sum(work.task.num_rows for work in batch)
-        self._learn(batch[0].task, seconds / rows)
+        self._backlog.learn(batch[0].task, rows, seconds)
         _deliver(
             batch,
             [
@@ -158,15 +146,6 @@ class Batcher:
             ],
             self._discarded,
         )
-
-    def _expected_seconds(self, task: Task) -> float:
-        known = self._seconds_per_row.get(task.predictor) if isinstance(task, Rows) else None
-        return task.num_rows * (_SECONDS_PER_ROW if known is None else known)
-
-    def _learn(self, task: Task, seconds: float) -> None:
-        if isinstance(task, Rows):
-            known = self._seconds_per_row.get(task.predictor, seconds)
-            self._seconds_per_row[task.predictor] = known + _WEIGHT_OF_NEWEST * (seconds - known)
 
 
 def _take(pending: deque[Work], max_rows: int) -> list[Work]:

@@ -1,12 +1,12 @@
 """Answers questions in pieces that share forward passes with those of other clients.
 
 Question ── cut ──> pieces of windows ── batcher ──> values ── finite? ──> Forecast
-    └── needs a roll-out: some series after the other, alone
+    └── needs a roll-out: some series after the other, block after block, alone
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -24,9 +24,9 @@ from service.compute.work import Alone, Answered, Rows, Task
 from service.errors import ModelNotFinite
 from service.schemas import SamplesIn
 
-# Largest batches that are computed at once of a roll-out, unless a single series takes more: enough that its forward
-# passes are no small ones, and little enough that others get in between.
-_PASSES_OF_A_ROLL_OUT = 8
+# Largest batches that are computed at once of a block of a roll-out: enough that its forward passes are no small ones,
+# and little enough that others get in between.
+_PASSES_OF_A_BLOCK = 2
 
 
 @dataclass(frozen=True)
@@ -145,23 +145,25 @@ class Engine:
         return question.forecast(values)
 
     async def _rolled_out(self, predictor: Predictor, question: Question, expires: float) -> Given:
-        """Answers some series after the other, so that others get in between and a request that is late ends."""
-        num_blocks = -(-question.horizon // question.model.horizon)
-        rows = 1 + (num_blocks - 1) * len(predictor.levels)  # of each series, in all of its blocks
+        """Answers block after block of some series after the other: others get in between, and what is late ends."""
         panel, stages = question.to_panel(), Stages()
+        block_length, num_paths = question.model.horizon, len(predictor.levels)
         values = np.empty((len(panel), question.horizon, len(question.levels)))
-        for places in question.batches(max(1, _PASSES_OF_A_ROLL_OUT * self._batcher.max_rows // rows)):
-            task = Alone(partial(_of_some, predictor, question, panel, places), rows * len(places))
-            answered = await self._batcher.answer(task, expires)
-            _refuse_not_finite(answered.value.values)
-            values[places] = answered.value.values
-            stages = stages.then(answered)
+        for places in question.batches(max(1, _PASSES_OF_A_BLOCK * self._batcher.max_rows // num_paths)):
+            blocks = _blocks(predictor, question, panel, places)
+            for begin in range(0, question.horizon, block_length):
+                rows = len(places) * (num_paths if begin else 1)
+                answered = await self._batcher.answer(Alone(partial(next, blocks), rows, predictor), expires)
+                _refuse_not_finite(answered.value)
+                values[places, begin : begin + block_length] = answered.value[:, : question.horizon - begin]
+                stages = stages.then(answered)
         return Given(question.forecast(values), stages)
 
 
-def _of_some(predictor: Predictor, question: Question, panel: Panel, places: IntArray) -> Forecast:
-    """Answers a question for some series of its panel, rolled out."""
-    return predictor.predict(panel.select(places), question.horizon, question.levels, roll_out=True)
+def _blocks(predictor: Predictor, question: Question, panel: Panel, places: IntArray) -> Iterator[FloatArray]:
+    """Yields the blocks [n H Q] of the answer to a question for some series of its panel."""
+    part = predictor.question(panel.select(places), question.horizon, question.levels, roll_out=True)
+    yield from predictor.blocks(part)
 
 
 def _in_company(predictor: Predictor, question: Question, places: IntArray, num_rows: int) -> FloatArray:

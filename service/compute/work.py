@@ -47,10 +47,11 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Alone:
-    """A function, expected to take as long as `num_rows` windows."""
+    """A function as long as `num_rows` windows or the like, by what others took that named the same predictor."""
 
     function: Callable[[], Any]
     num_rows: int
+    predictor: Predictor | None = None
 
     def may_join(self, other: Task) -> bool:
         """False: it has no company."""
@@ -80,7 +81,6 @@ class Work:
 
     task: Task
     outcome: asyncio.Future[Answered]
-    seconds: float  # that it is expected to take
     submitted: float = field(default_factory=time.monotonic)
     has_begun: bool = False  # to be computed
 

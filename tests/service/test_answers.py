@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 import zstandard
 from fastapi import FastAPI
 
+from forecaster.arrays import FloatArray
 from forecaster.question import Question
 from forecaster.types import Forecast
 from service.answers import fallback
@@ -66,13 +68,13 @@ def test_a_roll_out_is_computed_in_pieces_to_what_it_gives_at_once(tmp_path: Pat
     body = request_of(noisy_waves()) | {"horizon": 30, "roll_out": True}
     app = app_of(predictor_of(), tmp_path / "pieces", max_batch=1)
     predictor = app.state.service.models.find(None).bundle.predictor
-    plain, sizes = predictor.forecast, []
+    plain, sizes = predictor.blocks, []
 
-    def counted(question: Question) -> Forecast:
+    def counted(question: Question) -> Iterator[FloatArray]:
         sizes.append(len(question.series_ids))
         return plain(question)
 
-    predictor.forecast = counted
+    predictor.blocks = counted
     pieces = post(app, body).json()["forecasts"]
     whole = post(app_of(predictor_of(), tmp_path / "whole", max_batch=4096), body).json()["forecasts"]
     assert sizes == [1] * len(whole)

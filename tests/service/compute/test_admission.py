@@ -20,7 +20,11 @@ class Waiting(Batcher):
 
     def __init__(self, backlog_seconds: float) -> None:
         super().__init__(max_rows=1, num_threads=1)
-        self._backlog_seconds = backlog_seconds
+        self._seconds = backlog_seconds
+
+    @property
+    def backlog_seconds(self) -> float:
+        return self._seconds
 
 
 def admission(backlog_seconds: float, **settings: Any) -> Admission:
