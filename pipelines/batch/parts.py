@@ -78,8 +78,9 @@ def write_csv(parts: list[Path], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, part in enumerate(parts):
             table = pq.read_table(part, use_threads=False).to_pandas()
-            # pandas leaves the time of day out of a table in which it is midnight everywhere
-            form = _DAY_AND_TIME if has_hours and not _has_hours(table.iloc[:, 1]) else None
+            # pandas leaves the time of day out of a table in which it is midnight everywhere, if it has no zone
+            times = table.iloc[:, 1]
+            form = _DAY_AND_TIME if has_hours and _is_plain(times) and not _has_hours(times) else None
             table.to_csv(file, index=False, header=number == 0, date_format=form)
 
 
@@ -87,6 +88,11 @@ def _times(part: Path) -> pd.Series:
     """Gives the second column of a part."""
     times: pd.Series = pq.read_table(part, columns=[pq.read_schema(part).names[1]], use_threads=False)[0].to_pandas()
     return times
+
+
+def _is_plain(times: pd.Series) -> bool:
+    """Says whether timestamps are without a zone, whose offset they would be written with."""
+    return not isinstance(times.dtype, pd.DatetimeTZDtype)
 
 
 def _has_hours(times: pd.Series) -> bool:

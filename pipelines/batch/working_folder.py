@@ -21,7 +21,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +90,8 @@ class WorkingFolder:
                     f"({', '.join(differing)}): finish that one first, or give it up with --restart",
                     code="other-run",
                 )
+        else:
+            _empty(self.path, self.fetched.name)  # what is nobody's: a run was killed while it removed its folder
         for folder in (self.parts, self._done, self._pieces, self.drafts):
             folder.mkdir(exist_ok=True)
         for draft in self.drafts.iterdir():
@@ -155,7 +157,13 @@ class WorkingFolder:
 
     def remove(self) -> None:
         """Removes the folder with all that is left in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.disown()
+            shutil.rmtree(self.path)
+
+    def disown(self) -> None:
+        """Has the folder be nobody's, which comes before anything in it goes: what is left then is of no run."""
+        self._identity.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -178,6 +186,7 @@ def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
             message = f"another process forecasts into {output} now (it holds {lock.name})"
             raise BatchError(message, code="run-in-progress") from error
         if restart:
+            WorkingFolder(path).disown()
             _empty(path)
         folder = WorkingFolder(path)
         was_claimed = folder.is_claimed
@@ -206,9 +215,11 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _empty(folder: Path) -> None:
+def _empty(folder: Path, *kept: str) -> None:
     for path in folder.iterdir():
+        if path.name in ("lock", *kept):
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != "lock":
+        else:
             path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_a_csv_file_shows_times_alike_where_those_of_some_shards_are_all_midnigh
     what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out.csv", Wanted(1))
     sharded(what, series_per_shard=1)
     assert pd.read_csv(what.output)["ds"].tolist() == ["2024-01-02 00:00:00", "2024-01-02 06:00:00"]
+
+
+def test_a_csv_file_shows_the_offset_of_midnights_too(bundle: Path, tmp_path: Path) -> None:
+    frame = hours(2, 30)
+    frame = frame[(frame["unique_id"] == "s001") | (frame["ds"] < "2024-01-02")]
+    frame.assign(ds=frame["ds"].dt.tz_localize("America/New_York")).to_parquet(tmp_path / "hours.parquet", index=False)
+    what = asked(bundle, tmp_path / "hours.parquet", tmp_path / "out.csv", Wanted(1))
+    sharded(what, series_per_shard=1)
+    found = pd.read_csv(what.output)["ds"].tolist()
+    assert found == ["2024-01-02 00:00:00-05:00", "2024-01-02 06:00:00-05:00"]
 
 
 def test_texts_with_several_offsets_are_read_in_utc_as_the_table_that_is_forecast_whole(tmp_path: Path) -> None:
@@ -186,6 +197,24 @@ def test_a_broken_off_run_is_not_gone_on_with_by_another_one(what: Asked, data: 
     with pytest.raises(BatchError, match=r"something else \(data\)"):
         sharded(what)
     assert sharded(what, restart=True).num_series == 11
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["at its end", "given up"])
+def test_what_a_run_leaves_that_is_killed_while_it_removes_its_folder_is_of_no_run(
+    what: Asked, data: Path, restart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    if restart:
+        broken_off(what, after=3)
+    with monkeypatch.context() as ending, pytest.raises(KeyboardInterrupt):
+        ending.setattr(shutil, "rmtree", killed)
+        sharded(what, restart=restart)
+    hours().assign(y=lambda frame: frame["y"] + 1000).to_parquet(data, index=False)
+    sharded(what)
+    expected = whole(what).reset_index(drop=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(what.output), expected, check_dtype=False, rtol=1e-6)
 
 
 def test_two_runs_do_not_work_on_one_output(what: Asked) -> None:
