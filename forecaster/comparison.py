@@ -45,9 +45,10 @@ def gain(
 ) -> Gain | None:
     """Compares losses [W] of the same windows, each of a series [W] and a fold [W]; always with the same result.
 
-    Windows where one of both is NaN take no part. None where none is left, or the champion's loss is 0.
+    Windows where one of both is NaN, or the champion's is infinite, take no part. None where none is left, or the
+    champion's loss is 0.
     """
-    scored = ~(np.isnan(challenger) | np.isnan(champion))
+    scored = ~np.isnan(challenger) & np.isfinite(champion)
     ours, theirs = challenger[scored], champion[scored]
     if not len(ours) or theirs.sum() <= 0:
         return None
@@ -55,7 +56,7 @@ def gain(
     _, by_fold = np.unique(fold[scored], return_inverse=True)
     num_series, num_folds = int(by_series.max()) + 1, int(by_fold.max()) + 1
     ratio = float(ours.sum() / theirs.sum())
-    half = _half_width(ours, theirs, by_series, by_fold, confidence) if ratio > 0 else 0.0
+    half = _half_width(ours, theirs, by_series, by_fold, confidence) if 0 < ratio < math.inf else 0.0
     factor = math.exp(half) if half < _LARGEST_EXPONENT else math.inf
     return Gain(1 - ratio, 1 - ratio * factor, 1 - ratio / factor, confidence, num_series, num_folds)
 

@@ -55,7 +55,16 @@ def test_windows_that_are_not_scored_take_no_part() -> None:
     assert of_windows([0.9, NAN, 1.8], [1.0, 2.0, 2.0]) == of_windows([0.9, 1.8], [1.0, 2.0])
 
 
-@pytest.mark.parametrize(("challenger", "champion"), [([NAN], [1.0]), ([1.0], [NAN]), ([1.0], [0.0]), ([], [])])
+def test_what_lost_infinitely_much_does_not_make_another_one_good() -> None:
+    theirs = [math.inf, *[1.0] * 9]
+    assert of_windows([2.0] * 10, theirs) == of_windows([2.0] * 9, [1.0] * 9)
+    worst = of_windows(theirs, [2.0] * 10)
+    assert (worst.mean, worst.low, worst.high) == (-math.inf, -math.inf, -math.inf)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion"), [([NAN], [1.0]), ([1.0], [NAN]), ([1.0], [0.0]), ([1.0], [math.inf]), ([], [])]
+)
 def test_what_cannot_be_compared_has_no_gain(challenger: list[float], champion: list[float]) -> None:
     assert of_windows(challenger, champion) is None
 

@@ -83,6 +83,18 @@ def test_what_it_cannot_take_as_it_is_is_filled_or_left_to_the_naive_and_counted
     assert "1 of 2 windows were left to the seasonal naive" in str(ours)
 
 
+@pytest.mark.slow  # importing statsforecast compiles for seconds
+@pytest.mark.parametrize(("name", "history"), [("auto_theta", [5.0, 6.0, 9.0, 7.0]), ("auto_ets", [5.0] * 4)])
+def test_a_history_for_whose_intervals_it_has_no_numbers_is_left_to_the_naive(
+    name: StatisticalName, history: list[float]
+) -> None:
+    panel, place = panel_of(history), (np.array([0]), np.array([4]))
+    ours = Statistical(name, 1)
+    naive = SeasonalNaive(1).forecast_windows(panel, *place, 2, LEVELS)
+    np.testing.assert_array_equal(ours.forecast_windows(panel, *place, 2, LEVELS), naive)
+    assert ours.num_fallbacks == 1
+
+
 @pytest.mark.long
 @pytest.mark.slow
 def test_nothing_after_the_cutoff_and_nothing_long_ago_moves_a_forecast() -> None:

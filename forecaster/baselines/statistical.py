@@ -63,13 +63,13 @@ class Statistical:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                found = self._model.forecast(y=known, h=horizon, level=_central(levels))
+                found = quantiles_of(self._model.forecast(y=known, h=horizon, level=_central(levels)), levels)
         except Exception:  # noqa: BLE001  # of any kind, as statsforecast's own fallback_model catches it
-            found = None
-        if found is None or not np.isfinite(found["mean"]).all():
+            found = np.full_like(naive, np.nan)
+        if not np.isfinite(found).all():  # of a handful of values, edges of intervals are not
             self.num_fallbacks += 1
             return naive
-        return quantiles_of(found, levels)
+        return found
 
     def __str__(self) -> str:
         """Says what the model could not take as it was."""

@@ -80,7 +80,7 @@ class Journal:
         self._full_until = time.monotonic() + _LOOK_SECONDS  # whatever goes wrong here does so for the next one, too
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if sum(path.stat().st_size for path in segments(self._folder)) >= self._max_bytes:
+        if sum(map(_size_of, segments(self._folder))) >= self._max_bytes:
             raise JournalFull
         draft = self._folder / f"{time.time_ns():020d}-{os.getpid()}.new"
         file = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -102,6 +102,13 @@ class Entry:
 def segments(folder: Path) -> list[Path]:
     """Gives the files of a journal, the oldest first; those that vanish meanwhile are left out by who opens them."""
     return sorted(path for path in folder.glob("*-*") if path.suffix in (OPEN, DONE))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # finished meanwhile, under another name, or read to its end
+        return 0
 
 
 def entries(path: Path, begin: int = 0) -> Iterator[Entry]:

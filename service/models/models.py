@@ -267,7 +267,7 @@ class Models:
             with self._loader.load(reference) as loaded:
                 if loaded.draft is not None:
                     self._cache.keep(loaded.draft, reference)
-        except (BundleError, RegistryUnavailable) as error:
+        except (BundleError, RegistryUnavailable, OSError) as error:
             log.warning("cache_not_filled", extra={"fields": {"model": reference.name, "reason": str(error)}})
 
     def _followed_in(self, texts: Iterable[str]) -> list[ModelSpec]:

@@ -48,6 +48,7 @@ class FollowingMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._shown: set[str] = set()  # specs
 
     def count(self, refresh: Refresh) -> None:
         """Counts the look at the registry and what came of it."""
@@ -62,6 +63,10 @@ class FollowingMetrics:
         contact = state.registry
         self._up.set(contact.status == "up")
         self._age.set(-1 if contact.last_success is None else state.at - contact.last_success)
+        specs = {str(one.spec) for one in state.specs}
+        for gone in self._shown - specs:
+            self._behind.labels(gone).set(0)
+        self._shown |= specs
         for one in state.specs:
             self._behind.labels(str(one.spec)).set(one.following.problem() is not None)
             if one.served is not None:

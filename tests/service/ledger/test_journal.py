@@ -33,6 +33,15 @@ def test_entries_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert second.end == path.stat().st_size
 
 
+def test_a_file_that_vanishes_while_another_is_begun_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "segments", lambda folder: [folder / "1-1.done"])  # which the keeper has removed
+    Journal(tmp_path, MANY).append(b"first")
+    monkeypatch.undo()
+    assert heads(tmp_path) == [b"first"]
+
+
 def test_more_entries_than_one_call_takes_are_all_there_in_their_order(tmp_path: Path) -> None:
     written = Journal(tmp_path, MANY)
     names = [b"%d" % number for number in range(1500)]

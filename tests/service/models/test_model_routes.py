@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,3 +143,6 @@ def test_metrics_follow_the_models(site: Site) -> None:
         'forecaster_model_behind{spec="waves/1"} 0.0',
     ):
         assert line in lines
+    gone = replace(site.models.state(), specs=())
+    telemetry.show_refresh(site.models.refresh(), gone)
+    assert 'forecaster_model_behind{spec="waves@champion"} 0.0' in telemetry.exposition().decode().splitlines()

@@ -22,6 +22,7 @@ from service.errors import NotReady, UnknownModel
 from service.model_spec import ModelSpec
 from service.models import verified
 from service.models.following import MAX_PAUSES
+from service.models.loading import Loader
 from service.models.models import Models
 from service.models.registry import RegistryUnavailable, VersionRef
 from service.models.verified import verified_bundle
@@ -492,6 +493,23 @@ def test_a_bundle_that_is_lost_on_disk_is_put_back(house: House) -> None:
     models.refresh()
     assert len(house.registry.downloads) == 2
     assert versions(house.restarted()) == {"waves@champion": "1"}
+
+
+def test_a_bundle_that_cannot_be_put_back_keeps_no_other_model_from_being_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    house.registry.add()
+    models = house.refreshed()
+    shutil.rmtree(house.home / "cache")
+    with monkeypatch.context() as without_room:
+        without_room.setattr(Loader, "load", full)
+        models.refresh()
+        models.refresh()
+    assert fields(caplog, "cache_not_filled")
+    assert versions(models) == {"waves@champion": "1"}
 
 
 def test_a_cache_that_cannot_be_written_keeps_nothing_from_serving(
