@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 from forecaster.predictor import Predictor
@@ -22,7 +20,7 @@ class Backlog:
 
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
-        self._costs: WeakKeyDictionary[Predictor, dict[type[Task], Costs]] = WeakKeyDictionary()
+        self._costs: WeakKeyDictionary[Predictor, tuple[Costs, Costs]] = WeakKeyDictionary()
         self._num_shared: dict[Predictor, int] = {}  # windows
         self._num_alone = 0  # tasks
         self._alone_seconds = 0.0
@@ -32,39 +30,43 @@ class Backlog:
         """How long all of it is expected to take."""
         seconds = self._alone_seconds
         for predictor, num_rows in self._num_shared.items():
-            seconds += self._costs_of(predictor, Rows).expected(num_rows, self._max_rows)
+            seconds += self._costs_of(predictor, True).expected(num_rows, self._max_rows)
         return seconds
 
-    @contextmanager
-    def holding(self, task: Task) -> Iterator[None]:
-        """Counts a task during the block."""
+    def add(self, task: Task) -> float:
+        """Counts a task; gives what it is to be taken away with."""
         if isinstance(task, Rows) and not task.is_alone:
-            predictor, num_rows = task.predictor, task.num_rows
-            self._num_shared[predictor] = self._num_shared.get(predictor, 0) + num_rows
-            try:
-                yield
-            finally:
-                self._num_shared[predictor] -= num_rows
-                if not self._num_shared[predictor]:
-                    del self._num_shared[predictor]
+            self._num_shared[task.predictor] = self._num_shared.get(task.predictor, 0) + task.num_rows
+            return 0.0
+        seconds = self._costs_of(task.predictor, isinstance(task, Rows)).expected(task.num_rows, task.num_rows)
+        self._num_alone += 1
+        self._alone_seconds += seconds
+        return seconds
+
+    def take_away(self, task: Task, seconds: float) -> None:
+        """Counts a task no more that `add` has given so many seconds for."""
+        if isinstance(task, Rows) and not task.is_alone:
+            left = self._num_shared[task.predictor] - task.num_rows
+            if left:
+                self._num_shared[task.predictor] = left
+            else:
+                del self._num_shared[task.predictor]
         else:
-            seconds = self._costs_of(task.predictor, type(task)).expected(task.num_rows, task.num_rows)
-            self._num_alone += 1
-            self._alone_seconds += seconds
-            try:
-                yield
-            finally:
-                self._num_alone -= 1  # with the last of them goes what rounding has left
-                self._alone_seconds = self._alone_seconds - seconds if self._num_alone else 0.0
+            self._num_alone -= 1  # with the last of them goes what rounding has left
+            self._alone_seconds = self._alone_seconds - seconds if self._num_alone else 0.0
 
     def learn(self, task: Task, num_rows: int, seconds: float) -> None:
         """Takes in how long a pass of so many windows has taken that began with a task."""
-        self._costs_of(task.predictor, type(task)).learn(num_rows, seconds)
+        self._costs_of(task.predictor, isinstance(task, Rows)).learn(num_rows, seconds)
 
-    def _costs_of(self, predictor: Predictor | None, kind: type[Task]) -> Costs:
-        if predictor is None:
-            return Costs()
-        return self._costs.setdefault(predictor, {}).setdefault(kind, Costs())
+    def _costs_of(self, predictor: Predictor | None, is_windows: bool) -> Costs:
+        kinds = None if predictor is None else self._costs.get(predictor)
+        if kinds is None:
+            kinds = Costs(), Costs()
+            if predictor is not None:
+                self._costs[predictor] = kinds
+        functions, windows = kinds
+        return windows if is_windows else functions
 
 
 class Costs:

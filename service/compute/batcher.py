@@ -80,12 +80,13 @@ class Batcher:
         work = Work(task, loop.create_future())
         timer = loop.call_later(max(0.0, expires - work.submitted), self._expire, work)
         self._start()
-        with self._backlog.holding(task):
-            self._arrivals.put(work)
-            try:
-                return await work.outcome
-            finally:
-                timer.cancel()
+        seconds = self._backlog.add(task)
+        self._arrivals.put(work)
+        try:
+            return await work.outcome
+        finally:
+            timer.cancel()
+            self._backlog.take_away(task, seconds)
 
     def close(self) -> None:
         """Ends the thread after the batch it is at; what still waits gets Draining."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +13,20 @@ import pytest
 from service.compute.backlog import Backlog
 from service.compute.batcher import Batcher
 from service.compute.engine import Engine
-from service.compute.work import Alone
+from service.compute.work import Alone, Task
 from tests.explain.factories import predictor_of
 from tests.factories import sine_panel
 from tests.service.compute.test_batcher import rows, running, soon, until
 from tests.service.fake_models import Echo
 
 FULL = 32
+
+
+@contextmanager
+def holding(backlog: Backlog, task: Task) -> Iterator[None]:
+    seconds = backlog.add(task)
+    yield
+    backlog.take_away(task, seconds)
 
 
 def backlog_of(echo: Echo, alone: float, full: float) -> Backlog:
@@ -34,10 +42,10 @@ def test_what_waits_is_counted_by_the_passes_that_it_takes() -> None:
     echo = Echo()
     backlog = backlog_of(echo, alone=0.02, full=0.08)
     with ExitStack() as held:
-        held.enter_context(backlog.holding(rows(echo, 1.0)))
+        held.enter_context(holding(backlog, rows(echo, 1.0)))
         assert backlog.seconds == pytest.approx(0.02)
         for _ in range(2 * FULL):
-            held.enter_context(backlog.holding(rows(echo, 1.0)))
+            held.enter_context(holding(backlog, rows(echo, 1.0)))
         assert backlog.seconds == pytest.approx(2 * 0.08 + 0.02)
     assert backlog.seconds == 0
 
@@ -46,7 +54,7 @@ def test_what_shares_no_pass_is_counted_by_itself() -> None:
     echo = Echo()
     backlog = backlog_of(echo, alone=0.02, full=0.08)
     alone = replace(rows(echo, 1.0), is_alone=True)
-    with backlog.holding(alone), backlog.holding(alone), backlog.holding(rows(Echo(), 1.0, 2.0)):
+    with holding(backlog, alone), holding(backlog, alone), holding(backlog, rows(Echo(), 1.0, 2.0)):
         assert backlog.seconds == pytest.approx(2 * 0.02 + 2 * 0.005)
     assert backlog.seconds == 0
 
@@ -54,11 +62,11 @@ def test_what_shares_no_pass_is_counted_by_itself() -> None:
 def test_windows_alone_do_not_make_many_seem_as_slow() -> None:
     echo, backlog = Echo(), Backlog(FULL)
     backlog.learn(rows(echo, 0.0), 1, 0.05)
-    with backlog.holding(rows(echo, *[1.0] * FULL)):
+    with holding(backlog, rows(echo, *[1.0] * FULL)):
         assert backlog.seconds == pytest.approx(0.05 + (FULL - 1) * 0.005)
     fast, backlog = Echo(), Backlog(FULL)
     backlog.learn(rows(fast, 0.0), 1, 0.001)
-    with backlog.holding(rows(fast, *[1.0] * FULL)):
+    with holding(backlog, rows(fast, *[1.0] * FULL)):
         assert backlog.seconds == pytest.approx(FULL * 0.001)
 
 
@@ -67,9 +75,9 @@ def test_functions_are_expected_to_take_what_those_of_their_model_took() -> None
     backlog = backlog_of(echo, alone=0.02, full=0.08)
     task = Alone(lambda: None, 40, echo)  # type: ignore[arg-type]
     backlog.learn(task, 40, 0.4)
-    with backlog.holding(task):
+    with holding(backlog, task):
         assert backlog.seconds == pytest.approx(0.4)
-    with backlog.holding(Alone(lambda: None, 40)):
+    with holding(backlog, Alone(lambda: None, 40)):
         assert backlog.seconds == pytest.approx(40 * 0.005)
 
 
