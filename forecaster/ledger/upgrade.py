@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from forecaster.ledger.failures import told
 from forecaster.ledger.ledger import Ledger
 
 _LOCK = 7_221_431_015  # of Postgres, any number: two services may begin at once
+_one_at_a_time = threading.Lock()  # Alembic keeps what it is at in globals of its module, which threads would share
 
 
 def upgrade(ledger: Ledger, revision: str = "head") -> None:
@@ -30,7 +32,8 @@ def upgrade(ledger: Ledger, revision: str = "head") -> None:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA user_version = 0")  # a write: whoever comes second waits here
             config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            with _one_at_a_time:  # taken last: whoever waits for a database holds up nobody at another one
+                command.upgrade(config, revision)
     except SQLAlchemyError as error:
         raise LedgerUnavailableError(f"the tables of the ledger cannot be made: {type(error).__name__}") from error
     except CommandError as error:

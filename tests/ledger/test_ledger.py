@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +18,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger import ledger as module
 from forecaster.ledger.failures import told
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.skill import Drift
-from forecaster.ledger.tables import metadata
+from forecaster.ledger.tables import forecasted_series, metadata
 from forecaster.ledger.upgrade import upgrade
 from forecaster.metrics import score
-from tests.ledger.factories import LEVELS, given, given_series, observed
+from tests.ledger.factories import LEVELS, empty, given, given_series, observed
 
 NAN = float("nan")
 # Off by 1 and by 4, scale 2; the naive says 2 and 6: off by 9 and 18. The first is within +/- 2, the second is not.
@@ -46,6 +52,16 @@ def test_an_upgrade_of_a_ledger_that_is_new_enough_changes_nothing(ledger: Ledge
     assert ledger.forecast("f1") is not None
 
 
+def test_threads_may_make_the_tables_of_several_ledgers_at_once(tmp_path: Path) -> None:
+    ledgers = [Ledger(f"sqlite:///{tmp_path}/{number}.db") for number in range(8)]
+    with ThreadPoolExecutor(len(ledgers)) as threads:
+        list(threads.map(upgrade, ledgers))
+    for ledger in ledgers:
+        ledger.add([given()])
+        assert ledger.forecast("f1") is not None
+        ledger.close()
+
+
 def test_a_database_of_another_program_is_refused_and_left_as_it_is(ledger: Ledger) -> None:
     theirs = "dc11669786a5"  # as MLflow numbers its own
     with ledger.engine.begin() as connection:
@@ -59,9 +75,7 @@ def test_a_database_of_another_program_is_refused_and_left_as_it_is(ledger: Ledg
 @pytest.mark.stack
 def test_a_database_of_the_first_revision_gets_room_for_digests(postgres_url: str) -> None:
     ledger = Ledger(postgres_url)
-    with ledger.engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    empty(ledger)
     upgrade(ledger, "0001")
     with ledger.engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE forecasts ALTER COLUMN digest TYPE VARCHAR(64)"))
@@ -173,6 +187,46 @@ def test_skill_is_told_by_model_version_and_segment(ledger: Ledger) -> None:
     assert (north.version, north.segment, north.num_forecasts, north.num_observed) == ("2", "north", 2, 3)
     assert (north.mase, north.coverage_80) == ((1.25 + 0.0) / 2, 2 / 3)
     assert ledger.skill("traffic") == []
+
+
+def test_steps_of_a_version_are_counted_beyond_what_four_bytes_hold(ledger: Ledger) -> None:
+    ledger.add([given("f1"), given("f2")], [observed([11.0, 24.0])])
+    with ledger.writing() as connection:
+        connection.execute(sa.update(forecasted_series).values(num_observed=2_000_000_000))
+    (skill,) = ledger.skill()
+    assert skill.num_observed == 4_000_000_000
+
+
+def test_a_postgres_that_takes_connections_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(module._PATIENCE, "connect_timeout", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ledger = Ledger(f"postgresql+psycopg2://nobody@127.0.0.1:{silent.getsockname()[1]}/nowhere")
+        with pytest.raises(LedgerUnavailableError, match="timeout expired"):
+            ledger.is_made()
+
+
+@pytest.mark.stack
+def test_a_forecast_and_its_values_that_two_services_add_at_once_meet(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledgers = [Ledger(postgres_url), Ledger(postgres_url)]
+    empty(ledgers[0])
+    upgrade(ledgers[0])
+    both = threading.Barrier(2)
+
+    def when_the_other_is_there_or_waits(*given: Any) -> int:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(1.0)
+        return score_again(*given)
+
+    score_again = module.score_again
+    monkeypatch.setattr(module, "score_again", when_the_other_is_there_or_waits)
+    with ThreadPoolExecutor(2) as threads:
+        adding = [threads.submit(ledgers[0].add, [given()]), threads.submit(ledgers[1].add, (), [observed([11.0])])]
+    assert sorted(one.result() for one in adding) == [0, 1]
+    assert outcome_of(ledgers[0]) == FIRST_STEP
+    for one in ledgers:
+        one.close()
 
 
 def test_skill_is_told_by_series(ledger: Ledger) -> None:
