@@ -1,11 +1,12 @@
 """Is one forecaster better than another, or were these windows kind to it? A paired bootstrap, by series and by fold.
 
 Losses of the same windows are compared, so what is hard for both counts for nothing. Windows of a series resemble each
-other, and so do those of a fold, which all lie at the same time. The variance of the logarithm of the ratio of both
-losses is therefore that of drawing whole series plus that of drawing whole folds, less that of drawing single windows,
-which is in both (Cameron, Gelbach & Miller 2011); each is a bootstrap of its own. Its degrees of freedom are
-Satterthwaite's: a few folds leave much unknown, however many series there are. What all windows of a comparison share,
-the only fold or the only series, cannot be known from it.
+other, and so do those of a fold, which all lie at the same time. Folds whose targets overlap show the same steps again
+and count as one. The variance of the logarithm of the ratio of both losses is therefore that of drawing whole series
+plus that of drawing whole folds, less that of drawing single windows, which is in both (Cameron, Gelbach & Miller
+2011); each is a bootstrap of its own. Its degrees of freedom are Satterthwaite's: a few folds leave much unknown,
+however many series there are. What all windows of a comparison share, the only fold or the only series, cannot be known
+from it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Gain:
     high: float  # below it with the same confidence
     confidence: float
     num_series: int
-    num_folds: int
+    num_folds: int  # those whose targets overlap count as one
 
     @property
     def is_certain(self) -> bool:
@@ -44,6 +45,8 @@ def gain(
     challenger: FloatArray, champion: FloatArray, series: IntArray, fold: IntArray, confidence: float = 0.95
 ) -> Gain | None:
     """Compares losses [W] of the same windows, each of a series [W] and a fold [W]; always with the same result.
+
+    Folds whose targets overlap are to be given as one (`Evaluation.stretch`).
 
     Windows where one of both is NaN, or the champion's is infinite, take no part. None where none is left, or the
     champion's loss is 0.

@@ -37,12 +37,14 @@ class Evaluation:
     """Forecasts and actuals of all windows of all folds, fold by fold, with their scores."""
 
     fold: IntArray  # [W] number of the fold
+    stretch: IntArray  # [W] number of its stretch of time: folds of which targets overlap are of one
     series: IntArray  # [W] position of the series in the panel
     cutoffs: IntArray  # [W] visible steps
     actual: FloatArray  # [W H]
     quantiles: FloatArray  # [W H Q]
     levels: tuple[float, ...]  # Q
     scores: Scores
+    gap: int = 0  # first steps of each window that are not scored
 
 
 def evaluate(
@@ -79,13 +81,19 @@ def _evaluation(panel: Panel, folds: Sequence[Fold], levels: tuple[float, ...], 
     actual[:, :gap] = np.nan
     return Evaluation(
         fold=np.concatenate([np.full(len(fold.series), fold.number) for fold in folds]),
+        stretch=np.concatenate([np.full(len(fold.series), _stretch_of(fold)) for fold in folds]),
         series=series,
         cutoffs=cutoffs,
         actual=actual,
         quantiles=quantiles,
         levels=levels,
         scores=score(actual, quantiles, levels, *both_scales(panel, series, cutoffs)),
+        gap=gap,
     )
+
+
+def _stretch_of(fold: Fold) -> int:
+    return fold.number if fold.stretch is None else fold.stretch
 
 
 def on_common_windows(evaluations: Mapping[str, Evaluation], panel: Panel) -> dict[str, Evaluation]:

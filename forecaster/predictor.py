@@ -28,7 +28,7 @@ from forecaster.question import PanelQuestion, Question
 from forecaster.roll_out import RollOut
 from forecaster.rolling import Rolled, RollingQuestion
 from forecaster.sample_paths import SamplePaths, draw_paths
-from forecaster.support import Support
+from forecaster.support import Support, kept_within
 from forecaster.time.frequency import Frequency, frequency_mismatch
 from forecaster.types import CovariateBatch, Forecast, WindowBatch
 
@@ -41,7 +41,8 @@ MAX_ROLL_OUT = 16_384
 class Predictor:
     """A trained network, or several that answer as one, ready to forecast panels of its frequency.
 
-    Holds no state between calls. Several networks answer at each level with the mean of their quantiles.
+    Holds no state between calls. Several networks answer at each level with the mean of their quantiles,
+    rounded where they forecast counts.
     """
 
     def __init__(
@@ -174,7 +175,8 @@ class Predictor:
         """Gives the quantiles [B H Q] that follow some windows; NaN for a window without an observed value."""
         batch = windows.to(self.ensemble.device)
         quantiles = self.quantiles(batch.context, batch.observed, levels, batch.covariates, batch.groups)
-        values = np.asarray(quantiles.cpu().numpy())
+        own = np.asarray(quantiles.cpu().numpy())
+        values = kept_within(own, own, self.support)  # the mean of several networks' counts may be none
         seen: BoolArray = np.any(batch.observed.cpu().numpy(), axis=1, keepdims=True)
         return values if seen.all() else np.where(seen[:, :, None], values, np.nan)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.config import ModelConfig
-from forecaster.counts import refuse_no_counts, support_of
+from forecaster.counts import refuse_unfit, support_of
 from forecaster.data.batches import batches_of
 from forecaster.data.origins import Origins, default_min_context, with_a_value_to_see
 from forecaster.data.panel import Panel
@@ -50,10 +50,10 @@ class RollingQuestion:
     ) -> RollingQuestion:
         """Asks about the windows of `origins` that have a value to see.
 
-        SeriesError where there are none, and for what is no count, of a model of counts. `min_context` is two seasons
+        SeriesError where there are none, and for values that the model cannot take in. `min_context` is two seasons
         by default, or what the model looks at where that is less.
         """
-        refuse_no_counts(panel, model)
+        refuse_unfit(panel, model)
         length = model.context_length or 0
         least = default_min_context(panel, length) if min_context is None else min_context
         addresses = with_a_value_to_see(panel, origins.addresses(panel, horizon, least), length)

@@ -119,6 +119,7 @@ class Scale:
     spread: torch.Tensor  # [B 1] float64, 0 for a constant context; of the logarithms, where there are
     bends: bool = False
     logarithmic: torch.Tensor | None = None  # [B 1] bool; None: no window is
+    is_unit: bool = False  # True: nothing is taken off, whatever the windows hold
 
 
 @dataclass(frozen=True)

@@ -80,4 +80,17 @@ class PretrainingConfig(Config):
             raise ValueError(f"the model must have head 'quantile', got {self.model.head!r}")
         if len(self.model.resolved_lags) != NUM_LAGS:
             raise ValueError(f"the model must read {NUM_LAGS} lags, got {len(self.model.resolved_lags)}")
+        return self._check_inputs()
+
+    def _check_inputs(self) -> Self:
+        """Refuses what synthetic windows do not have, and patches that a shorter context is no multiple of."""
+        model = self.model
+        if not model.reads_context_alone:
+            raise ValueError("the model must read its context alone: no covariates, and no positions by time")
+        if model.calendar != "off" or model.holidays is not None:
+            raise ValueError(
+                f"the model must have calendar 'off' and no holidays, got {model.calendar!r} and {model.holidays!r}"
+            )
+        if model.coarse_patch_length is not None:
+            raise ValueError(f"the model must have no coarse_patch_length, got {model.coarse_patch_length}")
         return self

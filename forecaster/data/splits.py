@@ -37,6 +37,7 @@ class Fold:
     cutoffs: IntArray  # [n] visible steps of each
     horizon: int
     gap: int = 0  # steps between the last visible step and the first that is scored, of the horizon
+    stretch: int | None = None  # number of the stretch of time that it lies in, of a horizon; None: one of its own
 
     @property
     def target_ends(self) -> IntArray:
@@ -85,7 +86,8 @@ def rolling_origin(
                 f"them and {reserved_after} after them: give longer series, fewer folds or a shorter horizon",
                 code="too-short",
             )
-        folds.append(Fold(number, series, panel.lengths[series] - after_cutoff, horizon, gap))
+        stretch = min(number, number * step // horizon)
+        folds.append(Fold(number, series, panel.lengths[series] - after_cutoff, horizon, gap, stretch))
     return tuple(folds)
 
 

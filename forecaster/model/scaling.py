@@ -6,6 +6,7 @@ the largest magnitude of the row, so nothing overflows or underflows whatever th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,9 +14,12 @@ import torch
 
 from forecaster.types import Masked, Scale
 
-# A row whose spread is at most this share of its largest magnitude counts as constant: below it, float64 holds
-# fewer digits of the variation than the float32 of the network could use.
+# A row whose spread is at most this share of its level counts as constant: below it, float64 holds fewer digits of the
+# variation than the float32 of the network could use.
 CONSTANT_BELOW = 1e-9
+
+# Quartiles closer to each other than this share of the largest magnitude would make it too large for float32, squared.
+_SMALLEST_QUARTILES = 1e-18
 
 # What asinh has bent is not unbent beyond +/- this: e^100 spreads are finite, and far past LARGEST_SCALED_TARGET.
 _LARGEST_BENT = 100.0
@@ -25,8 +29,10 @@ LARGEST_SCALED_TARGET = 1e6
 
 _ROUNDING = 1e-9  # of a count there and back, relative
 
-# A target below this share of the level of its window counts as this share where logarithms are taken: 0 has none.
+# Where logarithms are taken a target that is lower counts as this share of the level of its window, as 0 has none, or
+# as this many spreads of the logarithms below it, whichever is less: what falls steadily gets below any share.
 SMALLEST_SHARE = 0.01
+LOWEST_LOGARITHM = -10.0
 
 _NORMAL_QUARTILES = 1.3489795  # distance between the quartiles of a standard normal
 
@@ -54,13 +60,16 @@ def mean_and_deviation(values: torch.Tensor, observed: torch.Tensor) -> LocAndSp
 def median_and_quartiles(values: torch.Tensor, observed: torch.Tensor) -> LocAndSpread:
     """Gives median and interquartile range / 1.349 (1 for a normal) of the observed values of each row [B L].
 
-    Where the quartiles are equal, though not all values are, the standard deviation is the spread.
+    Where the quartiles are equal, though not all values are, the standard deviation is the spread. They are equal where
+    nothing but rounding tells them apart: rounding of the quartiles, as one outlier may be far beyond them.
     """
     known = torch.where(observed, values, torch.nan)
     levels = torch.tensor([0.25, 0.5, 0.75], dtype=values.dtype, device=values.device)
     low, median, high = known.nanquantile(levels, dim=1, keepdim=True).nan_to_num(0.0)
     quartiles = (high - low) / _NORMAL_QUARTILES
-    return median, torch.where(quartiles > CONSTANT_BELOW, quartiles, mean_and_deviation(values, observed)[1])
+    rounding = CONSTANT_BELOW * torch.maximum(low.abs(), high.abs())
+    tells = quartiles > rounding.clamp(min=_SMALLEST_QUARTILES)
+    return median, torch.where(tells, quartiles, mean_and_deviation(values, observed)[1])
 
 
 STATISTICS: dict[str, Callable[[torch.Tensor, torch.Tensor], LocAndSpread]] = {
@@ -81,12 +90,13 @@ def scale_context(context: torch.Tensor, observed: torch.Tensor, scaling: str = 
     known = torch.where(observed, context.to(torch.float64), 0.0)
     if scaling == "off":
         row = known[:, :1]
-        return ScaledContext(known.to(torch.float32), observed, Scale(torch.zeros_like(row), torch.ones_like(row)))
+        scale = Scale(torch.zeros_like(row), torch.ones_like(row), is_unit=True)
+        return ScaledContext(known.to(torch.float32), observed, scale)
     largest = known.abs().amax(dim=1, keepdim=True)
     magnitude = torch.where(largest > 0, largest, 1.0)
     relative = known / magnitude
     loc, spread = STATISTICS[scaling](relative, observed)
-    varies = spread > CONSTANT_BELOW
+    varies = spread > CONSTANT_BELOW * loc.abs()
     unit = torch.where(varies, spread, 1.0)
     values = torch.where(observed, relative - loc, 0.0) / unit
     bends = scaling == "asinh"
@@ -115,17 +125,20 @@ def _logarithmic(window: ScaledContext, relative: torch.Tensor, magnitude: torch
 def scale_target(target: torch.Tensor, scale: Scale) -> torch.Tensor:
     """Gives target [B H] float64 as float32 in units of the context's spread, within +/- LARGEST_SCALED_TARGET.
 
-    Rows of spread 0 are divided by 1: they have no unit, and the network's loss leaves them out. Where logarithms are
-    taken, a target counts as SMALLEST_SHARE of the level of its window at least.
+    Where nothing is scaled, they are as they are, within what float32 holds. Rows of spread 0 are divided by 1: they
+    have no unit, and the network's loss leaves them out. Where logarithms are taken, a target counts as SMALLEST_SHARE
+    of the level of its window or as LOWEST_LOGARITHM at least.
     """
     divisor = torch.where(scale.spread > 0, scale.spread, 1.0)
     scaled = (target - scale.loc) / divisor
     scaled = scaled.asinh() if scale.bends else scaled
     if scale.logarithmic is not None:
-        level = torch.where(scale.logarithmic, scale.loc, 1.0)
-        logs = (target / level).clamp(min=SMALLEST_SHARE).log() / divisor
-        scaled = torch.where(scale.logarithmic, logs, scaled)
-    return scaled.clamp(-LARGEST_SCALED_TARGET, LARGEST_SCALED_TARGET).to(torch.float32)
+        share = target / torch.where(scale.logarithmic, scale.loc, 1.0)
+        lowest = (math.log(SMALLEST_SHARE) / divisor).clamp(max=LOWEST_LOGARITHM)
+        logs = torch.where(share > 0, share, 0.0).log() / divisor
+        scaled = torch.where(scale.logarithmic, logs.maximum(lowest), scaled)
+    largest = torch.finfo(torch.float32).max if scale.is_unit else LARGEST_SCALED_TARGET
+    return scaled.clamp(-largest, largest).to(torch.float32)
 
 
 def unscale(values: torch.Tensor, scale: Scale) -> torch.Tensor:

@@ -137,7 +137,8 @@ class StaticEmbedding(nn.Module):
     """Turns what holds for a whole series into one vector [D]: a linear map of numbers, a vector for each category.
 
     Numbers are standardised by `loc` and `spread`, which the trainer takes from its series, and clipped to
-    LARGEST_SCALED_STATIC. Category 0 stands for missing and for texts that training has not met.
+    LARGEST_SCALED_STATIC. Category 0 stands for missing and for texts that training has not met; where training has
+    met no such series, the trainer gives it the mean of the vectors of the others.
     """
 
     loc: torch.Tensor  # [F] float64

@@ -15,6 +15,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 
 from forecaster.model.network import Network
+from forecaster.training.checkpoints import LAST
 
 # Lightning advises worker processes for any loader; gathering windows is faster than handing them over.
 _ADVICE = (
@@ -41,12 +42,22 @@ class MovableCheckpoint(ModelCheckpoint):
         super().load_state_dict({**state_dict, **moved, "best_k_models": scores, "dirpath": self.dirpath})
 
 
+def last_checkpoint(folder: Path) -> MovableCheckpoint:
+    """Keeps 'last' at the end of every epoch, so that a resumed run begins with a whole one.
+
+    The `save_last` of what keeps the best would not: Lightning (2.6) writes it only where there is a new best.
+    """
+    return MovableCheckpoint(
+        folder, Path(LAST).stem, monitor=None, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+
+
 class ResumableEarlyStopping(EarlyStopping):
     """Early stopping that remembers, when a run is resumed, that it had stopped already."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ends the run before its first step if patience had run out."""
-        if self.wait_count >= self.patience:
+        """Ends the run before its first step if patience had run out, or the loss was not finite any more."""
+        if self.wait_count >= self.patience or self.stopped_epoch:
             trainer.should_stop = True
 
 

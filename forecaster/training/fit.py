@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pytorch_lightning.callbacks import Callback
 
 from forecaster.config import ForecasterConfig
-from forecaster.counts import refuse_no_counts
+from forecaster.counts import refuse_unfit
 from forecaster.data.covariates import covariate_config
 from forecaster.data.panel import Panel
 from forecaster.data.splits import Split, split_panel
@@ -83,8 +83,8 @@ def fit(
     """Trains one network or several on the training part of `panel`, from scratch by default; gives their best weights.
 
     `folder` keeps the checkpoints: when it holds some of the same panel, config and start, training resumes there
-    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short or are no counts
-    where the head forecasts such, ConfigError for settings that contradict a default and for augmentations that do not
+    and ends in the same weights as an unbroken run. Raises SeriesError when the series are too short or have values
+    that the model cannot take in, ConfigError for settings that contradict a default and for augmentations that do not
     suit the model, TrainingError when the memory does not suffice, when the loss does not become finite, when `start`
     is of another architecture, or when `folder` belongs to another fit.
 
@@ -94,7 +94,7 @@ def fit(
     config, start = resolve(panel, config), start or scratch()
     check_augmentations(config.training.augmentations, config.model)
     start.check(config.model)
-    refuse_no_counts(panel, config.model)
+    refuse_unfit(panel, config.model)
     refuse_too_large(config, panel)
     claim(folder, _identity(panel, config, start))
     num_threads = _threads_per_process(config, place)

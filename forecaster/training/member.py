@@ -20,13 +20,13 @@ from forecaster.manifest import StartFacts
 from forecaster.model.network import Network
 from forecaster.training import cluster
 from forecaster.training.averaging import MovingAverage
-from forecaster.training.callbacks import MovableCheckpoint, ResumableEarlyStopping
+from forecaster.training.callbacks import MovableCheckpoint, ResumableEarlyStopping, last_checkpoint
 from forecaster.training.checkpoints import LAST, WholeCheckpoints, loaded
 from forecaster.training.cluster import Place
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.module import VALIDATION_LOSS, ForecastModule
 from forecaster.training.precision import lightning_precision
-from forecaster.training.prefit import Prefit
+from forecaster.training.prefit import Prefit, fill_unmet_categories
 from forecaster.training.shrinking import best_share
 from forecaster.training.start import Start, freeze
 
@@ -72,7 +72,7 @@ def train_member(
         rate = run.training.learning_rate
         raise TrainingError(f"the validation loss ended at {loss}; try a learning_rate below {rate}", code="not-finite")
     network, num_steps = loaded(job.config.model, Path(best.best_model_path))
-    _keep_share(run, network)
+    _settle(run, network, run.data)
     share = best_share(network, run.data)
     network.shrink_correction(share)
     refitted = _refit(run, num_steps, share) if run.training.refit else _with_skip_refitted(run, network)
@@ -105,14 +105,19 @@ def _refit(run: _Run, num_steps: int, share: float) -> Network:
     """Trains the same network once more with the validation folds, by a whole schedule of the best number of steps.
 
     A schedule broken off there would leave weights that still jump about, and no validation to pick from them.
+    TrainingError where it does not get to its end in finite numbers.
     """
     training = run.training.model_copy(update={"max_steps": num_steps, "patience": num_steps})
     again = replace(run, training=training, refits=True)
     data = member_data(run.job.panel, run.job.config, training, run.place, with_validation=True)
     folder = run.folder / "refit"
     _train(again, folder, data, [])
-    network, _ = loaded(run.job.config.model, folder / LAST)
-    _keep_share(run, network)
+    network, num_done = loaded(run.job.config.model, folder / LAST)
+    if num_done < num_steps or not all(weight.isfinite().all() for weight in network.parameters()):
+        rate = run.training.learning_rate
+        message = f"the refit broke down by step {num_done} of {num_steps}; try a learning_rate below {rate}"
+        raise TrainingError(message, code="not-finite")
+    _settle(run, network, data)
     network.shrink_correction(share)
     return network
 
@@ -124,9 +129,13 @@ def _with_skip_refitted(run: _Run, network: Network) -> Network:
     return refitted
 
 
-def _keep_share(run: _Run, network: Network) -> None:
-    if run.start is not None:  # else another process has it, and gives what has come of it all
-        run.start.keep_share(network, run.number)
+def _settle(run: _Run, network: Network, data: WindowDataModule) -> None:
+    """Does to trained weights what is left to do: what belongs to them depends on what they began with."""
+    if run.start is None:
+        return  # another process has it, and gives what has come of it all
+    run.start.keep_share(network, run.number)
+    if run.start.bundle is None:
+        fill_unmet_categories(network, data)
 
 
 def _refit_skip(run: _Run, network: Network) -> None:
@@ -145,8 +154,9 @@ def _train(run: _Run, folder: Path, data: WindowDataModule, callbacks: list[Call
             _refit_skip(run, network)
     freeze(network, run.job.start)
     module = ForecastModule(network, run.training, run.number)
-    best = _checkpoints(folder)
-    trainer = _trainer(run.training, folder, run.place, [*_averaging(run.training), *callbacks, best])
+    best = _best_checkpoint(folder)
+    kept = [best, last_checkpoint(folder)]
+    trainer = _trainer(run.training, folder, run.place, [*_averaging(run.training), *callbacks, *kept])
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     return best
 
@@ -201,13 +211,8 @@ def _trainer(training: TrainingConfig, folder: Path, place: Place, callbacks: li
     )
 
 
-def _checkpoints(folder: Path) -> ModelCheckpoint:
-    """Keeps 'best' and 'last', written when an epoch is over, so that a resumed run begins with a whole one."""
+def _best_checkpoint(folder: Path) -> ModelCheckpoint:
+    """Keeps 'best', written when an epoch is over; what keeps 'last' comes behind it, and so knows of it."""
     return MovableCheckpoint(
-        folder,
-        "best",
-        monitor=VALIDATION_LOSS,
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
+        folder, "best", monitor=VALIDATION_LOSS, save_on_train_epoch_end=True, enable_version_counter=False
     )

@@ -52,6 +52,22 @@ class Prefit:
         return RidgeFit(self.model, self.data)
 
 
+def fill_unmet_categories(network: Network, data: WindowDataModule) -> None:
+    """Gives categories that no series of the training windows has the mean vector of those that some series has.
+
+    Missing and unknown texts count as such a category. No gradient has moved their vectors, which are random still.
+    """
+    static, held = network.tokens.static, data.windows.panel.covariates
+    if static is None:
+        return
+    is_trained_on = data.training.counts > 0
+    for place, (name, texts) in enumerate(network.config.covariates.categories.items()):
+        met = set(held.categories[is_trained_on, held.category_names.index(name)])
+        has_vector = torch.tensor([not met <= set(texts), *(text in met for text in texts)])
+        vectors = static.get_parameter(f"tables.{place}.weight").detach()
+        vectors[~has_vector] = vectors[has_vector].mean(dim=0)
+
+
 class RidgeData(Protocol):
     """The windows that a ridge regression is fitted on: those of a training, or of a baseline."""
 

@@ -37,6 +37,15 @@ def test_folds_are_counted_back_from_the_end_of_each_series() -> None:
     assert [fold.cutoffs.tolist() for fold in folds] == [[12, 1, 6], [15, 4, 9]]
 
 
+def test_folds_of_which_targets_overlap_lie_in_one_stretch_of_time() -> None:
+    panel = panel_with([60])
+    apart = [fold.stretch for fold in rolling_origin(panel, horizon=4, num_folds=5, step=4)]
+    further = [fold.stretch for fold in rolling_origin(panel, horizon=4, num_folds=5, step=7)]
+    assert apart == further == [0, 1, 2, 3, 4]
+    assert [fold.stretch for fold in rolling_origin(panel, horizon=4, num_folds=9, step=1)] == [0] * 4 + [1] * 4 + [2]
+    assert [fold.stretch for fold in rolling_origin(panel, horizon=4, num_folds=5, step=3)] == [0, 0, 1, 2, 3]
+
+
 def test_series_too_short_for_a_fold_is_left_out_of_it_alone() -> None:
     folds = rolling_origin(panel_with([7, 12]), horizon=3, num_folds=3, min_context=2)
     assert [fold.series.tolist() for fold in folds] == [[1], [1], [0, 1]]

@@ -74,6 +74,24 @@ def test_the_robust_spread_of_normal_numbers_is_their_deviation_and_an_outlier_h
     assert scale_context(context, all_observed(context), "robust").scale.spread.item() == pytest.approx(1.0, rel=0.03)
 
 
+@pytest.mark.parametrize("scaling", ["robust", "asinh"])
+@pytest.mark.parametrize("outlier", [1e6, -1e12, 1e16])
+def test_no_outlier_hides_what_the_quartiles_tell(scaling: str, outlier: float) -> None:
+    context = 20.0 + random_context(1, 64)
+    before = scale_context(context, all_observed(context), scaling).scale
+    context[0, 30] = outlier
+    window = scale_context(context, all_observed(context), scaling)
+    assert window.scale.spread.item() == pytest.approx(before.spread.item(), rel=0.2)
+    assert window.scale.loc.item() == pytest.approx(before.loc.item(), rel=0.02)
+    assert window.values[0, :30].std().item() > 0.3
+
+
+@pytest.mark.parametrize("scaling", ["robust", "asinh"])
+def test_an_outlier_beyond_all_measure_is_finite_in_float32_and_so_is_its_square(scaling: str) -> None:
+    context = torch.cat([1e-10 * random_context(1, 64), row(1e10, 1e25)], dim=1)
+    assert scale_context(context, all_observed(context), scaling).values.square().isfinite().all()
+
+
 def test_where_the_quartiles_are_equal_the_robust_spread_is_the_deviation() -> None:
     context = row(5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0, 13.0)
     scale = scale_context(context, all_observed(context), "robust").scale
@@ -116,10 +134,25 @@ def test_log_leaves_rows_with_a_value_of_0_or_less_to_mean_and_deviation(lowest:
 
 
 def test_what_has_no_logarithm_counts_as_a_hundredth_of_the_level() -> None:
-    scale = scale_context(row(1.0, 100.0), torch.ones(1, 2, dtype=torch.bool), "log").scale
+    scale = scale_context(row(8.0, 12.5), torch.ones(1, 2, dtype=torch.bool), "log").scale
     assert scale.loc.item() == pytest.approx(10.0)
     back = unscale(scale_target(row(-5.0, 0.0, 0.05, 0.1, 0.2), scale), scale)
     torch.testing.assert_close(back, row(0.1, 0.1, 0.1, 0.1, 0.2), rtol=1e-6, atol=0.0)
+
+
+def test_where_the_context_varies_by_powers_of_ten_it_counts_as_ten_spreads_below_the_level() -> None:
+    scale = scale_context(row(1.0, 100.0), torch.ones(1, 2, dtype=torch.bool), "log").scale
+    assert scale_target(row(-5.0, 0.0, 1e-9, 1e-8), scale).tolist()[0] == pytest.approx(
+        [-10.0, -10.0, -10.0, -9.0], rel=1e-6
+    )
+
+
+def test_what_falls_by_a_constant_share_is_a_target_as_it_is() -> None:
+    values = torch.exp(-0.03 * torch.arange(460, dtype=torch.float64)).unsqueeze(0)
+    context, target = values[:, :400], values[:, 400:]
+    scale = scale_context(context, all_observed(context), "log").scale
+    assert (target < 0.01 * scale.loc).all()
+    torch.testing.assert_close(unscale(scale_target(target, scale), scale), target, rtol=1e-5, atol=0.0)
 
 
 def test_a_forecast_of_logarithms_is_finite_and_above_0_however_far_it_reaches() -> None:
@@ -135,6 +168,10 @@ def test_off_leaves_everything_as_it_is() -> None:
     assert torch.equal(window.values, torch.where(observed, context, 0.0).float())
     assert (window.scale.loc == 0).all()
     assert (window.scale.spread == 1).all()
+    target = row(3e6, -1e15, 1e300)
+    assert scale_target(target, window.scale)[0].tolist() == pytest.approx(
+        [3e6, -1e15, torch.finfo(torch.float32).max], rel=1e-6
+    )
 
 
 @EACH_SCALING

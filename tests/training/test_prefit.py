@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from forecaster.config import ForecasterConfig
+from forecaster.config import CovariateConfig, ForecasterConfig
 from forecaster.data.covariates import PanelCovariates
 from forecaster.data.panel import Panel
 from forecaster.data.splits import split_panel
@@ -22,7 +22,7 @@ from forecaster.training import prefit
 from forecaster.training.datamodule import WindowDataModule
 from forecaster.training.fit import fit, resolve
 from forecaster.training.member import member_data
-from forecaster.training.prefit import Prefit
+from forecaster.training.prefit import Prefit, fill_unmet_categories
 from tests.training.factories import CONFIG, PANEL, priced_panel, with_model, with_training
 
 SEASONAL = with_model(season_length=6)
@@ -148,3 +148,43 @@ def test_only_windows_with_half_the_history_of_the_longest_are_learned_from() ->
     blocks = prefit.RidgeFit(config.model, data)._blocks
     assert sum(block.num_windows for block in blocks) == int(wanted.sum())
     assert not blocks[0].num_windows
+
+
+def of_kinds(*kinds: str | None) -> Panel:
+    """Gives the panel with a category of each of its three series."""
+    return replace(PANEL, covariates=PanelCovariates.from_arrays(categories={"kind": kinds}))
+
+
+def vectors(network: Network) -> torch.Tensor:
+    """Gives the vector [1+C D] of each kind, the missing one first."""
+    assert network.tokens.static is not None
+    return network.tokens.static.get_parameter("tables.0.weight").detach()
+
+
+def filled(panel: Panel, texts: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gives the vectors before and after those of kinds that the panel has no series of are filled."""
+    config = resolve(panel, with_model(covariates=CovariateConfig(categories={"kind": texts})))
+    network = Network(config.model)
+    before = vectors(network).clone()
+    fill_unmet_categories(network, member_data(panel, config, config.training))
+    return before, vectors(network)
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_a_kind_that_training_has_not_met_counts_as_the_mean_of_those_it_has(refit: bool, tmp_path: Path) -> None:
+    result = fit(of_kinds("a", "b", "a"), with_training(refit=refit, num_members=2), tmp_path)
+    for network in (*result.predictor.networks, *result.validated.networks):
+        missing, *met = vectors(network)
+        torch.testing.assert_close(missing, torch.stack(met).mean(dim=0))
+
+
+def test_a_text_of_the_config_that_no_series_has_counts_as_unmet() -> None:
+    before, after = filled(of_kinds("a", "c", "a"), ("a", "b", "c"))
+    mean = before[[1, 3]].mean(dim=0)
+    torch.testing.assert_close(after, torch.stack([mean, before[1], mean, before[3]]))
+
+
+@pytest.mark.parametrize("unknown", [None, "z"])
+def test_where_a_series_without_a_known_kind_was_trained_on_its_vector_stays(unknown: str | None) -> None:
+    before, after = filled(of_kinds("a", unknown, "b"), ("a", "b"))
+    assert torch.equal(before, after)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from forecaster.data.panel import Panel
+from forecaster.errors import TrainingError
 from forecaster.model.skips.linear import LinearSkip
 from forecaster.training.fit import fit
 from forecaster.training.member import member_data
+from forecaster.training.module import ForecastModule
+from forecaster.training.parts import Part
 from tests.training.factories import CONFIG, PANEL, same_weights, with_model, with_training
 
 REFIT = with_training(refit=True, calibration="off")
@@ -50,6 +54,46 @@ def test_without_it_the_weights_are_those_that_validated_best(tmp_path: Path) ->
 def test_a_repeated_refit_ends_in_the_same_weights(tmp_path: Path) -> None:
     first = fit(PANEL, REFIT, tmp_path / "fit")
     assert same_weights(first, fit(PANEL, REFIT, tmp_path / "fit"))
+
+
+# Its validation loss is lowest after 25 steps, and 15 more without a gain end it; that of its refit is lowest after 20.
+UNSTEADY = with_training(
+    with_model(skip="none"), refit=True, max_steps=60, patience=3, learning_rate=0.1, calibration="off"
+)
+
+
+def test_it_ends_at_its_last_step_though_an_earlier_one_validated_better(tmp_path: Path) -> None:
+    result = fit(PANEL, UNSTEADY, tmp_path)
+    best, last = (torch.load(tmp_path / f"member-0/refit/{name}.ckpt", weights_only=True) for name in ("best", "last"))
+    assert best["global_step"] < last["global_step"] == result.facts.num_steps
+    for name, weights in result.predictor.network.state_dict().items():
+        assert torch.equal(weights, last["state_dict"][f"network.{name}"]), name
+
+
+def test_a_finished_training_that_is_opened_again_trains_nothing_and_gives_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fit(PANEL, UNSTEADY, tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("it trains")
+
+    monkeypatch.setattr(ForecastModule, "training_step", refuse)
+    again = fit(PANEL, UNSTEADY, tmp_path)
+    assert same_weights(first, again)
+    assert first.facts == again.facts
+
+
+def test_one_that_does_not_stay_finite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finite = ForecastModule.training_step
+
+    def endless(module: ForecastModule, batch: Part, number: int) -> torch.Tensor:
+        is_refit = module.config.max_steps < UNSTEADY.training.max_steps
+        return finite(module, batch, number) * (torch.inf if is_refit else 1.0)
+
+    monkeypatch.setattr(ForecastModule, "training_step", endless)
+    with pytest.raises(TrainingError, match=r"the refit broke down by step 5 of 25; try a learning_rate below 0\.1"):
+        fit(PANEL, UNSTEADY, tmp_path)
 
 
 def test_the_calibration_comes_from_the_network_that_has_not_seen_the_validation_folds(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from forecaster.config.pretraining import PretrainingConfig
 from forecaster.errors import TrainingError
 from forecaster.model.network import Network
 from forecaster.training.averaging import MovingAverage
-from forecaster.training.callbacks import MovableCheckpoint, process_settings, progress_bar, quiet_lightning
+from forecaster.training.callbacks import last_checkpoint, process_settings, progress_bar, quiet_lightning
 from forecaster.training.checkpoints import LAST, WholeCheckpoints, claim, loaded
 from forecaster.training.module import VALIDATION_LOSS
 from forecaster.training.precision import lightning_precision
@@ -60,15 +60,11 @@ def _kept_loss(path: Path) -> float:
 
 
 def _trainer(config: PretrainingConfig, folder: Path, callbacks: list[Callback], show_progress: bool) -> pl.Trainer:
-    """Gives a trainer that keeps 'last' at the end of each epoch, so that a resumed run begins with a whole one."""
-    kept = MovableCheckpoint(
-        folder, "last", monitor=None, save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False
-    )
     return pl.Trainer(
         max_epochs=math.ceil(config.max_steps / config.steps_per_validation),
         num_sanity_val_steps=0,
         precision=lightning_precision(config.precision),
-        callbacks=[*progress_bar(show_progress), *callbacks, kept],
+        callbacks=[*progress_bar(show_progress), *callbacks, last_checkpoint(folder)],
         plugins=[WholeCheckpoints()],
         logger=False,
         default_root_dir=folder,

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from forecaster.errors import ConfigError, RequestError
 from forecaster.model.heads import SMALLEST_SCALE, NegativeBinomialHead
+from forecaster.model.heads.negative_binomial import _distribution, _log_likelihood
 from forecaster.model.scaling import scale_context, scale_target, unscale
 from forecaster.types import Scale
 from tests.model.heads.fitting import fitted
@@ -46,6 +47,43 @@ def test_loss_and_quantiles_are_scipys(loc: float, spread: float, location: floa
     levels = (0.01, 0.1, 0.5, 0.9, 0.99)
     counts = unscale(HEAD.quantiles(parameters, levels, scale(loc, spread)), scale(loc, spread)).flatten()
     np.testing.assert_allclose(counts, stats.nbinom.ppf(levels, number, success), atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [2.0, 14.9, 15.1, 1e4, 1e7])
+@pytest.mark.parametrize("mean", [0.5, 30.0, 1e4, 1e8])
+def test_the_likelihood_is_scipys_for_many_failures_and_large_counts(number: float, mean: float) -> None:
+    """By its pmf: the logarithm that scipy gives is a difference of large numbers itself."""
+    deviation = math.sqrt(mean + mean**2 / number)
+    counts = np.unique(np.rint(np.clip(mean + deviation * np.array([-5.0, -1.0, 0.0, 1.0, 5.0]), 0, None)))
+    expected = np.log(stats.nbinom.pmf(counts, number, number / (number + mean)))
+    inputs = [torch.full((len(counts),), value, dtype=torch.float64) for value in (math.log(mean), number)]
+    found = _log_likelihood(torch.from_numpy(counts), inputs[0], inputs[1])
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("level", "spread"), [(1e8, 1e3), (1e12, 1e6), (1e15, 1e8)])
+def test_the_loss_of_large_counts_is_that_of_a_normal(level: float, spread: float) -> None:
+    location = torch.tensor([[[0.5, -8.0], [-1.5, -8.0]]], dtype=torch.float64, requires_grad=True)
+    target = torch.zeros(1, 2, dtype=torch.float64)
+    loss = HEAD.loss(location, target, torch.ones(1, 2, dtype=torch.bool), scale(level, spread))
+    log_mean, failures = _distribution(location.detach(), scale(level, spread))
+    means = log_mean.exp()
+    wide = (means + means.square() / failures).sqrt()
+    assert loss.item() == pytest.approx(-stats.norm.logpdf(level, means, wide).mean(), rel=1e-4)
+    (slopes,) = torch.autograd.grad(loss, location)
+    expected = (means - level) / wide.square() * spread / 2
+    np.testing.assert_allclose(slopes[..., 0], expected, rtol=2e-2)
+
+
+def test_no_count_and_no_mean_makes_the_likelihood_infinite_or_its_slope() -> None:
+    values = torch.tensor([1e-30, 1e-9, 1.0, 20.0, 1e6, 1e20], dtype=torch.float64)
+    count, mean, failures = (
+        axis.flatten() for axis in torch.meshgrid(values - values[0], values, values, indexing="ij")
+    )
+    inputs = mean.log().requires_grad_(), failures.clone().requires_grad_()
+    found = _log_likelihood(count, *inputs)
+    assert found.isfinite().all()
+    assert all(slope.isfinite().all() for slope in torch.autograd.grad(found.sum(), inputs))
 
 
 @pytest.mark.parametrize("scaling", ["mean_std", "robust", "asinh"])
