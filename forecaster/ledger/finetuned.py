@@ -17,7 +17,7 @@ from forecaster.ledger.freed import erase
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.job import OPEN, NewJob, Refusal
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.tables import finetuned, jobs
+from forecaster.ledger.tables import finetuned, insert_into, jobs
 
 if TYPE_CHECKING:  # it imports pandas, which a keeper has no use for
     from forecaster.ledger.finetune_order import FinetuneOrder
@@ -112,10 +112,9 @@ def reserve(connection: sa.Connection, new: NewJob, order: FinetuneOrder, freque
     mine = sa.select(sa.func.count()).where(_c.owner == new.owner, _c.deleted.is_(None), ~_is_void)
     if connection.execute(mine).scalar_one() >= most:
         return Refusal.TOO_MANY_MODELS
-    if connection.execute(sa.select(_c.name).where(_c.name == order.name)).first() is not None:
-        return Refusal.NAME_TAKEN
-    connection.execute(
-        sa.insert(finetuned).values(
+    reserved = connection.execute(
+        insert_into(finetuned, connection.dialect)
+        .values(
             name=order.name,
             owner=new.owner,
             job_id=new.job_id,
@@ -126,8 +125,9 @@ def reserve(connection: sa.Connection, new: NewJob, order: FinetuneOrder, freque
             max_steps=order.max_steps,
             trained_blocks=order.trained_blocks,
         )
+        .on_conflict_do_nothing(index_elements=[_c.name])  # of two owners at once, one comes second
     )
-    return None
+    return None if reserved.rowcount else Refusal.NAME_TAKEN
 
 
 def write_outcome(connection: sa.Connection, name: str, job_id: str, outcome: Outcome) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import sqlalchemy as sa
 import zstandard
-from sqlalchemy.dialects import postgresql, sqlite
 
 from forecaster.ledger import adaption
 from forecaster.ledger.failures import told
@@ -24,7 +23,13 @@ from forecaster.ledger.records import FACTS, Given, Observed, Revision
 from forecaster.ledger.rows import forecast_row, series_rows, value_rows
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.skill import Drift, Skill, drifts, skill_query
-from forecaster.ledger.tables import actuals, adaption_states, forecasted_series, forecasts
+from forecaster.ledger.tables import actuals, adaption_states, forecasted_series, forecasts, insert_into
+
+# Of libpq, for which others wait: seconds to connect, and of silence on a connection until it is looked after, and
+# milliseconds until one is given up on which nothing arrives.
+_PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
+
+_ADDING = 6_103_557_281  # of Postgres' advisory locks, any number that no other lock has
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         """Opens the database at a SQLAlchemy URL; `forecaster.ledger.upgrade` must have made its tables."""
         with told():
-            self.engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+            self.engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"), connect_args=_patience(url))
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -66,6 +71,7 @@ class Ledger:
         Those of fine-tuned models that are not there any more are left out.
         """
         with self.writing() as connection:
+            _take_turn(connection)
             digests = digests_of(connection, [*given, *observed])
             given, observed = of_models_there(given, digests), of_models_there(observed, digests)
             rows = [row for one in given for row in series_rows(one)]
@@ -176,8 +182,7 @@ class Ledger:
             yield connection
 
     def _insert(self, table: sa.Table) -> Any:
-        """Gives an insert that can say what happens to rows which are there."""
-        return (sqlite if self.engine.dialect.name == "sqlite" else postgresql).insert(table)
+        return insert_into(table, self.engine.dialect)
 
     def _marked_stale(self) -> Any:
         insert = self._insert(adaption_states)
@@ -201,6 +206,22 @@ def kept(given: Given) -> Kept:
         execution=dict(given.execution),
         outcomes=tuple((series.series_id, Outcome(0)) for series in given.series),
     )
+
+
+def _patience(url: str) -> dict[str, int]:
+    """Gives how long Postgres may be silent where the URL does not say so; without it, for hours."""
+    place = sa.make_url(url)
+    is_by_libpq = place.drivername in ("postgresql", "postgresql+psycopg2", "postgresql+psycopg")
+    return {name: value for name, value in _PATIENCE.items() if is_by_libpq and name not in place.query}
+
+
+def _take_turn(connection: sa.Connection) -> None:
+    """Has others that add wait until this transaction ends, as SQLite has them anyway.
+
+    Of a forecast and its values that are added at the same time neither would see the other, and nobody looks again.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADDING)))
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

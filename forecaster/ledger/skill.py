@@ -82,7 +82,7 @@ def skill_query(
             forecasts.c.version,
             segment.label("segment"),
             sa.func.count().label("num_forecasts"),
-            sa.cast(sa.func.sum(series.c.num_observed), sa.Integer).label("num_observed"),
+            sa.cast(sa.func.sum(series.c.num_observed), sa.BigInteger).label("num_observed"),
             sa.func.avg(series.c.mase).label("mase"),
             sa.func.avg(sa.case((series.c.mase.is_not(None), series.c.naive_mase))).label("naive_mase"),
             (1.0 * sa.func.sum(series.c.num_within) / sa.func.sum(with_interval)).label("coverage_80"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,6 +19,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
 
 metadata = MetaData()
 
@@ -197,3 +201,8 @@ trigger_states = Table(
     Column("looked", BigInteger, nullable=False),
     Column("value", Double),
 )
+
+
+def insert_into(table: Table, dialect: Dialect) -> Any:
+    """Gives an insert that can say what happens to rows which are there."""
+    return (sqlite if dialect.name == "sqlite" else postgresql).insert(table)

@@ -36,7 +36,7 @@ log = logging.getLogger("pipelines.finetune.worker")
 _KINDS = (FINETUNE,)
 _LEASE_SECONDS, _RENEWAL_SECONDS = 60.0, 5.0
 _LOOK_SECONDS = 2.0
-_AGAIN_SECONDS = 30.0  # until a job is tried again while MLflow is away
+_AGAIN_SECONDS = 30.0  # until a job is tried again while MLflow or the ledger is away
 
 
 class _Ending(BaseException):
@@ -99,10 +99,11 @@ class Worker:
         except _Ending:
             self._jobs.release(job.job_id, by, 0.0)
             raise
+        except LedgerUnavailableError as error:  # which says nothing of the job: it is done again
+            return self._put_off(job.job_id, "ledger_away", error)
         except ForecasterError as error:
             if isinstance(error, RegistryError) and not self._registry_answers():
-                log.warning("registry_away", extra={"fields": {"reason": str(error)}})
-                return "released" if self._jobs.release(job.job_id, by, _AGAIN_SECONDS) else "lost"
+                return self._put_off(job.job_id, "registry_away", error)
             status = 422 if isinstance(error, DataError | ConfigError) else 500
             return self._failed(job.job_id, problem_details(error.code, str(error), status), kept_seconds)
         except Exception:
@@ -118,6 +119,11 @@ class Worker:
         except RegistryError:
             return False
         return True
+
+    def _put_off(self, job_id: str, event: str, error: ForecasterError) -> str:
+        """Gives a job back that is to be done again a little later."""
+        log.warning(event, extra={"fields": {"reason": str(error)}})
+        return "released" if self._jobs.release(job_id, self._lease.by, _AGAIN_SECONDS) else "lost"
 
     def _failed(self, job_id: str, problem: Mapping[str, Any], kept_seconds: float) -> str:
         return "failed" if self._jobs.fail(job_id, self._lease.by, problem, kept_seconds) else "lost"

@@ -48,8 +48,10 @@ class Chores:
             self._skill_due, self._has_changed = now + _SKILL_SECONDS, False
             self._write_skill()
         if self._adapts and now >= self._adaption_due:
-            self._adapt()
-            self._adaption_due = time.monotonic() + _ADAPTION_SECONDS
+            try:
+                self._adapt()
+            finally:
+                self._adaption_due = time.monotonic() + _ADAPTION_SECONDS
 
     def _write_skill(self) -> None:
         """Writes the skill of all versions to a file, which the metrics of every worker are made of.

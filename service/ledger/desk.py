@@ -12,13 +12,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.ids import now_microseconds
 from forecaster.ledger.job import Job, NewJob, Refusal
-from service.errors import DeadlineExceeded, KeyReused, LedgerDown, NameTaken, TooManyJobs, TooManyModels, UnknownJob
+from service.errors import KeyReused, LedgerDown, NameTaken, TooManyJobs, TooManyModels, UnknownJob
+from service.ledger.asking import Asking
 from service.ledger.orders import JOBS, LEDGER
 from service.settings import Settings
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NUM_THREADS = 2  # a database that hangs takes no thread of anybody else
-_SILENT_SECONDS = 5.0  # a database that says nothing for so long is down
-
 
 class Desk:
     """The jobs of one application. What asks the database raises LedgerDown where it does not answer."""
@@ -41,7 +39,7 @@ class Desk:
         self._url, self._folder = settings.resolved_ledger_url(), settings.home / LEDGER
         self._most_open, self._most_models = settings.max_jobs, settings.max_finetuned
         self._kept_seconds = settings.job_kept_seconds
-        self._threads = ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="jobs")
+        self._asking = Asking("jobs")
         self._opening = threading.Lock()
         self._ledger: Ledger | None = None
         self.arrived = asyncio.Event()  # a job, at this worker
@@ -121,24 +119,12 @@ class Desk:
             return None
 
     async def ask(self, call: Callable[[Jobs], T], expires: float) -> T:
-        """Gives what the jobs in the database answer until `expires`, in monotonic time.
-
-        DeadlineExceeded where that is so soon that the silence of the database says nothing of it.
-        """
-        allowed = max(0.0, expires - time.monotonic())
-        answer = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, call)
-        try:
-            return await asyncio.wait_for(answer, allowed)
-        except TimeoutError as error:
-            if allowed < _SILENT_SECONDS:
-                raise DeadlineExceeded(
-                    "the time that the request allows was over before the ledger answered"
-                ) from error
-            raise LedgerDown("the ledger's database did not answer in time") from error
+        """Gives what the jobs in the database answer until `expires`, in monotonic time; DeadlineExceeded after it."""
+        return await self._asking.answer(partial(self._answer, call), expires)
 
     def close(self) -> None:
         """Closes the database."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._asking.close()
         if self._ledger is not None:
             self._ledger.close()
 

@@ -63,15 +63,20 @@ class Journal:
                 raise OSError("no room is left on the device of the journal")
         except OSError:
             os.ftruncate(file, self._size)
+            self.close()  # the keeper may have read on into what is gone: nothing is written in its place
             raise
         self._size += wanted
 
     def close(self) -> None:
         """Ends the file of this worker."""
-        if self._file is not None:
+        if self._file is None:
+            return
+        if self._size:
             self._path.rename(self._path.with_suffix(DONE))
-            os.close(self._file)
-            self._file = None
+        else:
+            self._path.unlink()
+        os.close(self._file)
+        self._file = None
 
     def _begun(self) -> int:
         """Begins a file; the keeper sees none that is not locked yet."""

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from forecaster.errors import LedgerUnavailableError
+from forecaster.errors import LedgerError, LedgerUnavailableError
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.records import Given
 from forecaster.ledger.upgrade import upgrade
@@ -38,6 +38,7 @@ REJECTED = "rejected"
 _AT_ONCE = 100  # entries of one transaction
 # Between looks at the journal, also while much comes in: a transaction costs as much as ten entries do.
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
+_MOST_DOUBLINGS = 10  # of the pause, which is the longest by then
 _NICENESS = 19  # answers come first
 
 
@@ -67,9 +68,16 @@ class Keeper:
         except FileNotFoundError:  # renamed: it is read at the next turn
             return number
         if is_finished:
-            self._read.pop(path.stem, None)
+            self._put_aside_rest(path, self._read.pop(path.stem, 0))
             path.unlink()
         return number
+
+    def _put_aside_rest(self, path: Path, begin: int) -> None:
+        """Puts aside what follows the last whole entry: one that a killed worker did not finish, or damage."""
+        with path.open("rb") as file:
+            file.seek(begin)
+            if rest := file.read():
+                self._put_aside(rest, f"{len(rest)} bytes at the end of {path.name} are no entry")
 
     def _keep(self, batch: list[Entry]) -> None:
         """Adds entries at once, or where one of them spoils that each by itself."""
@@ -87,10 +95,13 @@ class Keeper:
         except LedgerUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - see above
-            rejected = self._folder / REJECTED
-            rejected.mkdir(exist_ok=True, mode=0o700)
-            (rejected / f"{time.time_ns()}.entry").write_bytes(entry.head + b"\n" + entry.rest)
-            log.error("entry_rejected", extra={"fields": {"reason": f"{type(error).__name__}: {error}"[:200]}})
+            self._put_aside(entry.head + b"\n" + entry.rest, f"{type(error).__name__}: {error}"[:200])
+
+    def _put_aside(self, spoiled: bytes, reason: str) -> None:
+        rejected = self._folder / REJECTED
+        rejected.mkdir(exist_ok=True, mode=0o700)
+        (rejected / f"{time.time_ns()}.entry").write_bytes(spoiled)
+        log.error("entry_rejected", extra={"fields": {"reason": reason}})
 
     def _add(self, batch: list[Entry]) -> None:
         read = [read_entry(entry) for entry in batch]
@@ -107,10 +118,10 @@ def main() -> None:
     os.nice(_NICENESS)
     with _alone(folder) as is_alone:
         if is_alone:
-            _keep(folder, orders)
+            keep(folder, orders)
 
 
-def _keep(folder: Path, orders: Orders) -> None:
+def keep(folder: Path, orders: Orders) -> None:
     """Moves entries until the pipe ends, and then what is left without a pause."""
     keeper: Keeper | None = None
     num_failures = 0
@@ -120,14 +131,24 @@ def _keep(folder: Path, orders: Orders) -> None:
         try:
             keeper = keeper or Keeper(folder, _opened(orders.url), orders.days, adapts=orders.adapts)
             num_moved = keeper.move()
-            keeper.chores.do()
+            _do(keeper.chores)
             num_failures = 0
         except LedgerUnavailableError as error:
             num_failures += 1
             log.warning("ledger_unavailable", extra={"fields": {"reason": str(error)}})
         if is_last and not num_moved:
             return
-        _has_ended(min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS * 2**num_failures))
+        _has_ended(min(_LONGEST_PAUSE_SECONDS, _PAUSE_SECONDS * 2.0 ** min(num_failures, _MOST_DOUBLINGS)))
+
+
+def _do(chores: Chores) -> None:
+    """Does the chores that are due; one that the database refuses holds up neither entries nor, for long, others."""
+    try:
+        chores.do()
+    except LedgerUnavailableError:
+        raise
+    except LedgerError as error:
+        log.error("chore_failed", extra={"fields": {"reason": str(error)}})
 
 
 def _opened(url: str) -> Ledger:

@@ -6,9 +6,11 @@ it stands in the journal; where that is full or cannot be written, it is answere
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -29,7 +31,9 @@ from service.settings import Settings
 
 log = logging.getLogger("service.ledger.recorder")
 
-_LOOK_SECONDS = 2.0  # between looks for a keeper
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)")
+_LOOK_SECONDS = 2.0  # between looks for a keeper, while entries come
+_ATTENDING_SECONDS = 60.0  # and while none come
 _TELL_SECONDS = 10.0  # between warnings
 _ENDING_SECONDS = 5.0
 
@@ -50,9 +54,23 @@ class Recorder:
         self._keeper: subprocess.Popen[bytes] | None = None
         self._look_due = self._tell_due = 0.0  # of the monotonic clock
 
-    def begin(self) -> None:
-        """Has what an earlier process left in the journal moved on."""
-        if segments(self._folder / JOURNAL):
+    async def attend(self) -> None:
+        """Has a keeper at work wherever there may be something to keep, until it is cancelled.
+
+        What is written down here has one at once. But an earlier process may have left entries in the journal, and the
+        database has jobs and forecasts of others, which somebody has to tell of and to delete when they are too old.
+        """
+        while True:
+            if segments(self._folder / JOURNAL) or self._may_have_tables():
+                await asyncio.to_thread(self._attended)
+            await asyncio.sleep(_ATTENDING_SECONDS)
+
+    def _may_have_tables(self) -> bool:
+        file = _SQLITE.match(self._orders.url)
+        return file is None or Path(file[1]).exists()
+
+    def _attended(self) -> None:
+        with self._one_at_a_time:
             self._see_to_a_keeper()
 
     def forecast_id(self) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -15,6 +16,7 @@ from forecaster.errors import LedgerUnavailableError
 from forecaster.ledger.finetuned_names import is_finetuned
 from forecaster.ledger.records import Given
 from service.errors import LedgerDown, UnknownForecast
+from service.ledger.asking import Asking
 from service.ledger.entries import read_entry
 from service.ledger.journal import entries, segments
 from service.ledger.orders import JOURNAL, LEDGER
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 
 class Shelf:
-    """The ledger of one application; its methods block, and may be called from any thread."""
+    """The ledger of one application. What looks into it blocks, as a database may for long: `ask` does not."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.resolved_ledger_url()
@@ -36,6 +38,11 @@ class Shelf:
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._is_made = False  # its tables, by the keeper
+        self._asking = Asking("ledger")
+
+    async def ask(self, look: Callable[[Shelf], T], expires: float) -> T:
+        """Gives what a look into this shelf gives until `expires`, in monotonic time; LedgerDown, DeadlineExceeded."""
+        return await self._asking.answer(partial(look, self), expires)
 
     def forecast(self, forecast_id: str) -> Kept:
         """Gives a forecast, from the moment on at which its client has its id; UnknownForecast, LedgerDown."""
@@ -66,6 +73,7 @@ class Shelf:
 
     def close(self) -> None:
         """Closes the database."""
+        self._asking.close()
         if self._ledger is not None:
             self._ledger.close()
 

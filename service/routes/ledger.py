@@ -32,15 +32,16 @@ from service.ledger.schemas import (
 )
 from service.requests.asked import FindModel
 from service.requests.body import refuse_all_but_json, request_of
-from service.requests.connection import arrival, read_body
+from service.requests.connection import read_body
 from service.requests.frequency import frequency_for
 from service.requests.translate import checked_num_points
 from service.routes.declared import KEPT_FORECAST, REPLAY
-from service.routes.jobs import owner_of
+from service.routes.jobs import expires_of, owner_of
 from service.schemas import ModelRef
 from service.tables.query import refuse_options
 
 if TYPE_CHECKING:
+    from forecaster.ledger.ledger import Kept
     from forecaster.ledger.skill import Drift, Skill
 
 
@@ -51,6 +52,8 @@ def _written_out(given: object) -> object:
     return given
 
 
+_COST_OF_A_REPLAY = "a replay counts the bytes of the request that it repeats"
+_NO_NULL = r"^[^\x00]*$"  # which Postgres takes in no text
 _TIME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T")
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
@@ -60,32 +63,32 @@ forecasts = APIRouter(
     prefix="/v1/forecasts/{forecast_id}",
     tags=["ledger"],
     dependencies=[requires(Scope.FORECAST)],
-    responses=openapi.problems(401, 403, 404, 422, 429, 503),
+    responses=openapi.problems(401, 403, 404, 422, 429, 503, 504),
 )
-feedback = APIRouter(prefix="/v1", tags=["ledger"], responses=openapi.problems(401, 403, 422, 429, 503))
+feedback = APIRouter(prefix="/v1", tags=["ledger"], responses=openapi.problems(401, 403, 422, 429, 503, 504))
 
 
 @forecasts.get("", response_class=Response, responses=KEPT_FORECAST)
 async def forecast(request: Request, forecast_id: ForecastId) -> Response:
     """Gives the reply to a forecast once more, byte for byte."""
-    kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
+    kept = await _kept(request, forecast_id)
     return Response(kept.reply, media_type=kept.media_type)
 
 
 @forecasts.post(
     "/replay",
     response_class=Response,
-    responses=REPLAY | openapi.problems(409, 504),
+    responses=REPLAY | openapi.problems(409, 413, 500),
     openapi_extra={"parameters": openapi.OF_CALLERS},
 )
 async def replay(request: Request, forecast_id: ForecastId) -> Response:
     """Computes a forecast once more by the version that gave it; `X-Replay` says whether the bytes are the same."""
     service = service_of(request.scope)
     security = security_of(request.scope)
-    expires = service.admission.expires(request.headers, arrival(request.scope))
+    expires = expires_of(request)
     with service.admission.admitted(expires):
-        kept = await to_thread(service.shelf.forecast, forecast_id)
-        security.charge(request.state.principal, len(kept.request), horizon=1)
+        kept = await _kept(request, forecast_id)
+        security.charge(request.state.principal, len(kept.request), horizon=1, advice=_COST_OF_A_REPLAY)
         content = await replayed(kept, service, expires)
     same = "same" if content == kept.reply else "different"
     return Response(content, media_type=kept.media_type, headers={"X-Replay": same})
@@ -94,7 +97,7 @@ async def replay(request: Request, forecast_id: ForecastId) -> Response:
 @forecasts.get("/outcome")
 async def outcome(request: Request, forecast_id: ForecastId) -> ForecastOutcome:
     """Says what came of a forecast, by the values that are known until now."""
-    kept = await to_thread(service_of(request.scope).shelf.forecast, forecast_id)
+    kept = await _kept(request, forecast_id)
     return ForecastOutcome(
         id=kept.forecast_id,
         created=time_text(kept.created),
@@ -107,13 +110,13 @@ async def outcome(request: Request, forecast_id: ForecastId) -> ForecastOutcome:
 @feedback.post(
     "/actuals",
     dependencies=[requires(Scope.FEEDBACK)],
-    responses=openapi.problems(400, 404, 408, 413, 415, 504),
+    responses=openapi.problems(400, 404, 408, 413, 415),
     openapi_extra=openapi.json_body("ActualsIn"),
 )
 async def actuals(request: Request) -> ActualsReply:
     """Takes in what happened. Values may come late, again, and corrected: of one time, the one sent last counts."""
     service = service_of(request.scope)
-    expires = service.admission.expires(request.headers, arrival(request.scope))
+    expires = expires_of(request)
     refuse_all_but_json(request.headers)
     refuse_options(request.scope["query_string"], ActualsIn)
     body = await read_body(request.headers, request.receive, service.settings.max_body_bytes, expires)
@@ -142,7 +145,7 @@ async def actuals(request: Request) -> ActualsReply:
 @feedback.get("/skill", dependencies=[requires(Scope.FORECAST)])
 async def skill(
     request: Request,
-    model: Annotated[str | None, Query(max_length=256)] = None,
+    model: Annotated[str | None, Query(max_length=256, pattern=_NO_NULL)] = None,
     since: Annotated[Moment | None, Query(description="Of forecasts made from this time on.")] = None,
     until: Annotated[Moment | None, Query(description="Of forecasts made before this time.")] = None,
     recent_days: Annotated[
@@ -156,9 +159,15 @@ async def skill(
     """
     begin, end = _microseconds(since), _microseconds(until)
     since_recent = (now_microseconds() if end is None else end) - round(recent_days * DAY)
-    shelf, owner = service_of(request.scope).shelf, owner_of(request)
-    found = await to_thread(shelf.skill, owner, model, begin, end, since_recent)
+    owner = owner_of(request)
+    found = await service_of(request.scope).shelf.ask(
+        lambda shelf: shelf.skill(owner, model, begin, end, since_recent), expires_of(request)
+    )
     return SkillReply(skill=[_skill_out(*one) for one in found])
+
+
+async def _kept(request: Request, forecast_id: str) -> Kept:
+    return await service_of(request.scope).shelf.ask(lambda shelf: shelf.forecast(forecast_id), expires_of(request))
 
 
 def _skill_out(skill: Skill, drift: Drift | None) -> SkillOut:

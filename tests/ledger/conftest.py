@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.tables import metadata
 from forecaster.ledger.upgrade import upgrade
+from tests.ledger.factories import empty
 from tests.stack.servers import postgres
 
 
@@ -24,9 +23,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     is_sqlite = request.param == "sqlite"
     found = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}" if is_sqlite else request.getfixturevalue("postgres_url"))
-    with found.engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    empty(found)
     upgrade(found)
     yield found
     found.close()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.records import Given, GivenSeries, Observed
-from forecaster.ledger.tables import finetuned
+from forecaster.ledger.tables import finetuned, metadata
 
 HOUR = 3_600_000_000
 LEVELS = (0.1, 0.5, 0.9)
@@ -18,6 +18,13 @@ LEVELS = (0.1, 0.5, 0.9)
 
 def hours(begin: int, number: int) -> np.ndarray[Any, Any]:
     return HOUR * np.arange(begin, begin + number, dtype=np.int64)
+
+
+def empty(ledger: Ledger) -> None:
+    """Removes all tables, so that its database is as one that nobody has used."""
+    with ledger.engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
 
 
 def given_series(

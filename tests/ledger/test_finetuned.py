@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from forecaster.errors import LedgerError
 from forecaster.ledger.finetune_order import FinetuneOrder, packed, unpacked
@@ -113,6 +117,23 @@ def test_an_owner_has_so_many_models_at_most_with_those_that_are_under_way(jobs:
     assert ordered(jobs, "ft-e") is Refusal.TOO_MANY_MODELS
     models.delete("ft-a", "k1")
     assert isinstance(ordered(jobs, "ft-e"), Job)
+
+
+def test_of_two_owners_who_want_a_name_at_once_one_is_told_that_it_is_taken(ledger: Ledger) -> None:
+    both = threading.Barrier(2)
+
+    def wanted(owner: str) -> object:
+        def reserved(connection: sa.Connection, new: NewJob) -> Refusal | None:
+            with suppress(threading.BrokenBarrierError):
+                both.wait(1.0)  # where others wait for whoever began first, as in SQLite, nobody comes
+            return reserve(connection, new, order(), "h", 2)
+
+        return Jobs(ledger).add(NewJob("finetune", owner, b"{}", expires=1 << 60), 100, beside=reserved)
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(wanted, ["one", "other"]))
+    assert sorted(type(one).__name__ for one in found) == ["Job", "Refusal"]
+    assert Refusal.NAME_TAKEN in found
 
 
 def test_what_cannot_be_paid_reserves_no_name(jobs: Jobs) -> None:

@@ -1,18 +1,26 @@
-"""What the metrics of a fine-tuning say of its base."""
+"""What the metrics of a fine-tuning say of its base, and what a worker does that loses the ledger on the way."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 
 from forecaster.bundle import Bundle, load_bundle
+from forecaster.errors import LedgerUnavailableError
+from forecaster.ledger.ids import now_microseconds
+from forecaster.ledger.job import Job, JobState, NewJob
+from forecaster.ledger.jobs import Jobs
+from forecaster.ledger.ledger import Ledger
+from forecaster.ledger.upgrade import upgrade
 from forecaster.manifest import StartFacts
 from forecaster.pretrained import pretrained_encoder
-from pipelines.config import PipelineConfig, load_config
+from pipelines.config import Environment, PipelineConfig, load_config
+from pipelines.finetune import worker
 from pipelines.finetune.finetune import may_have_seen
 from tests.factories import sine_panel
 from tests.pipelines.factories import FACTS, save_priced
@@ -48,3 +56,23 @@ def test_the_encoder_in_the_box_has_seen_nothing(bundle: Bundle) -> None:
     start = StartFacts(kind="fine_tune", bundle_digest=pretrained_encoder().digest)
     assert not has_seen(bundle, cutoff=EARLIER, latest=EARLIER, start=start)
     assert has_seen(bundle, cutoff=FIRST_HELD_OUT, latest=FIRST_HELD_OUT, start=start)
+
+
+def test_a_worker_that_loses_the_ledger_for_a_moment_leaves_the_job_to_be_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> None:
+        raise LedgerUnavailableError("terminating connection due to administrator command")
+
+    monkeypatch.setattr(worker, "finetune", broken_off)
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    upgrade(ledger)
+    jobs = Jobs(ledger)
+    job = jobs.add(NewJob("finetune", "me", b"x", now_microseconds() + 10**12), 10)
+    assert isinstance(job, Job)
+    nobody = cast(MlflowClient, None)  # is asked: it does not come so far
+    worker.Worker(Environment(home=tmp_path), nobody, ledger).run(once=True)
+    found = jobs.job(job.job_id, "me")
+    assert found is not None
+    assert found.state is JobState.PENDING
+    ledger.close()

@@ -37,6 +37,12 @@ def test_every_status_that_an_explanation_may_get_is_declared(document: dict[str
     assert declared == {"200", *map(str, possible - {errors.NotAcceptable.status})}
 
 
+def test_every_status_that_a_replay_may_get_is_declared(document: dict[str, Any]) -> None:
+    families = (errors.CannotReplay, errors.CostTooHigh, errors.ModelNotFinite, errors.UnknownForecast)
+    declared = set(document["paths"]["/v1/forecasts/{forecast_id}/replay"]["post"]["responses"])
+    assert {str(family.status) for family in families} <= declared
+
+
 def test_every_answer_of_every_route_declares_the_id_of_its_request(document: dict[str, Any]) -> None:
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert len(operations) >= 6

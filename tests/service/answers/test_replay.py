@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
+from service.access.rate import Rate
 from service.requests.media import ARROW, PARQUET
 from service.settings import Settings
 from tests.conftest import Registry, running_service
@@ -74,6 +77,20 @@ def test_forecasts_that_shared_a_forward_pass_come_out_the_same_alone(service: h
 def test_whatever_was_asked_comes_out_the_same(service: httpx.Client, changes: dict[str, Any]) -> None:
     given = service.post("/v1/forecast", json=valid(**changes))
     assert_same(service, given, given.json()["id"])
+
+
+def test_a_replay_costs_the_bytes_of_its_request_and_says_so(registry: Registry, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, registry_uri=registry.uri, port=0)
+    terms = KeyTerms((Scope.FORECAST,), rate=Rate(burst=300, per_minute=1))
+    headers = {"Authorization": f"Bearer {KeyStore(KeyFiles.of(settings)).create(terms).token}"}
+    with running_service(settings, {"waves", "days"}) as client:
+        given = client.post("/v1/forecast", json=valid(), headers=headers)  # 60 points x 4 steps
+        assert given.status_code == 200, given.text
+        refused = client.post(f"/v1/forecasts/{given.json()['id']}/replay", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (413, "cost-too-high")
+    num_bytes = len(given.request.content)
+    assert f"cost {num_bytes}," in refused.json()["detail"]
+    assert "the bytes of the request that it repeats" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("accept", [ARROW, PARQUET, "application/json"])

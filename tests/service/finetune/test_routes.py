@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
 from forecaster.ledger.ids import now_microseconds
@@ -17,15 +18,18 @@ from service.errors import UnknownModel
 from service.ledger.orders import LEDGER
 from service.models.finetuned import FinetunedModels
 from service.models.view import ServedModel
+from service.requests.media import CSV, JSON, PARQUET
 from service.settings import Settings
 from tests.explain.factories import predictor_of
 from tests.ledger.factories import given, observed, tune
+from tests.service.dialects.inference_bodies import V2, infer, inference
 from tests.service.factories import app_of, on_a_socket
 from tests.service.fake_models import OneModel
 from tests.service.fakes import FakeRegistry
 from tests.service.jobs.factories import awaited
 from tests.service.ledger.test_routes import outcomes, soon
 from tests.service.request_bodies import HISTORY, valid
+from tests.test_bundle import SMALL
 
 NAME, GONE, THEIRS, OWNER = "ft-mine", "ft-gone", "ft-theirs", "anonymous"
 SERIES = valid()["series"]
@@ -87,6 +91,50 @@ def test_a_fine_tuned_model_is_asked_all_that_others_are(client: httpx.Client, p
 def test_one_that_the_key_does_not_have_is_unknown(client: httpx.Client, path: str) -> None:
     reply = client.post(f"/v1/{path}", json={**ASKED[path], "model": THEIRS})
     assert (reply.status_code, reply.json()["code"]) == (404, "unknown-model")
+
+
+def test_the_sdk_is_told_the_sizes_of_a_fine_tuned_model_by_its_name(client: httpx.Client) -> None:
+    mine, theirs = (client.get("/model_params", params={"model": name, "freq": "h"}) for name in (NAME, THEIRS))
+    assert mine.json() == {"detail": {"input_size": 1024, "horizon": SMALL.horizon}}
+    assert (theirs.status_code, theirs.json()["code"]) == (404, "unknown-model")
+
+
+def in_invocations(client: httpx.Client, name: str, media_type: str) -> httpx.Response:
+    """Asks MLflow's scoring protocol for a forecast of a table of that kind."""
+    times = pd.date_range("2024-01-01", periods=len(HISTORY), freq="h").map(pd.Timestamp.isoformat)
+    table = pd.DataFrame({"unique_id": "a", "ds": times, "y": HISTORY})
+    if media_type == JSON:
+        sent = {"columns": list(table), "data": table.to_numpy(dtype=object).tolist()}
+        return client.post("/invocations", json={"dataframe_split": sent, "params": {"model": name, "horizon": 4}})
+    content = table.to_csv(index=False).encode() if media_type == CSV else table.to_parquet(index=False)
+    headers = {"Content-Type": media_type}
+    return client.post("/invocations", content=content, params={"model": name, "horizon": 4}, headers=headers)
+
+
+@pytest.mark.parametrize("media_type", [JSON, CSV, PARQUET])
+def test_mlflows_protocol_asks_a_fine_tuned_model_of_the_key(client: httpx.Client, media_type: str) -> None:
+    reply = in_invocations(client, NAME, media_type)
+    assert (reply.status_code, reply.headers.get("x-model")) == (200, f"{NAME}/1"), reply.text
+    wanted = client.post("/v1/forecast", json=valid(model=NAME)).json()["forecasts"][0]["quantiles"]["0.5"]
+    assert [row["0.5"] for row in reply.json()["predictions"]] == pytest.approx(wanted, rel=1e-6)
+    unknown = in_invocations(client, THEIRS, media_type)
+    assert (unknown.status_code, unknown.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+@pytest.mark.parametrize("path", ["", "/versions/1"])
+def test_the_open_inference_protocol_asks_a_fine_tuned_model_of_the_key(client: httpx.Client, path: str) -> None:
+    mine, theirs = (f"{V2}/models/{name}{path}" for name in (NAME, THEIRS))
+    found = infer(client, mine)
+    assert (found["model_name"], found["model_version"]) == (NAME, "1")
+    assert client.get(mine).json()["versions"] == ["1"]
+    assert client.get(f"{mine}/ready").json() == {"name": NAME, "ready": True}
+    unknown = [client.post(f"{theirs}/infer", json=inference()), client.get(theirs), client.get(f"{theirs}/ready")]
+    assert [reply.status_code for reply in unknown] == [404, 404, 404]
+
+
+def test_a_fine_tuned_model_has_no_other_version(client: httpx.Client) -> None:
+    reply = client.get(f"{V2}/models/{NAME}/versions/2")
+    assert (reply.status_code, "there are ['1']" in reply.json()["error"]) == (404, True)
 
 
 def test_what_came_true_meets_the_forecast_of_a_fine_tuned_model(client: httpx.Client) -> None:

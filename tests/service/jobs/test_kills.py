@@ -13,15 +13,14 @@ from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
 from benchmarks.reliability.serving import MODEL, Serving, forecast_body, serving, write_untrained
 from forecaster.ledger.jobs import Jobs
 from forecaster.ledger.ledger import Ledger
-from forecaster.ledger.tables import metadata
 from service.model_spec import ModelSpec
 from service.models.cache import BundleCache
 from service.models.registry import VersionRef
+from tests.ledger.factories import empty
 from tests.service.jobs.factories import awaited, result
 from tests.stack.servers import postgres
 
@@ -43,9 +42,7 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     url: str = request.getfixturevalue("postgres_url")
     ledger = Ledger(url)
-    with ledger.engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    empty(ledger)
     ledger.close()
     return url
 

@@ -14,11 +14,17 @@ import httpx
 import numpy as np
 import pytest
 
+from forecaster.ledger.job import Job
+from forecaster.ledger.jobs import Jobs
+from forecaster.ledger.ledger import Ledger
+from forecaster.ledger.upgrade import upgrade
 from forecaster.predictor import Predictor
 from forecaster.time.frequency import Frequency
 from forecaster.types import WindowBatch
 from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.access.rate import Rate
+from service.access.security import ANYBODY
+from service.ledger.desk import Desk
 from service.problems import MEDIA_TYPE
 from service.settings import Settings
 from tests.conftest import Registry, running_service
@@ -270,3 +276,15 @@ def test_a_path_of_a_job_and_one_that_asks_for_one_are_not_taken_for_each_other(
 ) -> None:
     reply = service.request(method, f"/v1/jobs/{path}")
     assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+
+
+def test_a_job_that_a_service_elsewhere_has_left_is_done_where_nobody_asks_for_anything(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    ledger, desk = Ledger(url), Desk(Settings(home=tmp_path, authentication=False))
+    upgrade(ledger)
+    left = Jobs(ledger).add(desk.new("forecast", ANYBODY.owner, json.dumps(BODIES["forecast"]).encode(), None), 10)
+    assert isinstance(left, Job)
+    with serving(tmp_path / "home", ledger_url=url, ledger_share=0.0) as client:
+        assert awaited(client, {"id": left.job_id}, seconds=60)["status"] == "succeeded"
+    desk.close()
+    ledger.close()

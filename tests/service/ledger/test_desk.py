@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import DeadlineExceeded, LedgerDown
-from service.ledger import desk as desks
+from service.ledger import asking
 from service.ledger.desk import Desk
 from service.settings import Settings
 from tests.service.jobs.factories import serving
@@ -43,7 +43,7 @@ def test_a_request_that_gives_the_database_no_time_runs_out_of_its_own(desk: Des
 
 
 def test_a_database_that_has_had_its_time_is_down(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desks, "_SILENT_SECONDS", 0.04)
+    monkeypatch.setattr(asking, "_SILENT_SECONDS", 0.04)
     with pytest.raises(LedgerDown, match="did not answer in time"):
         asked(desk, 0.05)
 

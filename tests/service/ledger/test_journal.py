@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,18 @@ from service.ledger import journal
 from service.ledger.journal import Entry, Journal, JournalFull, entries, is_being_written, segments
 
 MANY = 1 << 30
+
+
+@contextmanager
+def no_more_bytes(size: int) -> Iterator[None]:
+    """Has the system write no file beyond a size."""
+    before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
 
 
 def heads(folder: Path) -> list[bytes]:
@@ -115,16 +130,43 @@ def test_entries_for_which_there_is_no_room_leave_nothing_behind(tmp_path: Path,
     written = Journal(tmp_path, MANY)
     written.append(b"first", [b"x" * 100])
     (path,) = segments(tmp_path)
-    before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100 * number, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"no room|too large"):
-            written.append_all([(b"second", [b"x" * 100])] * number)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    with no_more_bytes(path.stat().st_size + 100 * number), pytest.raises(OSError, match=r"no room|too large"):
+        written.append_all([(b"second", [b"x" * 100])] * number)
     written.append(b"third")
     assert heads(tmp_path) == [b"first", b"third"]
+
+
+def test_what_follows_entries_without_room_is_not_written_where_those_were_read(tmp_path: Path) -> None:
+    written = Journal(tmp_path, MANY)
+    written.append(b"first", [b"x" * 100])
+    (path,) = segments(tmp_path)
+    read: list[int] = []
+
+    def read_all_and_be_full(file: int, size: int) -> None:
+        read.append([entry.end for entry in entries(path)][-1])  # as the keeper does, between write and cut
+        truncate(file, size)
+
+    truncate = os.ftruncate
+    with pytest.MonkeyPatch.context() as patch, no_more_bytes(path.stat().st_size + 300):
+        patch.setattr(os, "ftruncate", read_all_and_be_full)
+        with pytest.raises(OSError, match=r"no room|too large"):
+            written.append_all([(b"second", [b"x" * 100])] * 1000)
+    written.append(b"third", [b"x" * 100])
+    assert read[0] > path.with_suffix(journal.DONE).stat().st_size
+    assert [entry.head for entry in entries(path.with_suffix(journal.DONE), read[0])] == []
+    assert [entry.head for entry in entries(segments(tmp_path)[-1])] == [b"third"]
+
+
+def test_without_room_for_anything_no_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    written = Journal(tmp_path, MANY)
+    monkeypatch.setattr(os, "writev", full)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space left"):
+            written.append(b"first")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_worker_was_told_of_is_there(tmp_path: Path) -> None:

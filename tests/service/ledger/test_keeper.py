@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from forecaster.errors import LedgerUnavailableError
+from forecaster.errors import LedgerError, LedgerUnavailableError
 from forecaster.ledger.finetuned import Finetuned
 from forecaster.ledger.ledger import Ledger
 from forecaster.ledger.records import Revision
 from forecaster.ledger.scoring import Outcome
 from forecaster.ledger.upgrade import upgrade
+from service.ledger import keeper as keeper_module
 from service.ledger.chores import Chores
 from service.ledger.entries import forecast_entry, observed_entry
 from service.ledger.journal import Journal, segments
@@ -95,6 +96,21 @@ def test_an_entry_that_cannot_be_kept_is_put_aside_and_holds_up_no_other(tmp_pat
     assert segments(tmp_path / JOURNAL) == []
 
 
+@pytest.mark.parametrize("torn", [b"FLE1", b"FLE1 and what is no entry at all, of any length"])
+def test_bytes_that_are_no_entry_are_put_aside(tmp_path: Path, ledger: Ledger, torn: bytes) -> None:
+    written = journal(tmp_path)
+    written.append(*forecast_entry(given("f1")))
+    written.close()
+    (path,) = segments(tmp_path / JOURNAL)
+    with path.open("ab") as file:
+        file.write(torn)
+    Keeper(tmp_path, ledger, DAYS).move()
+    assert ledger.forecast("f1") is not None
+    (rejected,) = (tmp_path / REJECTED).iterdir()
+    assert rejected.read_bytes() == torn
+    assert segments(tmp_path / JOURNAL) == []
+
+
 def test_while_the_database_is_down_all_stays_in_the_journal(tmp_path: Path, ledger: Ledger) -> None:
     written = journal(tmp_path)
     written.append(*forecast_entry(given()))
@@ -167,10 +183,14 @@ def test_factors_that_are_too_old_leave_the_file_under_a_number_of_its_own(tmp_p
     assert told(days=1.0) == second
 
 
+def orders(folder: Path) -> Orders:
+    return Orders(str(folder), url(folder), DAYS)
+
+
 def started(folder: Path) -> subprocess.Popen[bytes]:
     keeper = subprocess.Popen(command(), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert keeper.stdin is not None
-    keeper.stdin.write(Orders(str(folder), url(folder), DAYS).write().encode())
+    keeper.stdin.write(orders(folder).write().encode())
     keeper.stdin.flush()
     return keeper
 
@@ -237,6 +257,38 @@ def test_entries_that_come_all_the_time_are_moved_by_few_transactions(tmp_path: 
     assert (ended(keeper), told(keeper)) == (0, b"")
     assert all(ledger.forecast(f"f{number}") for number in range(200))
     ledger.close()
+
+
+def test_a_chore_that_the_database_refuses_holds_up_no_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise LedgerError("integer out of range")
+
+    written = journal(tmp_path)
+    written.append(*forecast_entry(given()))
+    written.close()
+    monkeypatch.setattr(keeper_module, "_has_ended", lambda within_seconds: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "skill", refused)
+        keeper_module.keep(tmp_path, orders(tmp_path))
+    assert [record.message for record in caplog.records] == ["chore_failed"]
+    ledger = Ledger(url(tmp_path))
+    assert ledger.forecast("f1") is not None
+    ledger.close()
+
+
+def test_a_database_may_be_down_for_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ledger.db").mkdir()
+    pauses: list[float] = []
+
+    def has_ended(within_seconds: float) -> bool:
+        pauses.append(within_seconds)
+        return len(pauses) > 2 * 1100
+
+    monkeypatch.setattr(keeper_module, "_has_ended", has_ended)
+    keeper_module.keep(tmp_path, orders(tmp_path))
+    assert (max(pauses), sorted(set(pauses))[:3]) == (30.0, [0, 1.0, 2.0])
 
 
 def test_a_process_whose_pipe_has_ended_does_not_wait_for_a_database_that_is_down(tmp_path: Path) -> None:

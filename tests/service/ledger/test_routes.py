@@ -161,6 +161,7 @@ def test_skill_is_told_by_segment_and_time(tmp_path: Path) -> None:
             assert client.get("/v1/skill", params={"recent_days": recent_days}).status_code == 422
         for time_of_no_zone_or_none in ("2020-01-01T00:00:00", "0.5", "1577836800", "2020-01-01", "soon"):
             assert client.get("/v1/skill", params={"since": time_of_no_zone_or_none}).status_code == 422
+        assert client.get("/v1/skill", params={"model": "a\0"}).status_code == 422
         shown = soon(lambda: client.get("/metrics").text, lambda text: "live_num_observed{" in text and "} 6.0" in text)
         assert 'forecaster_live_num_observed{model="waves",version="1"} 6.0' in shown
         assert "north" not in shown
