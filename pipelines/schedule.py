@@ -6,10 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from forecaster.errors import ConfigError, ForecasterError
+from forecaster.errors import ConfigError, ForecasterError, LedgerUnavailableError
 from pipelines.config import Environment, PipelineConfig, load_config
 from pipelines.config.retrain.cron import Cron
 from pipelines.retrain.retrain import Asked, cron_of, retrain_slot
@@ -18,6 +18,7 @@ from pipelines.retrain.times import utc_now
 log = logging.getLogger("pipelines.schedule")
 
 _LONGEST_SLEEP = 60.0  # seconds: the clock may be set, and a machine may have slept
+_AGAIN = timedelta(minutes=15)  # until what waits for MLflow or the ledger is gone on with
 
 
 @dataclass
@@ -31,6 +32,10 @@ class Job:
     def begin(self, now: datetime) -> None:
         """Settles that it is called again at the next moment: of those that pass during a call, one is caught up."""
         self.due = min(cron.next(now) for cron in self.crons)
+
+    def wait(self, now: datetime) -> None:
+        """Settles that it is called again soon, as something of it waits."""
+        self.due = min(self.due, now + _AGAIN)
 
 
 @dataclass
@@ -53,7 +58,8 @@ class Schedule:
             while (left := (job.due - self.clock()).total_seconds()) > 0:
                 self.sleep(min(left, _LONGEST_SLEEP))
             job.begin(self.clock())
-            run_slot(self.environment, job.path, self.cron)
+            if run_slot(self.environment, job.path, self.cron):
+                job.wait(self.clock())
 
 
 def build_schedule(environment: Environment, configs: Sequence[Path], cron: str | None) -> Schedule:
@@ -68,8 +74,7 @@ def build_schedule(environment: Environment, configs: Sequence[Path], cron: str 
         if configs.count(path) > 1:
             raise ConfigError(f"config {path} is named more than once")
         config = load_config(path, {})  # a wrong config is refused now, not at three in the morning
-        if config.num_folds == 0:
-            raise ConfigError(f"{path}: split.num_test_folds is 0: there would be nothing to compare versions on")
+        config.check_folds()
         if config.name in paths:
             raise ConfigError(f"{paths[config.name]} and {path} are both of model {config.name!r}: name them otherwise")
         paths[config.name] = path
@@ -82,17 +87,18 @@ def _crons(config: PipelineConfig, cron: str | None) -> tuple[Cron, ...]:
     return (slots, Cron(config.retrain.look_cron)) if config.retrain.triggers else (slots,)
 
 
-def run_slot(environment: Environment, path: Path, cron: str | None) -> None:
-    """Retrains one config; an error is logged and leaves the champion as it was."""
+def run_slot(environment: Environment, path: Path, cron: str | None) -> bool:
+    """Retrains one config; an error is logged and leaves the champion as it was. Says whether something waits."""
     fields = {"config": str(path)}
     try:
         report = retrain_slot(environment, load_config(path, {}), asked=Asked(cron))
     except ForecasterError as error:
         log.error("slot_failed", extra={"fields": fields | {"code": error.code, "reason": str(error)}})
-        return
+        return isinstance(error, LedgerUnavailableError)  # nothing could be written down
     except Exception as error:  # a bug with one model must not stop the others
         log.exception("slot_failed", extra={"fields": fields | {"code": "internal", "reason": repr(error)[:500]}})
-        return
+        return False
     for slot in report.slots:
         said = fields | {"slot": slot.slot_id, "state": str(slot.state), "reason": slot.reason}
         log.log(logging.ERROR if slot.exit_code else logging.INFO, "slot_done", extra={"fields": said})
+    return any(not slot.state.is_final for slot in report.slots)

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import requests
 import yaml
 
 from forecaster.arrays import FloatArray
@@ -132,13 +132,23 @@ def marked(tags: Mapping[str, str]) -> Iterator[None]:
 
 
 def answers(environment: Environment) -> bool:
-    """Says within a few seconds whether MLflow is there; the client itself would go on trying."""
+    """Says within a few seconds whether MLflow is there; the client itself would go on trying.
+
+    A server is asked with the user, token and certificates that MLflow's variables name. One that refuses them is
+    there: whoever asks it for more is told why.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
     uri = environment.tracking_uri
     try:
         if uri.startswith(("http://", "https://")):
-            return requests.get(f"{uri.rstrip('/')}/health", timeout=_PROBE_SECONDS).ok
+            once = {"max_retries": 0, "raise_on_status": False, "timeout": _PROBE_SECONDS}
+            found = http_request(get_default_host_creds(uri), "/health", "GET", **once)  # type: ignore[no-untyped-call]
+            return bool(found.status_code < HTTPStatus.INTERNAL_SERVER_ERROR)
         _refuse_silent_database(uri)
-    except (requests.RequestException, RegistryError):
+    except (MlflowException, RegistryError):
         return False
     return True
 

@@ -43,7 +43,9 @@ class Backtest:
             "mase": (ours.scores.mase_by_window, other.scores.mase_by_window),
             "scaled_crps": (ours.scores.scaled_crps_by_window, other.scores.scaled_crps_by_window),
         }
-        return {name: gain(mine, theirs, ours.series, ours.fold, CONFIDENCE) for name, (mine, theirs) in losses.items()}
+        return {
+            name: gain(mine, theirs, ours.series, ours.stretch, CONFIDENCE) for name, (mine, theirs) in losses.items()
+        }
 
 
 def backtest(

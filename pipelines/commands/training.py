@@ -51,7 +51,8 @@ def train(promoting: bool, as_json: bool, **flags: Any) -> None:
         follow(environment, config, loaded, begun.start, place)
         return
     client = tracking.connect(environment)
-    if promoting and config.num_folds:
+    if promoting and config.split.num_test_folds:
+        config.check_folds()
         who_is_champion(environment, client, config.name)  # or it is refused now, not after hours of training
     beside, shown = Beside(place=place), not as_json
     training = train_model(environment, client, config, loaded, start=begun.start, show_progress=shown, beside=beside)

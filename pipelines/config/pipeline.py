@@ -136,6 +136,17 @@ class PipelineConfig(Config):
         """Folds that versions are compared on; 0: there is nothing to compare them on."""
         return self.promotion.num_folds or self.split.num_test_folds
 
+    def check_folds(self) -> None:
+        """ConfigError where what is trained by this config could not be compared on folds that it has not seen."""
+        wanted, unseen = self.num_folds, self.split.num_test_folds
+        if wanted == 0:
+            raise ConfigError(f"{self.name}: split.num_test_folds is 0: there would be nothing to compare versions on")
+        if wanted > unseen:
+            raise ConfigError(
+                f"{self.name}: promotion.num_folds is {wanted}, but split.num_test_folds is {unseen}: "
+                "training would see what versions are compared on"
+            )
+
     @property
     def forecaster(self) -> ForecasterConfig:
         """The part that the library needs."""

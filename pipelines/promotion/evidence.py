@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
@@ -11,7 +12,8 @@ import numpy as np
 from forecaster.bundle import Bundle
 from forecaster.comparison import Gain, gain
 from forecaster.data.panel import Panel
-from forecaster.evaluation import Evaluation
+from forecaster.evaluation import Evaluation, both_scales
+from forecaster.metrics import Scores, score
 from forecaster.runtime.choose import measured
 from pipelines.comparison import SEASONAL_NAIVE
 from pipelines.config import PromotionPolicy
@@ -33,7 +35,7 @@ def gathered(
     """
     ours, champion = evaluations["challenger"], evaluations.get("champion")
     return Evidence(
-        challenger=ours.scores,
+        challenger=ours.scores if policy.coverage_80 is None else _scores_at_own_levels(challenger, ours, panel),
         naive=evaluations[SEASONAL_NAIVE].scores,
         champion=None if champion is None else champion.scores,
         gain=None if champion is None else _gain(ours, champion, np.ones(len(ours.series), dtype=bool), policy),
@@ -43,6 +45,16 @@ def gathered(
         age_days=age_days(challenger.facts.latest, now or datetime.now(UTC)),
         approved_by=approved_by,
     )
+
+
+def _scores_at_own_levels(challenger: Bundle, ours: Evaluation, panel: Panel) -> Scores:
+    """Gives the scores of a challenger with the coverage of all its intervals: a champion may not have the same."""
+    predictor = challenger.predictor
+    if set(predictor.levels) <= set(ours.levels):
+        return ours.scores
+    where = (panel, ours.series, ours.cutoffs)
+    quantiles = predictor.forecast_windows(*where, ours.actual.shape[1], predictor.levels)
+    return replace(ours.scores, coverage=score(ours.actual, quantiles, predictor.levels, *both_scales(*where)).coverage)
 
 
 def age_days(latest: str, now: datetime) -> float | None:
@@ -68,7 +80,7 @@ def _gain(ours: Evaluation, theirs: Evaluation, of_windows: np.ndarray, policy: 
         ours.scores.mase_by_window[of_windows],
         theirs.scores.mase_by_window[of_windows],
         ours.series[of_windows],
-        ours.fold[of_windows],
+        ours.stretch[of_windows],
         policy.confidence,
     )
 

@@ -84,6 +84,9 @@ def _against_naive(challenger: float, naive: float) -> Check:
 
 def _against_champion(policy: PromotionPolicy, evidence: Evidence) -> Iterator[Check]:
     champion, gain = evidence.champion, evidence.gain
+    if champion is not None and champion.mase == 0:  # of nothing there is no share
+        yield Check("gain", False, f"MASE {evidence.challenger.mase:.4f} is not below the champion's 0.0000")
+        return
     if champion is None or gain is None:
         known = "there is no champion to compare with" if champion is None else "the champion could not be scored"
         yield Check("gain", True, known)

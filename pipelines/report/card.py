@@ -63,7 +63,7 @@ def _against_naive(compared: Compared) -> str:
         return "It was compared with nothing: there were no test folds."
     ours, places = compared.first, compared.sample
     losses = (ours.scores.mase_by_window[places], naive.scores.mase_by_window[places])
-    found = two_sided(*losses, ours.series[places], ours.fold[places])
+    found = two_sided(*losses, ours.series[places], ours.stretch[places])
     if found is None:
         return "Its MASE could not be compared with the seasonal naive's."
     side = "below" if found.mean > 0 else "above"

@@ -93,11 +93,12 @@ class Compared:
 
     @cached_property
     def windows_digest(self) -> str:
-        """Tells windows apart: series, times, horizon and what happened; the same for runs that can be compared."""
+        """Tells windows apart: series, times, horizon, gap, what happened; the same for runs that can be compared."""
         horizon = self.first.actual.shape[1]
         values = self.panel.offsets[self.first.series] + self.first.cutoffs
         times = self.panel.axis.frequency.advance(self.panel.starts[self.first.series], self.first.cutoffs)
-        digest = hashlib.sha256(json.dumps([self.panel.axis.frequency.alias, horizon]).encode())
+        scored = [horizon, self.first.gap] if self.first.gap else [horizon]  # without a gap as it always was
+        digest = hashlib.sha256(json.dumps([self.panel.axis.frequency.alias, *scored]).encode())
         digest.update(json.dumps(self.panel.series_ids).encode())
         digest.update(self.first.series.astype("<i8").tobytes())
         digest.update(times.astype("<i8").tobytes())

@@ -22,6 +22,7 @@ from pipelines.tracking import registry_errors
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _CURVES = ("mase_by_step", "coverage_80_by_step")
 _FORECASTS = "figures/forecasts.png"
+_KEYS = ("series", "fold", "forecast_from", "stretch")
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,13 @@ class EvaluatedRun:
     tags: dict[str, str]
     metrics: dict[str, float]
     curves: dict[str, FloatArray]  # [H] by name
-    windows: pd.DataFrame  # series, fold, forecast_from, and a column for each loss
+    windows: pd.DataFrame  # series, fold, forecast_from, stretch of time, and a column for each loss
     forecasts: bytes | None  # PNG of typical and worst windows, where the run has it
 
     @property
     def losses(self) -> tuple[str, ...]:
         """Names of the losses that are known window by window."""
-        return tuple(name for name in self.windows.columns if name not in ("series", "fold", "forecast_from"))
+        return tuple(name for name in self.windows.columns if name not in _KEYS)
 
 
 def read_runs(client: MlflowClient, references: Sequence[str]) -> tuple[EvaluatedRun, ...]:
@@ -88,7 +89,7 @@ def _refuse_other_windows(runs: Sequence[Run]) -> None:
                 for name in ("data", "frequency", "horizon", "evaluated_on", "data_fingerprint")
                 if run.data.tags.get(name) != first.data.tags.get(name)
             ),
-            "its folds are others",
+            "its folds are others, or their gap",
         )
         message = f"run {run.info.run_id} was not evaluated on the windows of run {first.info.run_id}: {differs}"
         way_out = "`forecaster backtest` evaluates a version on any data"
@@ -107,6 +108,7 @@ def _read(client: MlflowClient, run: Run) -> EvaluatedRun:
     run_id = str(run.info.run_id)
     with tempfile.TemporaryDirectory(prefix="forecaster-") as folder:
         windows = pd.read_parquet(client.download_artifacts(run_id, WINDOWS, folder))
+        windows = windows if "stretch" in windows else windows.assign(stretch=windows["fold"])  # of an older version
         has_forecasts = any(file.path == _FORECASTS for file in client.list_artifacts(run_id, "figures"))
         path = client.download_artifacts(run_id, _FORECASTS, folder) if has_forecasts else None
         forecasts = None if path is None else Path(path).read_bytes()

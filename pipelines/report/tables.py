@@ -121,12 +121,13 @@ def window_table(compared: Compared) -> pd.DataFrame:
     ids = np.asarray(compared.panel.series_ids, dtype=object)
     keys = {"series": ids[found.series[places]], "fold": found.fold[places]}
     losses = {name: loss[places] for name, loss in compared.losses(compared.own).items()}
-    return pd.DataFrame({**keys, "forecast_from": compared.times[places].astype(str), **losses})
+    when = {"forecast_from": compared.times[places].astype(str)}
+    return pd.DataFrame({**keys, **when, **losses, "stretch": found.stretch[places]})
 
 
-def two_sided(challenger: FloatArray, champion: FloatArray, series: IntArray, fold: IntArray) -> Gain | None:
+def two_sided(challenger: FloatArray, champion: FloatArray, series: IntArray, stretch: IntArray) -> Gain | None:
     """Gives the gain whose bounds `low` and `high` are those of a 95 % interval."""
-    return gain(challenger, champion, series, fold, confidence=0.975)
+    return gain(challenger, champion, series, stretch, confidence=0.975)
 
 
 def _gain_over(compared: Compared, role: str) -> dict[str, float]:
@@ -134,7 +135,7 @@ def _gain_over(compared: Compared, role: str) -> dict[str, float]:
         return {}
     places, ours, theirs = compared.sample, compared.first, compared.evaluations[role]
     mase = [found.scores.mase_by_window[places] for found in (ours, theirs)]
-    found = two_sided(mase[0], mase[1], ours.series[places], ours.fold[places])
+    found = two_sided(mase[0], mase[1], ours.series[places], ours.stretch[places])
     return {} if found is None else {"gain_over_it": found.mean, "gain_low": found.low, "gain_high": found.high}
 
 

@@ -139,7 +139,7 @@ def best(metric: str, values: Sequence[float]) -> int:
 def _gain(run: EvaluatedRun, first: EvaluatedRun, loss: str) -> Gain | None:
     series, _ = pd.factorize(run.windows["series"])
     losses = [each.windows[loss].to_numpy(dtype=np.float64) for each in (run, first)]
-    return two_sided(losses[0], losses[1], series, run.windows["fold"].to_numpy())
+    return two_sided(losses[0], losses[1], series, run.windows["stretch"].to_numpy())
 
 
 def _told(verdict: Verdict) -> dict[str, object]:

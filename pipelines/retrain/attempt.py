@@ -111,10 +111,18 @@ class Attempts:
 
     def _upload(self, slot: Slot) -> Slot:
         found = upload(self.environment, self._client(), self.config, self._spool, slot.slot_id)
+        if found is None:
+            return self._trained_again(slot)
         facts = {"run_id": found.run_id, "version": found.version.number, "reason": "", "code": None}
         slot = self.slots.change(slot, SlotState.REGISTERED, **facts)
         self._spool.clear(slot.slot_id, self.config.name)
         return slot
+
+    def _trained_again(self, slot: Slot) -> Slot:
+        """Trains anew what lies in the home of another machine, which may be gone, or nowhere any more."""
+        reason = "what was trained for it is not in this home"
+        slot = self._train(self.slots.change(slot, SlotState.BEGUN, reason=reason))
+        return self._upload(slot) if slot.state is SlotState.TRAINED else slot
 
     def _decide(self, slot: Slot) -> Slot:
         client = self._client()

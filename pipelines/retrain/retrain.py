@@ -64,7 +64,7 @@ def retrain_slot(
     """
     asked = asked or Asked()
     cron = cron_of(config, asked.cron)
-    _check(config)
+    config.check_folds()
     with (
         opened_ledger(environment) as ledger,
         held(ledger, config.name) as is_ours,
@@ -93,11 +93,6 @@ def cron_of(config: PipelineConfig, default: str | None) -> Cron:
         return Cron(text)
     except ValueError as error:
         raise ConfigError(f"--cron {error}") from error
-
-
-def _check(config: PipelineConfig) -> None:
-    if config.num_folds == 0:
-        raise ConfigError(f"{config.name}: split.num_test_folds is 0: there would be nothing to compare versions on")
 
 
 def _prepare(environment: Environment, config: PipelineConfig, slots: Slots, clock: Callable[[], datetime]) -> None:
@@ -160,7 +155,7 @@ def _begun_by_signal(looked: Looked, signals: Mapping[str, Signal]) -> Slot | No
     for trigger in looked.config.retrain.triggers:
         value = _value(signals[trigger.signal], looking, trigger.signal)
         last = slots.last_trained(model)
-        trained = None if last is None else from_microseconds(last.at)
+        trained = None if last is None else from_microseconds(max(last.at, last.begun, last.ended or 0))
         found = judged(trigger, _state(slots, model, trigger), value, trained, looked.now)
         if found.fires and begun is None:  # one training answers all that fire at once
             begun = slots.begin(model, trigger.signal, now, now)
@@ -169,9 +164,9 @@ def _begun_by_signal(looked: Looked, signals: Mapping[str, Signal]) -> Slot | No
 
 
 def _state(slots: Slots, model: str, trigger: TriggerConfig) -> TriggerState:
-    """Gives what a trigger has seen; it is armed again where the slot that it brought about came to nothing."""
+    """Gives what a trigger has seen; it is armed again where nothing was trained for its slot."""
     state, newest = slots.trigger_state(model, trigger.signal), slots.newest(model, trigger.signal)
-    if newest is not None and newest.state in REPEATABLE:
+    if newest is not None and newest.state in (*REPEATABLE, SlotState.NOT_DUE):
         return TriggerState(True, state.fired)
     return state
 

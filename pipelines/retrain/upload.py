@@ -10,7 +10,6 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
 from forecaster.bundle import attribute, load_bundle
-from forecaster.errors import TrainingError
 from forecaster.signature import write_signature
 from pipelines import registry
 from pipelines.config import Environment, PipelineConfig
@@ -54,16 +53,16 @@ def sweep(client: MlflowClient, model: str, slot_ids: set[str]) -> list[str]:
 
 def upload(
     environment: Environment, client: MlflowClient, config: PipelineConfig, spool: Spool, slot_id: str
-) -> Uploaded:
+) -> Uploaded | None:
     """Uploads what a slot has trained; its version is registered then as challenger, and its run has ended.
 
-    May be called again, wherever it was broken off: what is registered is not registered twice. TrainingError where
-    the spool does not hold it.
+    May be called again, wherever it was broken off: what is registered is not registered twice. None where nothing is
+    registered, and the spool does not hold it.
     """
     version, spooled = registered(client, config.name, slot_id), spool.found(slot_id)
     if version is None:
         if spooled is None:
-            raise TrainingError(f"what was trained for slot {slot_id} is not in the spool any more", code="spool-lost")
+            return None
         version = _register(environment, client, config, spool, slot_id, spooled)
     with registry_errors():
         newest = registry.find_alias(client, version.name, CHALLENGER)

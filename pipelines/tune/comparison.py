@@ -75,7 +75,7 @@ class Comparison:
 def retrain(bench: Bench, known: Record, best: Trial) -> Comparison:
     """Trains what has not been trained yet, and registers the best trial with the first seed as challenger."""
     for wanted in _wanted(bench, best):
-        if not any(wanted.is_done_by(run) for run in known.retrainings()):
+        if not any(wanted.is_done_by(run) for run in known.retrainings(bench.config.tune.metric)):
             known.refuse_taken()
             _train(bench, wanted, best)
     return _comparison(bench, known, best)
@@ -127,16 +127,15 @@ def _train(bench: Bench, wanted: Retraining, best: Trial) -> None:
 
 
 def _log_found(run_id: str, validation: Evaluation, tested: Mapping[str, Evaluation]) -> None:
-    """Logs what `Record.retrainings` reads of a training."""
-    found = {"validation": validation}
-    if tested:
-        found |= {"test": tested[OWN_ROLE], f"test_{SEASONAL_NAIVE}": tested[SEASONAL_NAIVE]}
+    """Logs what `_comparison` reads of a training; last that by which `Record.retrainings` knows that it has all."""
+    found = {"test": tested[OWN_ROLE], f"test_{SEASONAL_NAIVE}": tested[SEASONAL_NAIVE]} if tested else {}
+    found["validation"] = validation
     for prefix, evaluation in found.items():
         record.log_scores(run_id, evaluation.scores, prefix)
 
 
 def _comparison(bench: Bench, known: Record, best: Trial) -> Comparison:
-    runs = known.retrainings()
+    runs = known.retrainings(bench.config.tune.metric)
     done = [(wanted, next(run for run in runs if wanted.is_done_by(run))) for wanted in _wanted(bench, best)]
     scores: dict[str, dict[str, list[float]]] = {}
     for wanted, run in done:

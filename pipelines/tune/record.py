@@ -109,9 +109,9 @@ class Record:
                 self.client.delete_tag(self.parent, "error")
         return bool(run.data.params)
 
-    def end_lost(self) -> list[str]:
+    def end_lost(self, metric: str) -> list[str]:
         """Ends the runs whose process is gone, which are done again. Gives their ids."""
-        lost = [run.info.run_id for run in self.children() if run.info.status not in ("FINISHED", "FAILED", "KILLED")]
+        lost = [run.info.run_id for run in self.children() if _is_lost(run, metric)]
         with registry_errors():
             for run_id in lost:
                 self.client.set_tag(run_id, LOST_TAG, "true")
@@ -159,10 +159,22 @@ class Record:
             reason=tags.get("error", ""),
         )
 
-    def retrainings(self) -> list[Run]:
-        """Gives the finished trainings of the comparison at the end."""
-        return [run for run in self.children() if SEED_TAG in run.data.tags and run.info.status == "FINISHED"]
+    def retrainings(self, metric: str) -> list[Run]:
+        """Gives the finished trainings of the comparison at the end, which have their scores."""
+        runs = [run for run in self.children() if SEED_TAG in run.data.tags]
+        return [run for run in runs if run.info.status == "FINISHED" and _has_scores(run, metric)]
 
 
 def _is_finished(run: Run) -> bool:
     return run.info.status in ("FINISHED", "FAILED") and STATE_TAG in run.data.tags
+
+
+def _is_lost(run: Run, metric: str) -> bool:
+    """Says whether the process of a run is gone before its end; a training that registers ends before its scores."""
+    if run.info.status == "FINISHED" and SEED_TAG in run.data.tags:
+        return not _has_scores(run, metric)
+    return run.info.status not in ("FINISHED", "FAILED", "KILLED")
+
+
+def _has_scores(run: Run, metric: str) -> bool:
+    return f"validation_{metric}" in run.data.metrics

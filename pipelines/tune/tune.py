@@ -120,7 +120,7 @@ def _begin(bench: Bench, known: Record) -> None:
     if not known.is_described():
         tracking.log_config(bench.config)
         mlflow.log_dict(bench.config.tune.model_dump(mode="json"), "space.json")
-    for run_id in known.end_lost():
+    for run_id in known.end_lost(bench.config.tune.metric):
         shutil.rmtree(bench.folder(run_id), ignore_errors=True)
         take_back(bench, run_id)
 

@@ -69,6 +69,11 @@ SETTINGS = (
     ),
     BadCommand("a folder as config file", USAGE, "invalid-config", "Is a directory", ("train", "--config", "empty")),
     settings("`--set` without `=`", "--set wants NAME=VALUE, got 'model.horizon'", "--set", "model.horizon"),
+    settings(
+        "a comparison on folds that training sees",
+        "promotion.num_folds is 4, but split.num_test_folds is 3",
+        *("--set", "promotion.num_folds=4"),
+    ),
     settings("`--set` without a name", "--set wants NAME=VALUE, got '=3'", "--set", "=3"),
     settings("`--set` of what is not known", "unknown setting model.depth", "--set", "model.depth=3"),
     settings("`--set` within what is no group", "name: Input should be a valid string", "--set", "name.x=3"),
@@ -216,6 +221,14 @@ SETTINGS = (
         "there would be nothing to compare versions on",
         ("schedule", "--cron", "0 3 * * *", "run.yaml"),
         config="name: m\nsplit: {num_test_folds: 0}\n",
+    ),
+    BadCommand(
+        "a schedule of a config that compares on folds that training sees",
+        USAGE,
+        "invalid-config",
+        "promotion.num_folds is 3, but split.num_test_folds is 2",
+        ("schedule", "--cron", "0 3 * * *", "run.yaml"),
+        config="name: m\nsplit: {num_test_folds: 2}\npromotion: {num_folds: 3}\n",
     ),
     BadCommand(
         "a schedule of a wrong config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from forecaster.config import CovariateConfig, SplitConfig
 from forecaster.manifest import TrainingFacts
 from forecaster.predictor import Predictor
 from tests.explain.factories import predictor_of
+
+if TYPE_CHECKING:
+    from pipelines.config import Environment
 
 PRICED = CovariateConfig(
     known=("price",),
@@ -63,13 +67,11 @@ def priced_tables(num_hours: int = 60, num_ahead: int = 5) -> dict[str, pd.DataF
     }
 
 
-def make_champion(name: str, number: int) -> None:
-    """Makes a version the champion, whichever is, in the registry that the environment names."""
+def make_champion(environment: Environment, name: str, number: int) -> None:
+    """Makes a version the champion, whichever is."""
     from pipelines import tracking
-    from pipelines.config import Environment
     from pipelines.promotion.champions import Cause, champions
     from pipelines.registry import Version
 
-    environment = Environment.read()
     with champions(environment, tracking.connect(environment)) as door:
         door.move(Version(name, number), Cause("by hand"))

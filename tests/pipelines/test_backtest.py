@@ -109,6 +109,31 @@ def test_gains_tell_the_model_from_each_other_role_with_an_interval() -> None:
     assert (found.num_series, found.num_folds) == (3, 3)
 
 
+@dataclass(frozen=True)
+class Erring:
+    """Says 0, and by the time of a step an error of its own, from whichever cutoff."""
+
+    errors: FloatArray  # [T]
+
+    def forecast_windows(
+        self, panel: Panel, series: IntArray, cutoffs: IntArray, horizon: int, levels: tuple[float, ...]
+    ) -> FloatArray:
+        rows = np.stack([self.errors[cut : cut + horizon] for cut in cutoffs])
+        return np.repeat(rows[:, :, None], len(levels), axis=2)
+
+
+def test_one_of_two_that_are_as_good_is_seldom_better_for_certain_however_often_folds_show_the_same_steps() -> None:
+    draw, num_certain = np.random.default_rng(5), 0
+    for _ in range(100):
+        panel = panel_of(draw.normal(size=200))
+        folds = rolling_origin(panel, horizon=12, num_folds=109, step=1)
+        models = {role: Erring(0.5 * draw.normal(size=200)) for role in ("model", "champion")}
+        found = {role: evaluate(model, panel, folds, LEVELS) for role, model in models.items()}
+        gain = Backtest(panel, folds, found, ()).gains["champion"]["mase"]
+        num_certain += gain is not None and gain.is_certain
+    assert num_certain <= 10  # 5 are expected
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("300", 300), ("0.001", 0.001), ("1e-05", 1e-5), ("None", None), ("True", True), ("['flip']", ["flip"])],

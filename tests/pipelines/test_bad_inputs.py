@@ -197,8 +197,7 @@ def spoil_bundles(folder: Path, bundle: Path) -> None:
 def inside(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Stands in the workplace, with its registry and no patience for servers that do not answer."""
     monkeypatch.chdir(workplace.folder)
-    for name in ("MLFLOW_TRACKING_URI", "FORECASTER_REGISTRY_URI"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("FORECASTER_REGISTRY_URI", raising=False)
     monkeypatch.setenv("FORECASTER_HOME", str(workplace.home))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

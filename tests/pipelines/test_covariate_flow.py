@@ -72,7 +72,6 @@ FILES = {"path": "history", "static": "static"}
 @pytest.fixture
 def shell(prices: Prices, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     monkeypatch.setenv("FORECASTER_HOME", str(prices.home))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     uri = f"sqlite:///{prices.home / 'mlflow.db'}"
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -97,7 +96,7 @@ def test_a_challenger_that_reads_less_meets_its_champion_on_the_same_series(pric
     environment = Environment(home=prices.home, tracking_uri=f"sqlite:///{prices.home / 'mlflow.db'}")
     settings = {f"model.{name}": value for name, value in SHAPE.items()} | PLAIN
     trained(environment, {**settings, "name": "fewer", "table.known_columns": ["price"]})
-    make_champion("fewer", 1)
+    make_champion(environment, "fewer", 1)
     challenger = trained(environment, {**settings, "name": "fewer"})
     source = {f"source.{name}": prices.path(file) for name, file in FILES.items()}
     config = load_config(None, {"name": "fewer", **source, **SPLIT, **BRIEF, **settings})

@@ -192,7 +192,6 @@ def test_a_model_without_a_champion_has_no_signals(checked: Checked) -> None:
 
 def test_the_command_tells_people_and_machines(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECASTER_HOME", str(checked.environment.home))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     source = checked.config(broken()).source.path
     arguments = ["--data", str(source), "--set", "drift.min_forecasts=6"]
     told = json.loads(CliRunner().invoke(command, [*arguments, "--json"], catch_exceptions=False).output)

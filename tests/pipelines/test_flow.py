@@ -64,7 +64,7 @@ class Shell:
 
     def crown(self, number: int) -> None:
         """Makes a version the champion, whichever is."""
-        make_champion("waves", number)
+        make_champion(Environment(home=self.home, tracking_uri=self.uri), "waves", number)
 
     def aliases(self) -> dict[str, int]:
         return {name: int(number) for name, number in self.client.get_registered_model("waves").aliases.items()}
@@ -83,7 +83,6 @@ def shell(
     origin: Registry | PostgresRegistry = request.getfixturevalue("registry" if is_default else "postgres_registry")
     shutil.copytree(origin.home, home, ignore=shutil.ignore_patterns("work", "cache"))
     monkeypatch.setenv("FORECASTER_HOME", str(home))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if isinstance(origin, Registry):
         return Shell(home, f"sqlite:///{home / 'mlflow.db'}", capsys)
     uri = origin.copied()

@@ -59,6 +59,7 @@ CASES: list[tuple[dict[str, Any], Evidence, bool, str]] = [
     ({}, evidence(0.9), False, "MASE 0.9000 is not below the champion's 0.9000"),
     ({}, evidence(0.95), False, "is 5.6% above the champion's 0.9000"),
     ({}, evidence(0.8, NAN), True, "the champion could not be scored"),
+    ({}, dataclasses.replace(evidence(), champion=scores(0.0), gain=None), False, "not below the champion's 0.0000"),
     ({"min_gain": 0.05}, evidence(0.79, 0.8), False, "is 1.2% below the champion's 0.8000, 5.0% is wanted"),
     ({"min_gain": 0.05}, evidence(0.76, 0.8, gain=gained(0.05)), True, "is 5.0% below the champion's"),
     ({"min_gain": 0.05}, evidence(0.75, 0.8), True, "is 6.2% below the champion's"),

@@ -11,12 +11,18 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from forecaster.baselines import SeasonalNaive
 from forecaster.data.reading import read_panel
+from forecaster.data.splits import rolling_origin
+from forecaster.evaluation import evaluate
 from pipelines import registry as models
 from pipelines import tracking
-from pipelines.config import Environment, PipelineConfig
+from pipelines.comparison import SEASONAL_NAIVE
+from pipelines.config import Environment, PipelineConfig, PromotionPolicy
 from pipelines.errors import RegistryError
 from pipelines.promotion import promote as module
+from pipelines.promotion.evidence import gathered
+from pipelines.promotion.policy import decide
 from pipelines.promotion.promote import Promotion, find_contenders, promote, promote_best
 from pipelines.registry import CHALLENGER, CHAMPION, Version
 from tests.conftest import TINY, Registry, noisy_waves
@@ -61,6 +67,18 @@ def place(registry: Registry, tmp_path: Path) -> Place:
     for trend in found.runs("tags.stage = 'trend'"):
         client.delete_run(trend.info.run_id)
     return found
+
+
+def test_the_coverage_of_a_challenger_is_its_own_beside_a_champion_without_that_interval(place: Place) -> None:
+    bundle, policy = models.load(Version("waves", 1), ()), PromotionPolicy(coverage_80=(0.0, 1.0))
+    folds, own = rolling_origin(PANEL, 12, 2), bundle.predictor.levels
+    forecasters = {"challenger": bundle.predictor, "champion": SeasonalNaive(1), SEASONAL_NAIVE: SeasonalNaive(24)}
+    common = {role: evaluate(each, PANEL, folds, (0.5,)) for role, each in forecasters.items()}  # a point forecast's
+    found = gathered(bundle, common, PANEL, policy)
+    assert found.challenger.coverage == evaluate(bundle.predictor, PANEL, folds, own).scores.coverage
+    assert found.challenger.mase == common["challenger"].scores.mase
+    (check,) = [one for one in decide(policy, found).checks if one.rule == "coverage_80"]
+    assert check.passed, check.finding
 
 
 def test_a_promotion_that_came_too_late_is_told_as_none(place: Place) -> None:

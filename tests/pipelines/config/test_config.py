@@ -116,7 +116,7 @@ def test_a_home_that_no_url_of_a_database_can_name_is_refused(home: str, monkeyp
 
 
 def test_service_and_pipelines_agree_on_the_default_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FORECASTER_HOME", "FORECASTER_REGISTRY_URI", "MLFLOW_TRACKING_URI"):
+    for name in ("FORECASTER_HOME", "FORECASTER_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
     assert Settings().resolved_registry_uri() == Environment.read().tracking_uri
     monkeypatch.setenv("FORECASTER_HOME", "elsewhere")

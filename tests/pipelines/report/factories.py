@@ -42,10 +42,10 @@ def ramps(num_series: int = 3, length: int = 80) -> Panel:
 
 
 def compared_of(
-    forecasters: Mapping[str, Shifted], panel: Panel | None = None, num_folds: int = 2, **more: object
+    forecasters: Mapping[str, Shifted], panel: Panel | None = None, num_folds: int = 2, gap: int = 0, **more: object
 ) -> Compared:
     """Evaluates forecasters by role on the last folds of a panel, the first being the run's own."""
     panel = panel or ramps()
-    folds = rolling_origin(panel, HORIZON, num_folds)
+    folds = rolling_origin(panel, HORIZON, num_folds, gap=gap)
     found = {role: evaluate(forecaster, panel, folds, LEVELS) for role, forecaster in forecasters.items()}
     return Compared(panel, found, next(iter(forecasters)), **more)  # type: ignore[arg-type]

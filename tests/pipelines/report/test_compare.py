@@ -24,7 +24,7 @@ def logged(store: Store, *shifts: float, num_folds: int = 3, num_series: int = 6
     run_id = store.run(more.get("name", "a run"))
     panel = ramps(num_series, length=120)
     labels = replace(LABELS, fingerprint=panel.fingerprint())
-    compared = compared_of({"model": Shifted(shifts)}, panel, num_folds)
+    compared = compared_of({"model": Shifted(shifts)}, panel, num_folds, gap=more.get("gap", 0))
     log_evaluations(store.client, Reported(run_id, labels, more.get("figures", False)), compared)
     return run_id
 
@@ -37,6 +37,7 @@ def runs(store: Store) -> dict[str, str]:
         "mixed": logged(store, 0.5, 3.0, 0.9, 1.0),
         "other folds": logged(store, 1.0, num_folds=2),
         "other data": logged(store, 1.0, num_series=5),
+        "with a gap": logged(store, 1.0, gap=2),
     }
 
 
@@ -94,6 +95,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_takes_names_as_text(
     [
         ("good", "other folds", "its folds are others"),
         ("good", "other data", "data_fingerprint is"),
+        ("good", "with a gap", "its folds are others, or their gap"),
         ("good", "good", "is named twice"),
     ],
 )

@@ -117,5 +117,6 @@ def test_windows_are_told_apart_by_their_values_and_not_by_who_forecasts_them() 
         compared_of({"model": Shifted((1.0,))}, num_folds=3).windows_digest,
         compared_of({"model": Shifted((1.0,))}, later).windows_digest,
         compared_of({"model": Shifted((1.0,))}, ramps(4)).windows_digest,
+        compared_of({"model": Shifted((1.0,))}, gap=1).windows_digest,
     }
-    assert len(digests) == 4
+    assert len(digests) == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.reliability.retrain_kills import MODEL, NOW, config_of, environment_of, looked_at
+from benchmarks.reliability.serving import free_port
 from forecaster.errors import ConfigError
 from forecaster.ledger.slot import Slot, SlotState
 from forecaster.ledger.slots import Slots
@@ -59,6 +61,15 @@ def states(home: Path) -> list[str]:
 
 def lose_data(home: Path) -> None:
     (home / "waves.csv").unlink()
+
+
+def test_what_was_trained_in_a_home_that_is_gone_is_trained_again(home: Path) -> None:
+    away = environment_of(home).model_copy(update={"tracking_uri": f"http://127.0.0.1:{free_port()}"})
+    waits = one_slot(retrain_slot(away, undrawn(home), lambda: NOW))
+    assert (waits.state, waits.attempts) == (SlotState.TRAINED, 1)
+    shutil.rmtree(home / "spool" / "slots")
+    slot = one_slot(retrained(home))
+    assert (slot.slot_id, slot.state, slot.version, slot.attempts) == (waits.slot_id, SlotState.PROMOTED, 1, 2)
 
 
 def test_a_slot_is_trained_and_promoted_once_and_the_next_wants_new_data(home: Path) -> None:
@@ -219,6 +230,37 @@ def test_one_training_answers_all_signals_that_fire_at_once(home: Path, monkeypa
     for hours in (0, 1, 60, 120):  # beyond the cool-down, and never clear
         retrained(home, NOW + timedelta(hours=hours), config, signals=signals)
     assert states(home) == ["trained-not-promoted"] * 2  # of cron and of the first signal
+
+
+def test_an_alarm_that_came_before_new_data_fires_again_once_that_is_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = iter([SlotState.NOT_PROMOTED, SlotState.NOT_DUE, SlotState.NOT_PROMOTED])
+
+    def carried_on(self: Attempts, slot: Slot) -> Slot:
+        state, now = next(outcomes), to_microseconds(self.clock())
+        return self.slots.change(slot, state, version=None if state is SlotState.NOT_DUE else 1, ended=now)
+
+    monkeypatch.setattr(Attempts, "carry_on", carried_on)
+    config = with_settings(home, cron="0 3 1 1 *", triggers=(ALARM,))
+    for days in (0, 3, 4, 5, 8):  # the signal never clears
+        retrained(home, NOW + days * DAY, config, signals={"drift_input": lambda _: 3.0})
+    assert states(home) == ["trained-not-promoted", "not-due", "trained-not-promoted"]
+
+
+def test_the_cool_down_begins_with_a_training_and_not_with_the_slot_that_it_was_late_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(self: Attempts, slot: Slot) -> Slot:
+        return self.slots.change(slot, SlotState.NOT_PROMOTED, version=1, ended=to_microseconds(self.clock()))
+
+    monkeypatch.setattr(Attempts, "carry_on", trained)
+    config = with_settings(home, cron="0 3 1 1 *", triggers=(ALARM,))  # its slot was a month ago
+    for hours in (0, 1, 47):
+        retrained(home, NOW + timedelta(hours=hours), config, signals={"drift_input": lambda _: 3.0})
+        assert states(home) == ["trained-not-promoted"]
+    retrained(home, NOW + timedelta(hours=48), config, signals={"drift_input": lambda _: 3.0})
+    assert states(home) == ["trained-not-promoted"] * 2
 
 
 @pytest.mark.slow

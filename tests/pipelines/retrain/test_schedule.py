@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,8 @@ import pytest
 import yaml
 
 from benchmarks.reliability.retrain_kills import MODEL, config_of, environment_of
-from forecaster.errors import ConfigError
+from forecaster.errors import ConfigError, LedgerUnavailableError
+from forecaster.ledger.slot import Slot, SlotState
 from forecaster.ledger.slots import Slots
 from pipelines import schedule
 from pipelines.config import Environment, PipelineConfig
@@ -62,8 +64,8 @@ def scheduled(monkeypatch: pytest.MonkeyPatch, clock: Clock, call: Call, jobs: l
     """Gives a schedule under a simulated clock whose calls are those of `call`, with the name of the model."""
 
     def retrain_slot(_: Environment, config: PipelineConfig, **__: Any) -> Report:
-        call(config.name)
-        return Report(())
+        found = call(config.name)
+        return found if isinstance(found, Report) else Report(())
 
     monkeypatch.setattr(schedule, "retrain_slot", retrain_slot)
     for job in jobs:
@@ -155,6 +157,29 @@ def test_what_stops_a_training_stops_the_schedule_and_nothing_else_is_begun(
     with pytest.raises(SystemExit, match="143"):
         scheduled(monkeypatch, clock, call, jobs).run()
     assert called == ["one"]
+
+
+def slot_in(state: SlotState) -> Slot:
+    facts = {field.name: None for field in fields(Slot)} | {"exit_code": 0, "reason": ""}
+    return Slot(**{**facts, "state": state})
+
+
+def test_what_waits_is_gone_on_with_long_before_the_next_slot(
+    home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+
+    def call(_: str) -> Report:
+        called.append(f"{clock.now:%d %H:%M}")
+        if len(called) == 1:
+            raise LedgerUnavailableError("the ledger is away")  # the slot is not even begun
+        if len(called) == 6:
+            raise Stopped
+        return Report((slot_in(SlotState.TRAINED if len(called) < 4 else SlotState.PROMOTED),))
+
+    with pytest.raises(Stopped):
+        scheduled(monkeypatch, clock, call, jobs_of(home, config(home, "usual"))).run()
+    assert called == ["01 00:30", "01 00:45", "01 01:00", "01 01:15", "01 03:00", "02 03:00"]
 
 
 def test_a_bug_with_one_model_does_not_stop_the_others(

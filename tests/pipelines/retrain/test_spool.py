@@ -14,7 +14,6 @@ from pipelines.retrain.spool import artifacts_of
 
 @pytest.mark.parametrize("name", ["home", "my home", "home #2", "Zuhause für Läufe"])
 def test_files_of_a_run_are_found_in_any_home(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("FORECASTER_HOME", str(tmp_path / name))
     environment = Environment.read()
     client = tracking.connect(environment)

@@ -18,6 +18,7 @@ from pipelines import tracking
 from pipelines.config import Environment
 from pipelines.errors import RegistryError, TuningError
 from pipelines.registry import Version
+from pipelines.tune import comparison
 from pipelines.tune.record import OWNER_TAG, Record
 from pipelines.tune.tune import Tuning, summary, tune
 from tests.pipelines.tune.factories import RATE, SPACE, config_with, loaded, runs_of
@@ -183,6 +184,25 @@ def test_what_a_killed_training_has_registered_is_taken_back_unless_it_is_in_use
     numbers = {version.version for version in place.client.search_model_versions("name = 'waves'")}
     assert left["champion"] in numbers
     assert left["challenger"] not in numbers
+
+
+def test_a_training_that_was_broken_off_before_its_scores_is_done_again(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "_log_found", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.tune(seed=5, num_seeds=1, time_limit_seconds=1e-9)
+    left = {int(version.version) for version in place.client.search_model_versions("name = 'waves'")}
+    monkeypatch.undo()
+    again = place.tune(seed=5, num_seeds=1, time_limit_seconds=1e-9)
+    assert set(again.comparison.scores["default"]) >= {"validation_mase", "test_mase"}
+    now = {int(version.version) for version in place.client.search_model_versions("name = 'waves'")}
+    assert now - left == {again.comparison.version.number}
+    assert len(left - now) == 1, "what the broken one has registered is taken back"
+
+
+def killed(*given: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_config_without_a_space_is_refused_before_a_run_begins(place: Workplace) -> None:
