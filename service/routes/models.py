@@ -80,6 +80,7 @@ def _description(served: ServedModel, state: ModelsState) -> ModelDescription:
         "differing_libraries": dict(served.differing_libraries),
         "contract_changes": dict(served.contract_changes),
         "covariates": covariate_names(served.bundle.config.model.covariates),
+        "reads_groups": served.bundle.config.model.channels == "group",
         **({"frequency": _ANY} if served.own_frequency is None else {}),
     }
     return ModelDescription.model_validate({**describe(served.bundle), **facts})

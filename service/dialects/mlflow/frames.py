@@ -23,6 +23,8 @@ from service.settings import Settings
 from service.tables.points import num_points_of
 from service.tables.roles import GROUP, ID, TARGET, Role, Roles, roles_of
 
+OPTIONAL = (Role.GROUP, Role.ID)  # what MLflow's clients may leave out: a table without ids is one series
+
 _MOST_COLUMNS = 1_000
 # Cells of one table, by the points of one request: not all columns hold points, and rows that lack some take no bytes.
 _CELLS_PER_POINT = 8
@@ -93,7 +95,7 @@ def _roles(names: Sequence[str], model: ModelConfig) -> Roles:
         raise InvalidFields.of("body", f"{len(names)} columns, at most {_MOST_COLUMNS} are allowed")
     if GROUP in names and model.channels == "group":
         raise InvalidFields.of(GROUP, "is not read here: MLflow's models forecast each series alone")
-    roles = roles_of(model, names, optional=(Role.GROUP, Role.ID))
+    roles = roles_of(model, names, OPTIONAL)
     doubled = next((name for name in roles if names.count(name) > 1), None)
     if doubled is not None:
         raise InvalidFields.of(doubled, "is the name of more than one column")

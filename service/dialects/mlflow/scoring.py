@@ -25,15 +25,16 @@ from service.access.keys import Scope
 from service.app_state import service_of
 from service.dialects import descriptions
 from service.dialects.answering import answer_in
-from service.dialects.mlflow.frames import Sheet, frame_of
+from service.dialects.mlflow.frames import OPTIONAL, Sheet, frame_of
 from service.dialects.mlflow.tables import csv_sheet, invocation_of
 from service.errors import InvalidFields
 from service.errors.dialects import HEALTH, INVOCATIONS, PING, VERSION
-from service.requests.asked import Asked, asking
+from service.requests.asked import Asked, FindModel, asking
 from service.requests.body import checked_media_type, decoded
 from service.requests.media import CSV, JSON, PARQUET
 from service.requests.reply import Answer
 from service.routes.health import checked_ready
+from service.routes.jobs import owner_of
 from service.schemas import ForecastOptions
 from service.tables import reply as table_reply
 from service.tables.panel import to_panel
@@ -83,15 +84,20 @@ class Invocations:
     def __init__(self, request: Request) -> None:
         """Looks at the head: UnsupportedMediaType for a body of another kind."""
         self._headers, self._query = request.headers, request.scope["query_string"]
-        self._service = service_of(request.scope)
+        self._service, self._owner = service_of(request.scope), owner_of(request)
         self._media_type = checked_media_type(request.headers, (JSON, CSV), (PARQUET,))
         self._unused: tuple[str, ...] = ()
 
     async def understood(self, body: bytes, expires: float) -> Asked:
         """Gives what a table asks."""
-        if self._media_type == PARQUET:
-            return await self._of_parquet(body, expires)
-        return await self._service.tables.beside(partial(self._understood, body, expires), expires)
+        service = self._service
+
+        async def ask(find: FindModel) -> Asked:
+            if self._media_type == PARQUET:
+                return await self._of_parquet(body, expires, find)
+            return await service.tables.beside(partial(self._understood, body, expires, find), expires)
+
+        return await service.finetuned.asking(service.models, self._owner, expires, ask)
 
     def encoded(self, asked: Asked, answer: Answer) -> bytes:
         """Gives the forecast as MLflow writes a table: one object for each row."""
@@ -105,18 +111,18 @@ class Invocations:
         names = ", ".join(quote(name[:_LONGEST_NAME]) for name in self._unused[:_MOST_NAMES])
         return {**table_reply.headers_of(answer), **({"X-Unused-Columns": names} if names else {})}
 
-    async def _of_parquet(self, body: bytes, expires: float) -> Asked:
-        tables, find = self._service.tables, self._service.models.find
+    async def _of_parquet(self, body: bytes, expires: float, find: FindModel) -> Asked:
+        tables = self._service.tables
         if find(_checked(options_of(self._query)).model).bundle.config.model.channels == "group":
             raise InvalidFields.of("body", "this model reads groups, which MLflow's have not: send CSV or JSON")
-        asked = await tables.understood(PARQUET, self._headers, self._query, body, expires, find)
+        asked = await tables.understood(PARQUET, self._headers, self._query, body, expires, find, optional=OPTIONAL)
         self._unused = () if asked.table is None else asked.table.unused
         return asked
 
-    def _understood(self, body: bytes, expires: float) -> Asked:
-        service, settings = self._service, self._service.settings
+    def _understood(self, body: bytes, expires: float, find: FindModel) -> Asked:
+        settings = self._service.settings
         sheet, options = self._read(decoded(self._headers, body, settings))
-        served = service.models.find(options.model)
+        served = find(options.model)
         model = served.bundle.config.model
         table = frame_of(sheet, model, settings)
         self._unused = table.unused

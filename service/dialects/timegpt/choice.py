@@ -28,7 +28,12 @@ _OF_INTEGERS = "MS"  # what the SDK says for series whose times are integers, of
 def frequencies_of(freq: str, *, has_starts: bool) -> tuple[Frequency, ...]:
     """Gives what `freq` may mean, the likelier first; FrequencyError where it is no frequency."""
     named = Frequency.parse(freq)
-    return (named, Frequency(STEP)) if freq == _OF_INTEGERS and not has_starts else (named,)
+    return (named, Frequency(STEP)) if may_be_steps(freq, has_starts=has_starts) else (named,)
+
+
+def may_be_steps(freq: str, *, has_starts: bool) -> bool:
+    """Says whether `freq` may be what the SDK says of integer times."""
+    return freq == _OF_INTEGERS and not has_starts
 
 
 @dataclass(frozen=True)
@@ -54,38 +59,47 @@ class Choices:
     def meant(self, name: str, frequencies: tuple[Frequency, ...], find: FindModel) -> tuple[ServedModel, Frequency]:
         """Gives the model of a name, which `find` may know, and which of the `frequencies` it forecasts the data by.
 
-        UnknownModel where there is none, or more than one that a name of TimeGPT's could stand for, FrequencyError
-        where it has another frequency, NotReady where it is to come.
+        Raises what `perhaps_meant` raises, and UnknownModel where that gives more than one.
+        """
+        served, *others = self.perhaps_meant(name, frequencies, find)
+        own = served.own_frequency or frequencies[0]
+        if others:
+            names = sorted(str(one.spec) for one in (served, *others))
+            raise UnknownModel(
+                f"{name} could be any of {names}, which all have frequency {own.alias!r}: name one of them "
+                "as model, or have FORECASTER_TIMEGPT_MODELS say which",
+                code="model-missing",
+            )
+        return served, own
+
+    def perhaps_meant(self, name: str, frequencies: tuple[Frequency, ...], find: FindModel) -> list[ServedModel]:
+        """Gives the model of a name, or all that a name of TimeGPT's could stand for; they have the same frequency.
+
+        UnknownModel where there is none, FrequencyError where it has none of the `frequencies`, NotReady where it is
+        to come.
         """
         try:
             served = find(name)
         except (UnknownModel, NotReady):
             if not _THEIRS.fullmatch(name):
                 raise
-            served = self._standing_for(name, frequencies)
-        own = served.own_frequency or frequencies[0]
-        if own not in frequencies:
+            return self._standing_for(name, frequencies)
+        own = served.own_frequency
+        if own is not None and own not in frequencies:
             raise frequency_mismatch(frequencies[0].alias, own.alias)
-        return served, own
+        return [served]
 
-    def _standing_for(self, name: str, frequencies: tuple[Frequency, ...]) -> ServedModel:
-        """Gives the only registered model of a frequency; where there is none, the encoder, as TimeGPT is one."""
+    def _standing_for(self, name: str, frequencies: tuple[Frequency, ...]) -> list[ServedModel]:
+        """Gives the registered models of a frequency; where there is none, the encoder, as TimeGPT is one."""
         for frequency in frequencies:
             found = [one for one in self._registered if one.own_frequency == frequency]
-            if len(found) == 1:
-                return found[0]
             if found:
-                names = sorted(str(one.spec) for one in found)
-                raise UnknownModel(
-                    f"{name} could be any of {names}, which all have frequency {frequency.alias!r}: name one of them "
-                    "as model, or have FORECASTER_TIMEGPT_MODELS say which",
-                    code="model-missing",
-                )
+                return found
         is_awaited = not (self.models.served or self.models.is_unused)
         if is_awaited or any(one.served is None for one in self.models.state().specs):
             raise NotReady("no verified version is loaded yet of some models")
         if self.encoder is not None and self._may_stand_in(self.encoder):
-            return self.encoder
+            return [self.encoder]
         known = sorted({one.bundle.predictor.frequency.alias for one in self._registered})
         raise UnknownModel(
             f"{name} stands for the model of frequency {frequencies[0].alias!r}, and there are those of {known}"

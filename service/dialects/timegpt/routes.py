@@ -19,10 +19,11 @@ from service.dialects.timegpt import replies, translation
 from service.dialects.timegpt.choice import Choices, frequencies_of
 from service.dialects.timegpt.operations import ANOMALIES, CROSS_VALIDATION, FORECAST, ONLINE_ANOMALIES
 from service.dialects.timegpt.schemas import KeyIsGood, ModelNames, ModelSizes, Spending, Usage, WindowSizes
+from service.dialects.timegpt.sizes import sizes_of
 from service.requests.asked import Asked, FindModel
 from service.requests.body import refuse_all_but_json
 from service.requests.reply import Answer
-from service.routes.jobs import owner_of
+from service.routes.jobs import expires_of, owner_of
 
 router = APIRouter(tags=["timegpt"], dependencies=[requires(Scope.FORECAST)], responses=openapi.problems(401, 403, 429))
 
@@ -48,17 +49,20 @@ async def models(request: Request) -> ModelNames:
     return ModelNames.of(Choices.of(service_of(request.scope)).names)
 
 
-@router.get("/model_params", responses=openapi.problems(404, 422, 503))
+@router.get("/model_params", responses=openapi.problems(404, 422, 503, 504))
 async def model_params(
     request: Request,
     model: Annotated[str, Query(min_length=1, max_length=256)],
     freq: Annotated[str, Query(min_length=1, max_length=20)],
 ) -> ModelSizes:
-    """Gives how many steps a model looks at, and how many it forecasts at once."""
+    """Gives how many steps of a series are to be sent, and how many a model forecasts at once."""
     service = service_of(request.scope)
-    served, _ = Choices.of(service).meant(model, frequencies_of(freq, has_starts=False), service.offered.find)
-    network = served.bundle.config.model
-    return ModelSizes(detail=WindowSizes(input_size=network.context_length or 0, horizon=network.horizon))
+
+    async def ask(find: FindModel) -> WindowSizes:
+        return sizes_of(Choices.of(service), model, frequencies_of(freq, has_starts=False), find)
+
+    sizes = await service.finetuned.asking(service.offered, owner_of(request), expires_of(request), ask)
+    return ModelSizes(detail=sizes)
 
 
 @router.post(FORECAST, include_in_schema=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 from starlette.datastructures import Headers
@@ -21,7 +22,7 @@ from service.dialects.timegpt.bodies import (
     RollingSent,
     Sent,
 )
-from service.dialects.timegpt.choice import Choices, frequencies_of
+from service.dialects.timegpt.choice import Choices, frequencies_of, may_be_steps
 from service.dialects.timegpt.exogenous import Rows, columns_of
 from service.dialects.timegpt.series import refuse_misfit, series_of
 from service.dialects.timegpt.starts import starts_of
@@ -29,7 +30,7 @@ from service.errors import InvalidFields
 from service.models.view import ServedModel
 from service.requests.asked import Asked, FindModel, asked_of
 from service.requests.body import request_of, validated
-from service.schemas import ForecastRequest, Percent
+from service.schemas import DataWarning, ForecastRequest, Percent
 
 _MOST_LEVELS = 49
 _MEDIAN = 0.5
@@ -43,6 +44,12 @@ _NAMES = {
     "max_steps": "finetune_steps",
     "trained_blocks": "finetune_depth",
 }
+_FIRST = "0"  # the series under which is told what concerns all
+_READ_AS_MONTHS = DataWarning(
+    code="read-as-months",
+    message="all series were read as months: the SDK calls integer times MS too, and only a model of integer steps "
+    "reads them as such",
+)
 _START = re.compile(r"series\.(\d+)\.start")
 
 Intervals = Annotated[list[Percent], Field(max_length=_MOST_LEVELS)]
@@ -66,6 +73,9 @@ class Search(AnomalyRequest):
     threshold_method: Literal["univariate", "multivariate"] = "univariate"
 
 
+A = TypeVar("A", Asked, RollingAsked[Backtest], RollingAsked[Search])
+
+
 def forecast_asked(service: Service, headers: Headers, body: bytes, expires: float, find: FindModel) -> Asked:
     """Takes the body of a forecast apart; every problem of the caller's making is found here."""
     sent = request_of(ForecastSent, headers, body, service.settings)
@@ -75,7 +85,7 @@ def forecast_asked(service: Service, headers: Headers, body: bytes, expires: flo
     options = {"horizon": sent.h, "quantiles": [_MEDIAN], "intervals": _intervals(sent.level), "roll_out": True}
     with in_its_words():
         request = validated(Forecast, {**series, **options}, service.settings)
-        return asked_of(request, expires, service.settings, lambda _: served)
+        return _noted(asked_of(request, expires, service.settings, lambda _: served), sent)
 
 
 def cross_validation_asked(service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[Backtest]:
@@ -88,7 +98,8 @@ def cross_validation_asked(service: Service, headers: Headers, body: bytes, find
     else:
         options |= {"horizon": sent.h, "num_windows": sent.n_windows, "step_size": sent.step_size}
     with in_its_words():
-        return backtest_of(validated(Backtest, {**series, **options}, service.settings), served, service.settings)
+        request = validated(Backtest, {**series, **options}, service.settings)
+        return _noted(backtest_of(request, served, service.settings), sent)
 
 
 def anomalies_asked(service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[Search]:
@@ -97,7 +108,7 @@ def anomalies_asked(service: Service, headers: Headers, body: bytes, find: FindM
     served, series = read_series(service, sent, find, Rows(len(sent.series.X or ()), None))
     with in_its_words():
         request = validated(Search, {**series, "level": sent.level, **_min_context(sent)}, service.settings)
-        return anomalies_of(request, served, service.settings)
+        return _noted(anomalies_of(request, served, service.settings), sent)
 
 
 def online_asked(service: Service, headers: Headers, body: bytes, find: FindModel) -> RollingAsked[Search]:
@@ -118,7 +129,8 @@ def online_asked(service: Service, headers: Headers, body: bytes, find: FindMode
         **_min_context(sent),
     }
     with in_its_words():
-        return anomalies_of(validated(Search, {**series, **options}, service.settings), served, service.settings)
+        request = validated(Search, {**series, **options}, service.settings)
+        return _noted(anomalies_of(request, served, service.settings), sent)
 
 
 def read_series(
@@ -154,6 +166,16 @@ def _intervals(level: Sequence[float] | None) -> list[float]:
 
 def _min_context(sent: Sent) -> dict[str, Any]:
     return {} if sent.model_parameters is None else {"min_context": sent.model_parameters.min_context}
+
+
+def _noted(asked: A, sent: Sent) -> A:
+    """Adds a warning where series were read as months that may have integer times."""
+    own = asked.model.own_frequency
+    are_steps = own is not None and own.is_step
+    if are_steps or not may_be_steps(sent.freq, has_starts=sent.series.start_datetime is not None):
+        return asked
+    told = [_READ_AS_MONTHS, *asked.warnings.get(_FIRST, ())]
+    return replace(asked, warnings={**asked.warnings, _FIRST: told})
 
 
 @contextmanager

@@ -237,8 +237,30 @@ def test_integer_times_which_the_sdk_calls_months_are_steps(tmp_path: Path) -> N
         series = [{"id": str(n), "start": 0, "target": target} for n, target in enumerate(TARGETS)]
         wanted = answer(client, "/v1/forecast", {"series": series, "horizon": 4, "quantiles": [0.5]})["forecasts"]
         assert found["mean"] == joined([one["quantiles"]["0.5"] for one in wanted])
+        assert "read-as-months" not in {one["code"] for one in found["warnings"]}
         months = answer(client, FORECAST, forecast(series_of(*TARGETS), freq="MS"))
     assert (found["model"]["name"], months["model"]["name"]) == ("waves", "zero-shot")
+
+
+BODIES = {
+    FORECAST: forecast,
+    CROSS_VALIDATION: cross_validation,
+    ANOMALIES: anomalies,
+    ONLINE: online,
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_integers_that_were_read_as_months_for_want_of_a_model_of_steps_are_warned_of(
+    service: httpx.Client, path: str
+) -> None:
+    def warned(**series: Any) -> list[Any]:
+        found = answer(service, path, BODIES[path](series_of(WAVE, WAVE, **series), freq="MS"))
+        assert found["model"]["name"] == "zero-shot"
+        return [one["series"] for one in found["warnings"] if one["code"] == "read-as-months"]
+
+    assert warned(start_datetime=...) == [0]
+    assert warned() == []
 
 
 def test_multivariate_lets_all_series_see_each_other(tmp_path: Path) -> None:

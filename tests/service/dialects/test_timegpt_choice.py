@@ -151,7 +151,7 @@ def test_models_are_listed_and_described(service: httpx.Client) -> None:
     }
     for model, freq in (("waves", "h"), ("timegpt-1", "D")):
         reply = service.get("/model_params", params={"model": model, "freq": freq})
-        assert reply.json() == {"detail": {"input_size": 48, "horizon": 12}}
+        assert reply.json() == {"detail": {"input_size": 1024, "horizon": 12}}
     by_name, by_theirs = (
         service.post(FORECAST, json=forecast(model=name)).json() for name in ("waves", "timegpt-1-long-horizon")
     )

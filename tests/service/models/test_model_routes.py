@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,7 +121,8 @@ def test_other_names_get_a_problem(site: Site, name: str, status: int, code: str
     assert site.get("/v1/model").json()["code"] == "model-missing"
 
 
-def test_metrics_follow_the_models(site: Site) -> None:
+def test_metrics_follow_the_models(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
     telemetry = Telemetry()
     site.registry.add()
     telemetry.show_refresh(site.models.refresh(), site.models.state())
@@ -133,7 +135,7 @@ def test_metrics_follow_the_models(site: Site) -> None:
     lines = telemetry.exposition().decode().splitlines()
     for line in (
         "forecaster_registry_up 0.0",
-        "forecaster_registry_age_seconds 7.0",
+        "forecaster_registry_last_answer_timestamp_seconds 993.0",
         'forecaster_registry_lookups_total{registry="up"} 2.0',
         'forecaster_registry_lookups_total{registry="down"} 1.0',
         'forecaster_model_swaps_total{spec="waves@champion"} 1.0',

@@ -97,10 +97,7 @@ def test_without_any_model_it_answers_to_its_name_and_to_none_once_the_registry_
     assert offered.stand_in is house.zero_shot.model
 
 
-def test_a_home_without_a_registry_so_far_need_not_be_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def test_a_home_without_a_registry_so_far_need_not_be_looked_at(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", authentication=False)
     models, zero_shot = Models(settings, FakeRegistry(tmp_path / "registry")), loaded()
     models.restore()
