@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
 
 LONG = "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\nb,2024-01-01,3\nb,2024-01-02,\n"
 READ = {
-    "long": (LONG, {"a": [1, 2], "b": [3]}),
+    "long": (LONG, {"a": [1, 2], "b": [3, None]}),
     "one series": ("ds,y\n2024-01-01,1.5\n2024-01-02,-2e3\n", {"y": [1.5, -2000]}),
-    "wide, the time without a name": (",a,b\n2024-01-01,1,2\n2024-01-02,3,\n", {"a": [1, 3], "b": [2]}),
+    "wide, the time without a name": (",a,b\n2024-01-01,1,2\n2024-01-02,3,\n", {"a": [1, 3], "b": [2, None]}),
     "semicolons and decimal commas": ("ds;y\n2024-01-01;1,5\n2024-01-02;2\n", {"y": [1.5, 2]}),
     "tabs, carriage returns and a mark of order": ("\ufeffds\ty\r\n2024-01-01\t1\r\n\r\n2024-01-02\t2", {"y": [1, 2]}),
     "quotes": ('unique_id,ds,y\n"a, ""b""\nc",2024-01-01,"1"\n', {'a, "b"\nc': [1]}),
@@ -23,7 +23,7 @@ READ = {
         "ds,y\n2024-01-01,1\n2024-01-02,NaN\n2024-01-03,NA\n2024-01-04,2\n",
         {"y": [1, None, None, 2]},
     ),
-    "rows ahead": ("ds,y,price\n2024-01-01,1,5\n2024-01-02,,6\n", {"y": [1]}),
+    "rows after the last value": ("ds,y,price\n2024-01-01,1,5\n2024-01-02,,6\n", {"y": [1, None]}),
     "markup": ("unique_id,ds,y\n<img src=x onerror=alert(1)>,2024-01-01,1\n", {"<img src=x onerror=alert(1)>": [1]}),
 }
 REFUSED = {
@@ -72,24 +72,26 @@ def test_step_numbers_are_numbers_and_years_are_times(page: Page) -> None:
     assert (steps["timestamps"], years["timestamps"]) == ([1, 2], ["2001", "2002"])
 
 
-COVARIATES = """async () => {
-  const files = document.body.dataset.files;
-  const [csv, series] = await Promise.all(["csv", "series"].map(name => import(`/${files}/${name}.js`)));
-  const lines = ["ds,y,visitors,price,size,kind,other", "2024-01-01,1,7,5,3,shop,9",
-    "2024-01-02,2,8,,,,9", "2024-01-03,,,6,,,9"];
-  const text = lines.join("\\n");
-  const data = series.seriesOf(csv.parse(text));
-  const names = { past: ["visitors"], known: ["price", "absent"], static: ["size"], category: ["kind"] };
-  return series.bodyFor(data.series[0], names, ",");
-}"""
+@pytest.mark.parametrize("times", [("20240130", "20240131"), ("16780101", "22611231"), ("20240230", "20240301")])
+def test_dates_without_anything_between_year_month_and_day_stay_texts(page: Page, times: tuple[str, str]) -> None:
+    (series,) = page.evaluate(READ_TEXT, "ds,y\n" + "".join(f"{time},1\n" for time in times))
+    assert tuple(series["timestamps"]) == times
 
 
-def test_columns_go_where_the_model_reads_them_and_others_stay(page: Page) -> None:
-    body = page.evaluate(COVARIATES)
-    assert body["target"] == [1, 2]
-    assert body["past"] == {"visitors": [7, 8]}
-    assert body["known"] == {"price": [5, None, 6]}
-    assert body["static"] == {"size": 3, "kind": "shop"}
+@pytest.mark.parametrize(
+    "steps", [(16771231, 16780101), (22611231, 22620101), (20241231, 20241301), (20240131, 20240132), (202401, 202402)]
+)
+def test_digits_that_are_no_dates_are_step_numbers(page: Page, steps: tuple[int, int]) -> None:
+    (series,) = page.evaluate(READ_TEXT, "ds,y\n" + "".join(f"{step},1\n" for step in steps))
+    assert tuple(series["timestamps"]) == steps
+
+
+def test_a_file_of_such_dates_is_read_as_days(tab: Watched, url: str) -> None:
+    tab.page.goto(url)
+    tab.page.locator("#examples button").first.wait_for()
+    tab.take("dates.csv", "ds,y\n" + "".join(f"202401{day:02},{day % 7}\n" for day in range(1, 32)))
+    assert "31 steps of frequency D" in tab.shown("#report")
+    assert "2024-01-31" in tab.page.inner_text("#report tbody")
 
 
 @pytest.mark.parametrize("text", REFUSED)

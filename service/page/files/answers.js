@@ -29,6 +29,14 @@ export function showAnswer() {
 
 const chosen = () => Number(byId("series").value);
 
+/** Gives the chosen series as the report has it, up to where its forecast begins: rows after that were known ahead. */
+function known() {
+  const series = state.report.series[chosen()];
+  const first = series.timestamps.indexOf(state.reply.forecasts[chosen()].timestamps[0]);
+  const end = first < 0 ? series.timestamps.length : first;
+  return { ...series, timestamps: series.timestamps.slice(0, end), target: series.target.slice(0, end) };
+}
+
 export function showSeries() {
   const forecast = state.reply.forecasts[chosen()];
   for (const id of ["backtest", "why"]) {
@@ -42,7 +50,7 @@ export function showSeries() {
 }
 
 export function drawFan() {
-  showFan(byId("fan"), state.report.series[chosen()], state.reply.forecasts[chosen()], {
+  showFan(byId("fan"), known(), state.reply.forecasts[chosen()], {
     whole: byId("whole").checked, season: state.report.season_length, pick: explainStep,
   });
 }
@@ -59,24 +67,31 @@ function stillAsked() {
   return () => state.reply === reply && chosen() === series;
 }
 
+/** Gives the series that the forecast of the chosen one saw: itself, then the others of its group, if it has one. */
+function company() {
+  const { series } = state.asked, own = series[chosen()];
+  return [own, ...series.filter((one) => one !== own && own.group && one.group === own.group)];
+}
+
 export async function backtest() {
-  const { model, frequency, intervals, series, horizon, longest } = state.asked;
+  const { model, frequency, timezone, intervals, horizon, longest } = state.asked;
   const isStill = stillAsked();
   const reply = await call("v1/backtest", {
-    model, frequency, intervals, series: [series[chosen()]], quantiles: [0.5],
+    model, frequency, timezone, intervals, series: company(), quantiles: [0.5],
     horizon: Math.min(horizon, longest), num_windows: byId("windows").valueAsNumber,
   });
   if (!isStill()) return;
-  showBacktest(byId("backtest").querySelector(".result"), state.report.series[chosen()], reply);
+  showBacktest(byId("backtest").querySelector(".result"), known(), reply);
   announce("The backtest is there.");
 }
 
 export async function explain() {
-  const { model, frequency, series } = state.asked;
+  const { model, frequency, timezone } = state.asked;
   const step = byId("step").value, isStill = stillAsked();
-  const reply = await call("v1/explain", { model, frequency, series: [series[chosen()]], step: step ? Number(step) : null });
+  const [own, ...others] = company(); // one series is explained at a time
+  const reply = await call("v1/explain", { model, frequency, timezone, series: [own], step: step ? Number(step) : null });
   if (!isStill()) return;
-  showWhy(byId("why").querySelector(".result"), state.report.series[chosen()], reply);
+  showWhy(byId("why").querySelector(".result"), known(), reply, others.length > 0);
   byId("why").scrollIntoView({ block: "nearest" });
   announce("The explanation is there.");
 }

@@ -24,7 +24,8 @@ export function showModel() {
   const model = chosenModel();
   const misfit = fits(model, state.report.frequency) ? "" : `The data has the frequency ${state.report.frequency}, this model forecasts ${model.frequency}. `;
   const columns = reads(model).length ? `It reads the columns ${reads(model).join(", ")} beside the target. ` : "";
-  byId("model-hint").textContent = `${misfit}${columns}It looks at the last ${model.context_length} steps of a series.`;
+  const groups = model.reads_groups ? "Series with the same text in a column group see each other. " : "";
+  byId("model-hint").textContent = `${misfit}${columns}${groups}It looks at the last ${model.context_length} steps of a series.`;
   byId("horizon").value = model.horizon;
   byId("horizon-hint").textContent = `Beyond ${model.horizon} steps it goes on from its own forecasts.`;
   const isPoint = POINT_HEADS.includes(model.head);
@@ -43,8 +44,9 @@ export async function ask() {
   const model = chosenModel(), { data } = state;
   const horizon = byId("horizon").valueAsNumber;
   const intervals = [...byId("intervals").querySelectorAll("input:checked")].map((one) => Number(one.value));
-  const series = data.series.map((one) => bodyFor(one, model.covariates, data.delimiter));
-  const asked = { model: model.spec, frequency: state.report.frequency, intervals, series };
+  const series = data.series.map((one) => bodyFor(one, model, data.delimiter));
+  const { frequency, timezone } = state.report; // as the whole table says, of which a model may get less
+  const asked = { model: model.spec, frequency, timezone, intervals, series };
   const reply = await call("v1/forecast", { ...asked, horizon, quantiles: [0.5], roll_out: horizon > model.horizon });
   if (state.data !== data) return; // other data came meanwhile
   Object.assign(state, { asked: { ...asked, horizon, longest: model.horizon }, reply });

@@ -14,7 +14,7 @@ export function showReport(place, name, data, report) {
   if (data.delimiter !== ",") notes.push(`Read as columns between ${data.delimiter === ";" ? "semicolons" : "tabs"}, where a comma is the decimal mark.`);
   if (data.beside.length) notes.push(`Columns beside the target: ${data.beside.join(", ")}. A model reads those that it knows.`);
   const ahead = Math.max(...data.series.map((one) => one.ahead));
-  if (ahead) notes.push(`Up to ${ahead} rows after the last value of a series: what is known ahead.`);
+  if (ahead) notes.push(`Up to ${ahead} rows after the last value of a series: ahead, for a model that reads what is known ahead, else missing values.`);
   const write = clockOf(series.flatMap((one) => [one.timestamps[0], one.timestamps.at(-1)]));
   const rows = series.slice(0, MOST_ROWS).map((one) => [
     one.id, sparkline(one.target), String(one.timestamps.length), write(one.timestamps[0]).join(" "),

@@ -5,7 +5,8 @@ import { TableError, quoted } from "./csv.js";
 const MISSING = new Set(["", "na", "nan", "null", "none", "-"]);
 // Roughly: the service reads times, but does not know in which row of a file they stand.
 const TIME_LIKE = /^\d{4}-?\d\d?(-?\d\d?)?([T ]\d\d(:?\d\d){0,2}([.,]\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?$/i;
-const [ID, TIME, TARGET] = ["unique_id", "ds", "y"];
+const [FIRST_YEAR, LAST_YEAR] = [1678, 2261]; // of whole years that times can be read in
+const [ID, TIME, TARGET, GROUP] = ["unique_id", "ds", "y", "group"];
 
 /** Gives {layout, series, beside}: each series has id, stamps, target, and texts by column `beside` these. */
 export function seriesOf(table) {
@@ -43,32 +44,57 @@ function fromWide(table) {
   return { layout: "wide", beside: [], series: series.map(ended), delimiter: table.delimiter };
 }
 
-/** Ends a series with its last value: rows after it hold what is known ahead. */
+/** Gives a series with where its last value stands: rows after it are missing values, or hold what is known ahead. */
 function ended(series) {
   const length = series.target.findLastIndex((value) => value !== null) + 1;
   if (!length) throw new TableError(`Series ${quoted(series.id)} has no value at all.`);
-  const numbered = series.stamps.every((text) => /^-?\d{1,15}$/.test(text)) && !series.stamps.every((text) => /^\d{4}$/.test(text));
-  return { ...series, length, ahead: series.target.length - length, stamps: numbered ? series.stamps.map(Number) : series.stamps };
+  const areSteps = series.stamps.every((text) => /^-?\d{1,15}$/.test(text)) && !series.stamps.every(isDate);
+  return { ...series, length, ahead: series.target.length - length, stamps: areSteps ? series.stamps.map(Number) : series.stamps };
+}
+
+/** Says of digits whether they read as a year, or as year, month and day without anything between them. */
+function isDate(digits) {
+  const year = Number(digits.match(/^(\d{4})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/)?.[1]);
+  return /^\d{4}$/.test(digits) || (FIRST_YEAR <= year && year <= LAST_YEAR);
 }
 
 /** Gives what a data report is made of. */
-export function plainBody(series) {
-  return { id: series.id, timestamps: series.stamps.slice(0, series.length), target: series.target.slice(0, series.length) };
-}
+export const plainBody = (series) => upTo(series, series.target.length);
 
-/** Gives the series as a request to a model holds it, with the columns that this model reads, as far as there are any. */
-export function bodyFor(series, covariates, delimiter) {
-  const body = plainBody(series);
-  const column = (name, end) => series.texts.get(name).slice(0, end).map((text, at) => number(text, series.lines[at], name, delimiter));
+const upTo = (series, end) => ({ id: series.id, timestamps: series.stamps.slice(0, end), target: series.target.slice(0, end) });
+
+/**
+ * Gives the series as a request to a model holds it, with the columns that this model reads, as far as there are any.
+ * It ends with its last value for a model that reads what is known ahead, and with its last row for any other.
+ */
+export function bodyFor(series, model, delimiter) {
+  const { covariates } = model;
+  const end = covariates.known.length ? series.length : series.target.length;
+  const body = upTo(series, end);
+  const numeric = (name) => (text, at) => number(text, series.lines[at], name, delimiter);
+  const column = (name, end) => series.texts.get(name).slice(0, end).map(numeric(name));
   const having = (names) => names.filter((name) => series.texts.has(name));
-  body.past = Object.fromEntries(having(covariates.past).map((name) => [name, column(name, series.length)]));
+  body.past = Object.fromEntries(having(covariates.past).map((name) => [name, column(name, end)]));
   body.known = Object.fromEntries(having(covariates.known).map((name) => [name, column(name)]));
   body.static = Object.fromEntries([
-    ...having(covariates.static).map((name) => [name, column(name, series.length).find((value) => value !== null) ?? null]),
-    ...having(covariates.category).map((name) => [name, series.texts.get(name).find((text) => text.trim()) ?? null]),
+    ...having(covariates.static).map((name) => [name, onlyValue(series, name, numeric(name))]),
+    ...having(covariates.category).map((name) => [name, onlyValue(series, name, category)]),
   ]);
+  if (model.reads_groups && series.texts.has(GROUP)) body.group = onlyValue(series, GROUP, category);
   return body;
 }
+
+/** Gives the one value that a series has in a column, as `read` makes it of the texts of its rows; null where it has none. */
+function onlyValue(series, name, read) {
+  const texts = series.texts.get(name), values = texts.map(read);
+  const first = values.findIndex((value) => value !== null);
+  const other = values.findIndex((value) => value !== null && value !== values[first]);
+  if (other < 0) return values[first] ?? null;
+  const [here, there] = [first, other].map((at) => `${quoted(texts[at])} in row ${series.lines[at]}`);
+  throw new TableError(`Series ${quoted(series.id)}, column ${quoted(name)}: ${here} and ${there}, wanted is one value per series.`);
+}
+
+const category = (text) => (text.trim() ? text : null);
 
 function stamp(text, line, column) {
   const trimmed = text.trim();

@@ -5,7 +5,7 @@ import { clockOf, make, number, percent, table } from "./dom.js";
 
 const MOST_STRETCHES = 5;
 
-export function showWhy(place, known, why) {
+export function showWhy(place, known, why, isGrouped) {
   const context = why.steps.timestamps;
   const from = Math.max(0, context.length - known.timestamps.length); // what lies before the series is padding
   const times = context.slice(from);
@@ -51,7 +51,7 @@ export function showWhy(place, known, why) {
     return make("label", { className: "choice" }, input, ` ${name}`);
   });
   place.replaceChildren(
-    make("p", { className: "facts" }, heading(why)),
+    make("p", { className: "facts" }, heading(why, isGrouped)),
     make("fieldset", { className: "choices" }, make("legend", { className: "covered" }, "What is drawn below the history"), ...choices),
     said, chart, stretches(why),
   );
@@ -59,10 +59,11 @@ export function showWhy(place, known, why) {
   place.hidden = false;
 }
 
-function heading(why) {
+function heading(why, isGrouped) {
   const write = clockOf([why.first, why.last]);
   const when = why.step === null ? `from ${between(why.first, why.last, write)}, on average,` : `for ${write(why.first).join(" ")}`;
-  return `The forecast ${when} is ${number(why.forecast)}.`;
+  const alone = isGrouped ? " from this series alone, without the others of its group" : "";
+  return `The forecast ${when} is ${number(why.forecast)}${alone}.`;
 }
 
 /** Gives both ends of a stretch, the day once where it is one. */
