@@ -15,7 +15,7 @@ import torch
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.config import ModelConfig
-from forecaster.counts import forecasts_counts, refuse_no_counts
+from forecaster.counts import refuse_unfit, takes_any_value
 from forecaster.data.findings import SEASONS_WANTED
 from forecaster.data.panel import Panel
 from forecaster.data.panel_checks import MAX_VALUE
@@ -61,12 +61,12 @@ class PlainQuestion(Question):
 
     @classmethod
     def of(cls, series: PlainSeries, model: ModelConfig, horizon: int, levels: tuple[float, ...]) -> PlainQuestion:
-        """Asks about plain series; SeriesError for what is no count, of a model of counts."""
+        """Asks about plain series; SeriesError for values that the model cannot take in."""
         lengths = np.array([len(target) for target in series.targets])
         ends = series.axis.frequency.advance(series.starts, lengths)
         question = cls(model, horizon, levels, series.ids, series.axis, ends, series)
-        if forecasts_counts(model):
-            refuse_no_counts(question.to_panel(), model)
+        if not takes_any_value(model):
+            refuse_unfit(question.to_panel(), model)
         return question
 
     def batches(self, size: int) -> list[IntArray]:

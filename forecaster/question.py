@@ -16,7 +16,7 @@ import numpy as np
 
 from forecaster.arrays import FloatArray, IntArray
 from forecaster.config import ModelConfig
-from forecaster.counts import refuse_no_counts
+from forecaster.counts import refuse_unfit
 from forecaster.data.batches import batches_of
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows
@@ -74,8 +74,8 @@ class PanelQuestion(Question):
 
     @classmethod
     def of(cls, panel: Panel, model: ModelConfig, horizon: int, levels: tuple[float, ...]) -> PanelQuestion:
-        """Asks about a panel; SeriesError for what is no count, of a model of counts."""
-        refuse_no_counts(panel, model)
+        """Asks about a panel; SeriesError for values that the model cannot take in."""
+        refuse_unfit(panel, model)
         return cls(model, horizon, levels, panel.series_ids, panel.axis, panel.ends, panel)
 
     def history(self, place: int) -> FloatArray:

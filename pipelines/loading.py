@@ -16,10 +16,11 @@ import pandas as pd
 
 from forecaster.bundle import Bundle
 from forecaster.config import CovariateConfig, TableConfig
-from forecaster.data.columns import with_named_columns
+from forecaster.data.columns import DEFAULT_TIME_COLUMN, with_named_columns
 from forecaster.data.panel import Panel
 from forecaster.data.reading import PanelReading, read_panel
 from forecaster.data.store import StoreWriter, open_store
+from forecaster.data.timestamps import zone_of_cells
 from forecaster.errors import ConfigError
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
@@ -117,11 +118,18 @@ def _readings(source: SourceConfig, table: TableConfig) -> Iterator[PanelReading
     chunk = next(chunks)
     first, first_row = read_panel(chunk, table), 1 + len(chunk)
     yield first
-    axis = first.panel.axis
+    axis, sample = first.panel.axis, _a_time(chunk, table)
     fixed = table.model_copy(update={"expected_frequency": axis.frequency.alias, "timezone": axis.timezone})
     for chunk in chunks:
+        zone_of_cells([sample, _a_time(chunk, table)])  # refuses what only some of both have: an offset
         yield read_panel(chunk, fixed, first_row=first_row)
         first_row += len(chunk)
+
+
+def _a_time(chunk: pd.DataFrame, table: TableConfig) -> object:
+    """Gives one of the timestamps of a chunk, as it stands there; those of one chunk all have an offset or none."""
+    times = chunk.get(table.time_column or DEFAULT_TIME_COLUMN)
+    return None if times is None else times.iloc[0]
 
 
 def _refuse_beside_store(source: SourceConfig) -> None:

@@ -261,10 +261,9 @@ class ModelDescription(Schema):
     head: str
     calibrated: bool
     covariates: dict[str, list[str]] = Field(description="What it reads beside the target: names by kind.")
+    reads_groups: bool = Field(description="Whether series of one `group` see each other.")
     num_parameters: int
-    runtime: dict[str, object] = Field(
-        description="What executes it, and the milliseconds that were measured by batch."
-    )
+    runtime: dict[str, object] = Field(description="What executes it, and the milliseconds measured by batch.")
     libraries: dict[str, str]
     training: dict[str, str | int | float | bool | None]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecaster.config import TableConfig
 from forecaster.data.cells import Cells, Source
-from forecaster.data.timestamps import looks_like_dates
+from forecaster.data.timestamps import refuse_integer_dates
 from forecaster.errors import FrequencyError, TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis, infer_frequency
 from forecaster.time.grid import StoredTimes
@@ -26,9 +26,8 @@ def choose_axis(source: Source, config: TableConfig) -> TimeAxis:
     if timezone is not None:
         zone(timezone)
     steps = source.cells.times.dtype.kind == "i"
-    if config.frequency is None and steps and looks_like_dates(source.cells.times):
-        message = f"integer timestamps such as {source.cells.times[0]} look like dates: write them as ISO 8601 texts"
-        raise TimestampError(message, code="integer-dates")
+    if config.frequency is None and steps:
+        refuse_integer_dates(source.cells.times)
     alias = config.frequency if config.frequency is not None else config.expected_frequency
     if alias is not None:
         frequency = Frequency.parse(alias)

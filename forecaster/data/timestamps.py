@@ -6,6 +6,7 @@ and year if only one such order fits the whole column; what leaves a choice is r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import product
@@ -65,6 +66,13 @@ def parse_times(column: pd.Series) -> Times:
     )
 
 
+def refuse_integer_dates(steps: IntArray) -> None:
+    """Raises TimestampError for integers that look like dates, for a reader whom nothing tells that they are steps."""
+    if looks_like_dates(steps):
+        message = f"integer timestamps such as {steps[0]} look like dates: write them as ISO 8601 texts"
+        raise TimestampError(message, code="integer-dates")
+
+
 def looks_like_dates(steps: IntArray) -> bool:
     """Says whether integers look like dates written as 20240131 or 202401: such a count would be full of gaps."""
     distinct = pd.Series(np.unique(steps))
@@ -92,9 +100,16 @@ def _in_zone(column: pd.Series, zone: tzinfo | None) -> pd.Series:
     return pd.Series(pd.DatetimeIndex(pd.to_datetime(column, utc=True)).tz_convert(zone))
 
 
-def _from_texts(column: pd.Series) -> Times:
-    codes, found = pd.factorize(column)
-    texts = pd.Series(found, dtype=object).str.strip()
+def zone_of_cells(cells: Iterable[object]) -> str | None:
+    """Gives the time zone that the offsets of texts say, 'UTC' where they differ; None where there are none.
+
+    TimestampError where some texts have an offset and others have none. What is no text is left to `parse_times`.
+    """
+    return _text_zone(pd.Series([cell.strip() for cell in cells if isinstance(cell, str)], dtype=object))
+
+
+def _text_zone(texts: pd.Series) -> str | None:
+    """Gives the time zone of texts without blanks around them: 'UTC' where offsets differ, None where there is none."""
     offsets = texts.str.extract(_OFFSET, expand=False)
     aware = offsets.notna()
     if aware.any() and not aware.all():
@@ -103,9 +118,15 @@ def _from_texts(column: pd.Series) -> Times:
             f"({texts[~aware].iloc[0][:40]!r}): give it to all or to none",
             code="mixed-offsets",
         )
-    if aware.any():
-        return Times(microseconds(_laid_out(texts, "ISO8601", utc=True))[codes], _common_zone(offsets))
-    return Times(microseconds(_in_any_layout(texts))[codes])
+    return _common_zone(offsets) if aware.any() else None
+
+
+def _from_texts(column: pd.Series) -> Times:
+    codes, found = pd.factorize(column)
+    texts = pd.Series(found, dtype=object).str.strip()
+    timezone = _text_zone(texts)
+    times = _in_any_layout(texts) if timezone is None else _laid_out(texts, "ISO8601", utc=True)
+    return Times(microseconds(times)[codes], timezone)
 
 
 def _in_any_layout(texts: pd.Series) -> pd.DatetimeIndex:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from forecaster.arrays import BoolArray, FloatArray, IntArray
-from forecaster.counts import forecasts_counts, refuse_no_counts
+from forecaster.counts import refuse_unfit, takes_any_value
 from forecaster.data.panel import Panel
 from forecaster.data.windows import WindowAddresses, Windows, cutoff_times
 from forecaster.model.network import Network
@@ -127,15 +127,14 @@ def ask(predictor: Predictor, panel: Panel, position: int, cutoff: int | None, s
     """Gives the question about a series of a panel; by default at its end, in the company that ends with it.
 
     At an earlier cutoff all series of its group that reach as far are its company. FrequencyError for a panel of
-    another frequency, ColumnError for a covariate that it lacks, SeriesError for what is no count, of a model of
-    counts.
+    another frequency, ColumnError for a covariate that it lacks, SeriesError for values that the model cannot take in.
     """
     predictor.check_frequency(panel)
     config = predictor.network.config
     windows = Windows.for_model(panel, config)
     addresses = _company(panel, position, cutoff) if config.channels == "group" else _alone(panel, position, cutoff)
-    if forecasts_counts(config):
-        refuse_no_counts(panel.select(addresses.series), config)
+    if not takes_any_value(config):
+        refuse_unfit(panel.select(addresses.series), config)
     batch = windows.gather(addresses).to(predictor.ensemble.device)
     place = int(np.flatnonzero(addresses.series == position)[0])
     return Question(predictor.networks, batch, place, int(addresses.cutoffs[place]), step)

@@ -41,11 +41,6 @@ def _unknown(name: str) -> TimestampError:
     return TimestampError(message, code="unknown-timezone")
 
 
-def is_fixed_offset(name: str | None) -> bool:
-    """Says whether a zone is an offset such as 'UTC+01:00', which texts with one offset have."""
-    return name is not None and name.startswith("UTC") and name != "UTC"
-
-
 def zone_name(found: tzinfo) -> str:
     """Gives the name of a zone as `zone` reads it; TimestampError where it has neither name nor fixed offset."""
     name = getattr(found, "key", None) or getattr(found, "zone", None)  # zoneinfo, pytz

@@ -16,11 +16,10 @@ from forecaster.data.columns import DEFAULT_TIME_COLUMN
 from forecaster.data.panel import Panel
 from forecaster.data.panel_checks import MAX_VALUE
 from forecaster.data.reading import read_panel
-from forecaster.data.timestamps import parse_times
+from forecaster.data.timestamps import parse_times, zone_of_cells
 from forecaster.errors import TimestampError
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.time.grid import StoredTimes
-from forecaster.time.zones import is_fixed_offset
 from pipelines.batch.job import Shard
 from pipelines.batch.planning import is_text
 
@@ -47,14 +46,21 @@ class Rows:
         return read_panel(_frame(self.read(shard)), self._table).panel if plain is None else plain
 
     def common_zone(self, zone: str | None) -> str | None:
-        """Gives the time zone of all rows, of which some have that one: 'UTC' where texts have several offsets."""
-        if self._table.timezone is not None or not is_fixed_offset(zone) or not is_text(self._time_type()):
+        """Gives the time zone of all rows, of which some have that one: 'UTC' where texts have several offsets.
+
+        TimestampError where some texts have an offset and others have none.
+        """
+        if not is_text(self._time_type()):
             return zone
+        zones, sample = {zone}, None
         for group in range(self._file.num_row_groups):
             texts = self._file.read_row_group(group, [self._time_column], use_threads=False).column(0).unique()
-            if len(texts) and parse_times(texts.drop_null().to_pandas()).timezone != zone:
-                return "UTC"
-        return zone
+            found = texts.drop_null().to_pandas()
+            if found.empty:
+                continue
+            sample = sample or found.iloc[0]
+            zones.add(zone_of_cells([sample, *found]))
+        return zone if self._table.timezone is not None or len(zones) == 1 else "UTC"
 
     def _time_type(self) -> pa.DataType:
         return self._file.schema_arrow.field(self._time_column).type

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -32,6 +33,8 @@ from forecaster.config import Config
 from pipelines.batch.job import Done, Identity, Job, part_name
 from pipelines.batch.parts import read_piece, write_piece
 from pipelines.errors import BatchError, SourceError
+
+_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -158,12 +161,14 @@ class WorkingFolder:
     def remove(self) -> None:
         """Removes the folder with all that is left in it."""
         with suppress(OSError):
-            self.disown()
-            shutil.rmtree(self.path)
+            self.empty()
+            (self.path / _LOCK).unlink()  # last: without it another run could begin here
+            self.path.rmdir()  # unless one has done so just now
 
-    def disown(self) -> None:
-        """Has the folder be nobody's, which comes before anything in it goes: what is left then is of no run."""
+    def empty(self) -> None:
+        """Removes all but the lock. The folder is nobody's before anything else goes, so what is left is of no run."""
         self._identity.unlink(missing_ok=True)
+        _empty(self.path)
 
 
 @contextmanager
@@ -176,19 +181,16 @@ def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
     path = output.parent / f".{output.name}.shards"
     try:
         path.mkdir(exist_ok=True)
-        held = (path / "lock").open("w")
+        held = (path / _LOCK).open("w")
     except OSError as error:
         raise SourceError(f"working folder {path} cannot be made: {error.strerror}") from error
     with held as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _is_taken(lock):
             message = f"another process forecasts into {output} now (it holds {lock.name})"
-            raise BatchError(message, code="run-in-progress") from error
-        if restart:
-            WorkingFolder(path).disown()
-            _empty(path)
+            raise BatchError(message, code="run-in-progress")
         folder = WorkingFolder(path)
+        if restart:
+            folder.empty()
         was_claimed = folder.is_claimed
         try:
             yield folder
@@ -196,6 +198,15 @@ def working_folder(output: Path, *, restart: bool) -> Iterator[WorkingFolder]:
             if not was_claimed and not folder.has_forecasts:  # there is nothing to go on from
                 folder.remove()
             raise
+
+
+def _is_taken(lock: IO[str]) -> bool:
+    """Takes a lock; says whether nobody else holds it, and it is not that of a folder that was just removed."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock.fileno()), Path(lock.name).stat())
+    except OSError:
+        return False
 
 
 def write_whole(path: Path, content: Config) -> None:
@@ -217,7 +228,7 @@ def flush(path: Path) -> None:
 
 def _empty(folder: Path, *kept: str) -> None:
     for path in folder.iterdir():
-        if path.name in ("lock", *kept):
+        if path.name in (_LOCK, *kept):
             continue
         if path.is_dir():
             shutil.rmtree(path)

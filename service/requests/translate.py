@@ -21,7 +21,7 @@ from forecaster.data.panel import Panel
 from forecaster.data.placement import MAX_STEPS_PER_ROW, Placed
 from forecaster.data.reading import read_panel
 from forecaster.data.report import Finding
-from forecaster.data.timestamps import Times, parse_times
+from forecaster.data.timestamps import Times, parse_times, refuse_integer_dates
 from forecaster.time.frequency import Frequency, TimeAxis
 from forecaster.time.grid import StoredTimes
 from service.errors import InvalidFields
@@ -83,6 +83,8 @@ def to_panel(request: SeriesRequest, frequency: Frequency, model: ModelConfig) -
     """Gives the panel of a request to a model; `frequency`, the model's, is the default."""
     ids = [series.id for series in request.series]
     axis, stored = times_of(request.series, chosen_frequency(request.frequency, frequency), request.timezone)
+    if request.frequency is None and axis.frequency.is_step:
+        _refuse_dates(request.series, stored)
     groups = groups_of(request.series, model)
     placed_as = [_rows(series, times, axis, request) for series, times in zip(request.series, stored, strict=True)]
     placed = [rows for rows in placed_as if rows is not None]
@@ -116,6 +118,13 @@ def times_of(
     parsed = [times_read(one, position) for position, one in enumerate(series)]
     axis = _axis(frequency, timezone, parsed)
     return axis, [_stored(times, axis) for times in parsed]
+
+
+def _refuse_dates(series: Sequence[SeriesIn], stored: Sequence[StoredTimes]) -> None:
+    """Refuses integer timestamps that look like dates, of all series together, as a table's. A start is any step."""
+    times = [own for one, own in zip(series, stored, strict=True) if one.timestamps is not None]
+    if times:
+        refuse_integer_dates(np.concatenate(times))
 
 
 def _rows(series: SeriesIn, times: StoredTimes, axis: TimeAxis, request: SeriesRequest) -> Rows | None:

@@ -76,7 +76,8 @@ def _ids(series_ids: tuple[str, ...], facts: TableFacts | None) -> pyarrow.Array
     import pyarrow as pa
 
     ids = pa.array(series_ids, type=pa.string())
-    return ids if facts is None or not pa.types.is_integer(facts.id_type) else ids.cast(facts.id_type)
+    sent = None if facts is None else facts.id_type
+    return ids if sent is None or not pa.types.is_integer(sent) else ids.cast(sent)
 
 
 def _times(forecast: Forecast) -> pyarrow.Array:

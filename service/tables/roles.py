@@ -27,6 +27,8 @@ class Role(Enum):
 
 TEXTS = frozenset({Role.ID, Role.CATEGORY, Role.GROUP})
 
+OPTIONAL = (Role.GROUP,)  # what a table may leave out
+
 Roles = Mapping[str, Role]  # of the columns to read, by name
 
 
@@ -35,7 +37,7 @@ def names_of(model: ModelConfig) -> tuple[str, ...]:
     return tuple(_wanted(model))
 
 
-def roles_of(model: ModelConfig, present: Sequence[str], optional: Sequence[Role] = (Role.GROUP,)) -> Roles:
+def roles_of(model: ModelConfig, present: Sequence[str], optional: Sequence[Role] = OPTIONAL) -> Roles:
     """Gives the columns that a model reads from a table that has these.
 
     InvalidFields and MissingCovariate name the one that is not there, unless it may be left out.

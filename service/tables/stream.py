@@ -17,7 +17,7 @@ from service.tables.columns import column_of, refuse_type
 from service.tables.kinds import Validator
 from service.tables.messages import check_messages
 from service.tables.points import num_points_of
-from service.tables.roles import ID, TARGET, Roles, roles_of
+from service.tables.roles import ID, OPTIONAL, TARGET, Role, Roles, roles_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,7 +31,7 @@ class TableFacts:
     """What the answer to a table has to know of it."""
 
     unused: tuple[str, ...]  # columns that are not read
-    id_type: pyarrow.DataType  # of the column of ids
+    id_type: pyarrow.DataType | None  # of the column of ids, where there is one
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,16 @@ class TableIn:
     facts: TableFacts
 
 
-def table_of(body: bytes, model: ModelConfig, settings: Settings, present: Sequence[str] = ()) -> TableIn:
+def table_of(
+    body: bytes,
+    model: ModelConfig,
+    settings: Settings,
+    present: Sequence[str] = (),
+    optional: Sequence[Role] = OPTIONAL,
+) -> TableIn:
     """Gives what an Arrow IPC stream holds for a model; `present` names all columns where some were left out of it.
+
+    A table without ids, if those are `optional`, is one series.
 
     InvalidTable and UnsupportedMediaType for a stream that is not to be read, InvalidFields for columns that are not
     what they should be and for more points than allowed, SeriesError for a table without rows.
@@ -54,17 +62,18 @@ def table_of(body: bytes, model: ModelConfig, settings: Settings, present: Seque
     names = [name for name, _ in types]
     if len(names) > _MOST_COLUMNS:
         raise InvalidFields.of("body", f"{len(names)} columns, at most {_MOST_COLUMNS} are allowed")
-    roles = roles_of(model, present or names)
+    roles = roles_of(model, present or names, optional)
     for name, found in types:
         if name in roles:
             refuse_type(name, roles[name], found)
             if names.count(name) > 1:
                 raise InvalidFields.of(name, "is the name of more than one column")
     chunks = _chunks(body, names, roles)
-    if not sum(map(len, chunks[ID])):
+    if not sum(map(len, chunks[TARGET])):
         raise SeriesError("the table has no rows", code="empty-table")
     unused = tuple(name[:_LONGEST_NAME] for name in present or names if name not in roles)
-    return _converted(chunks, roles, TableFacts(unused[:_MOST_NAMES], _held(chunks[ID][0].type)), model, settings)
+    id_type = _held(chunks[ID][0].type) if ID in roles else None
+    return _converted(chunks, roles, TableFacts(unused[:_MOST_NAMES], id_type), model, settings)
 
 
 def _converted(
@@ -79,8 +88,9 @@ def _converted(
     def column(name: str) -> pd.Series:
         return column_of(name, roles[name], chunks[name], settings.max_series)
 
-    columns = {name: column(name) for name in (ID, TARGET)}
-    num_points = num_points_of(columns[ID], columns[TARGET], model)
+    columns = {name: column(name) for name in (ID, TARGET) if name in roles}
+    target = columns[TARGET]
+    num_points = num_points_of(columns.get(ID, pd.Series("", index=target.index)), target, model)
     if num_points > settings.max_points:
         raise InvalidFields.of("body", f"{num_points} points, at most {settings.max_points} are allowed")
     columns |= {name: column(name) for name in roles if name not in columns}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ from service.tables import parquet
 from service.tables.panel import to_panel
 from service.tables.query import options_of
 from service.tables.readers import Readers
-from service.tables.roles import names_of
+from service.tables.roles import OPTIONAL, Role, names_of
 from service.tables.stream import table_of
 
 # Each holds a table in memory, and perhaps a process beside it. They have threads of their own: those that large
@@ -56,13 +56,16 @@ class Tables:
         find: FindModel,
         *,
         adapt: Adapt = "asked",
+        optional: Sequence[Role] = OPTIONAL,
     ) -> Asked:
         """Gives what a table asks, until `expires` in monotonic time; every problem of its making is found here.
 
-        `adapt` is how the service is set, for one that does not say whether it is to be adapted.
+        `adapt` is how the service is set, for one that does not say whether it is to be adapted; what is `optional`
+        may be left out of a table.
         """
         options = with_adapt(options_of(query), adapt)
-        return await self.beside(partial(self._understood, media_type, headers, options, body, expires, find), expires)
+        read = partial(self._understood, media_type, headers, options, body, expires, find, optional)
+        return await self.beside(read, expires)
 
     async def beside(self, read: Callable[[], T], expires: float) -> T:
         """Gives what `read` makes of a table, beside the event loop; DeadlineExceeded where that takes too long."""
@@ -85,6 +88,7 @@ class Tables:
         body: bytes,
         expires: float,
         find: FindModel,
+        optional: Sequence[Role],
     ) -> Asked:
         settings = self._settings
         served = find(options.model)
@@ -93,6 +97,6 @@ class Tables:
         if media_type == PARQUET:
             found = parquet.converted(content, names_of(model), settings, expires, self._readers)
             content, names = found.stream, found.names
-        table = table_of(content, model, settings, names)
+        table = table_of(content, model, settings, names, optional)
         read = to_panel(table.frame, options, served.own_frequency, model)
         return replace(asking(options, served, read, table.num_points, expires), table=table.facts)

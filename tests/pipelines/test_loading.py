@@ -15,7 +15,7 @@ from forecaster.bundle import Bundle, load_bundle, save_bundle
 from forecaster.config import CovariateConfig, TableConfig
 from forecaster.data.covariates import covariate_config
 from forecaster.data.reading import read_panel
-from forecaster.errors import ConfigError, DataError, FrequencyError, SeriesError
+from forecaster.errors import ConfigError, DataError, FrequencyError, SeriesError, TimestampError
 from pipelines import loading
 from pipelines.config import SourceConfig
 from pipelines.loading import build_store, load, table_for
@@ -164,6 +164,26 @@ def test_offsets_that_change_between_chunks_are_read_in_the_zone_of_the_first(
         "2023-12-31 23:00:00+00:00",
         "2024-06-30 22:00:00+00:00",
     ]
+
+
+@pytest.mark.parametrize("timezone", [None, "UTC"])
+@pytest.mark.parametrize("begins_with", ["+00:00", "+01:00", ""])
+def test_chunks_with_an_offset_and_without_one_are_refused_as_they_are_in_a_whole_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begins_with: str, timezone: str | None
+) -> None:
+    hours = pd.date_range("2024-01-01T00:00", periods=50, freq="h").strftime("%Y-%m-%dT%H:%M:%S")
+    rest = "" if begins_with else "+00:00"
+    frame = pd.DataFrame({"unique_id": ["a"] * 50 + ["b"] * 50, "ds": [*(hours + begins_with), *(hours + rest)]})
+    frame.assign(y=range(100)).to_csv(tmp_path / "table.csv", index=False)
+    source, table = SourceConfig(path=tmp_path / "table.csv"), TableConfig(timezone=timezone)
+    with pytest.raises(TimestampError) as whole:
+        load(source, table)
+    monkeypatch.setattr(loading, "read_chunks", lambda given, id_column: read_chunks(given, id_column, 50))
+    with pytest.raises(TimestampError) as in_chunks:
+        build_store(source, table, tmp_path / "store")
+    assert str(in_chunks.value) in str(whole.value)
+    assert in_chunks.value.code == whole.value.code == "mixed-offsets"
+    assert not (tmp_path / "store").exists()
 
 
 def test_covariates_in_the_table_are_stored_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

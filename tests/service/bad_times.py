@@ -22,6 +22,9 @@ TIMES = (
     fields("`null` as a timestamp", timestamps(HOURS[0], None), "series.0.timestamps.1"),
     fields("an epoch as text", timestamps("1700000000", "1700003600"), "series.0.timestamps.0"),
     fields("epochs as integers", timestamps(1_700_000_000, 1_700_003_600), "series.0"),
+    refused(
+        "dates as integers", "integer-dates", timestamps(20240130, 20240131, 20240201, model="zero-shot", frequency=...)
+    ),
     fields("fractions as timestamps", timestamps(1.5, 2.5), "series.0.timestamps.0"),
     fields("booleans as timestamps", timestamps(True, False), "series.0.timestamps.0"),
     fields("texts and integers mixed", timestamps(1, HOURS[1]), "series.0.timestamps.1"),

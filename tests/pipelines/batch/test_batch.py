@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import sqlalchemy
 
 from forecaster.config import CovariateConfig, TableConfig
 from forecaster.data.store import write_store
-from forecaster.errors import ConfigError, DataError, RequestError, SeriesError, ValueTypeError
+from forecaster.errors import ConfigError, DataError, RequestError, SeriesError, TimestampError, ValueTypeError
 from pipelines.batch.batch import Asked, Progress
 from pipelines.batch.output import Manifest
 from pipelines.config import SourceConfig
@@ -112,6 +113,22 @@ def test_texts_with_several_offsets_are_read_in_utc_as_the_table_that_is_forecas
     pd.testing.assert_frame_equal(pd.read_parquet(what.output), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("begins_with", ["+00:00", "+01:00", ""])
+def test_offsets_in_some_shards_and_none_in_others_are_refused_before_the_work(
+    bundle: Path, tmp_path: Path, begins_with: str
+) -> None:
+    frame = hours(3, 40)
+    offsets = frame["unique_id"].map({"s000": begins_with, "s001": begins_with}).fillna("" if begins_with else "Z")
+    frame.assign(ds=frame["ds"].dt.strftime("%Y-%m-%dT%H:%M") + offsets).to_csv(tmp_path / "hours.csv", index=False)
+    what = asked(bundle, tmp_path / "hours.csv", tmp_path / "out.parquet")
+    with pytest.raises(TimestampError) as in_whole:
+        whole(what)
+    with pytest.raises(TimestampError) as in_shards:
+        sharded(what, series_per_shard=1)
+    assert str(in_shards.value) in str(in_whole.value)
+    assert not what.output.exists()
+
+
 def test_every_series_and_step_has_exactly_one_row(what: Asked) -> None:
     sharded(what)
     found = pd.read_parquet(what.output)
@@ -203,8 +220,12 @@ def test_a_broken_off_run_is_not_gone_on_with_by_another_one(what: Asked, data: 
 def test_what_a_run_leaves_that_is_killed_while_it_removes_its_folder_is_of_no_run(
     what: Asked, data: Path, restart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(_: Path) -> None:
-        raise KeyboardInterrupt
+    remove = shutil.rmtree
+
+    def killed(path: Path, **named: Any) -> None:
+        if path.name != "fetched":  # which goes at the begin of a run
+            raise KeyboardInterrupt
+        remove(path, **named)
 
     if restart:
         broken_off(what, after=3)

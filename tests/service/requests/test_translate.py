@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from forecaster.config import ModelConfig, TableConfig
 from forecaster.data.reading import read_panel
-from forecaster.errors import DataError
+from forecaster.errors import DataError, TimestampError
 from forecaster.time.frequency import Frequency
 from service.errors import InvalidFields
 from service.requests.translate import to_panel
@@ -111,3 +111,43 @@ def test_integer_steps_start_anywhere() -> None:
     panel = to_panel(request, Frequency("step"), PLAIN).panel
     assert panel.starts.tolist() == [7]
     assert panel.ends.tolist() == [9]
+
+
+DATES = [20240130, 20240131, 20240201]
+
+
+@pytest.mark.parametrize("covariates", [{}, {"past": {"load": [1.0, 2.0, 3.0]}}])
+def test_integer_timestamps_that_look_like_dates_are_refused(covariates: dict[str, Any]) -> None:
+    request = request_of(
+        series=[{"id": "a", "timestamps": DATES, "target": [1.0, 2.0, 3.0], **covariates}], frequency=...
+    )
+    with pytest.raises(TimestampError, match="20240130 look like dates: write them as ISO 8601 texts") as refused:
+        to_panel(request, Frequency("step"), PLAIN)
+    assert refused.value.code == "integer-dates"
+
+
+@pytest.mark.parametrize(
+    ("one", "frequency"),
+    [
+        ({"timestamps": DATES[:2]}, "step"),
+        ({"start": DATES[0]}, None),
+        ({"timestamps": DATES[:1]}, None),
+        ({"timestamps": [20240198, 20240199]}, None),
+    ],
+)
+def test_integers_are_steps_where_they_are_said_to_be_or_do_not_look_like_dates(
+    one: dict[str, Any], frequency: str | None
+) -> None:
+    target = [1.0, 2.0][: len(one.get("timestamps", "ab"))]
+    request = request_of(series=[{"id": "a", "target": target, **one}], frequency=frequency or ...)
+    panel = to_panel(request, Frequency("step"), PLAIN).panel
+    assert panel.starts.tolist() == [one.get("start", one.get("timestamps", [0])[0])]
+
+
+def test_only_all_series_together_look_like_dates_as_in_a_table() -> None:
+    many = [
+        {"id": "a", "timestamps": DATES[:2], "target": [1.0, 2.0]},
+        {"id": "b", "timestamps": [7], "target": [1.0]},
+    ]
+    panel = to_panel(request_of(series=many, frequency=...), Frequency("step"), PLAIN).panel
+    assert panel.starts.tolist() == [DATES[0], 7]
