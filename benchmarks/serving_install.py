@@ -40,8 +40,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "serving-install.md"
 LIMIT_MB, LIMIT_SECONDS = 400, 5  # of a worker with one model, and until it is ready
 
 # Distributions of the trainer, of notebooks, and of what only the other extras need.
-_UNWANTED = {"pytorch-lightning", "torchmetrics", "matplotlib", "ipython", "notebook", "scikit-learn", "mlflow"}
-_UNWANTED |= {"sqlalchemy", "alembic", "flask", "pyarrow", "onnx", "onnxscript", "statsmodels", "triton", "boto3"}
+UNWANTED = {"pytorch-lightning", "torchmetrics", "matplotlib", "ipython", "notebook", "scikit-learn", "mlflow"}
+UNWANTED |= {"flask", "pyarrow", "onnx", "onnxscript", "statsmodels", "triton", "boto3", "optuna", "apscheduler"}
 _LIMITED = ("rss_mb_auto", "rss_mb_eager", "rss_mb_onnx")
 _MB = 1e6
 _LARGEST, _LONGEST = 15, 12
@@ -57,7 +57,7 @@ def main() -> None:
         folder = Path(name)
         install = make_install(folder / "install")
         installed, sizes = install.size(), install.sizes()
-        unwanted = _UNWANTED & {one.lower().replace("_", "-") for one in sizes}
+        unwanted = UNWANTED & {one.lower().replace("_", "-") for one in sizes}
         assert not unwanted, f"the serving install holds {sorted(unwanted)}"
         print("installed", round(installed / _MB), "MB", flush=True)
         install.prune()

@@ -74,13 +74,13 @@ def create_app(settings: Settings | None = None, settled: Callable[[], None] = l
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.recorder.begin()
+        attending = asyncio.create_task(service.recorder.attend())
         following = asyncio.create_task(_follow(service, settled))
         working = asyncio.create_task(Runner(app.state.service, _KINDS_OF_JOBS).run())
         try:
             yield
         finally:
-            for task in (following, working):
+            for task in (attending, following, working):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task

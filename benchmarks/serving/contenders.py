@@ -1,7 +1,8 @@
 """The servers that are compared: how each is started, asked and read.
 
-All serve the same weights with the same setting of threads. The first of each peer's VARIANTS is the best of them, and
-is what ours is compared with; the record of `python -m benchmarks.serve_speed --variants` holds the others too.
+All serve the same weights with the same setting of threads; ours by the runtime that it chooses, the peers by eager
+PyTorch. The first of each peer's VARIANTS was the best of them on a busy machine (docs/experiments.md, 2026-11-26), and
+is what ours is compared with; `python -m benchmarks.serve_speed --variants` measures the others too.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from forecaster.model.ensemble import Executor
 from forecaster.model.inputs import CONTEXT, GROUPS, OBSERVED, NamedInputs, covariates_of
 from forecaster.predictor import Predictor
 from forecaster.runtime.onnx import OnnxEnsemble
+from forecaster.types import CovariateBatch
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _BATCH_SIZES = (1, 32)
 _MOST_ROUNDS, _MOST_SECONDS = 9, 0.15  # at each batch size; at least one round is timed
 
 Timings = Mapping[str, Mapping[int, float]]
+Windows = tuple[torch.Tensor, torch.Tensor, CovariateBatch | None, torch.Tensor | None]  # an executor's arguments
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def chosen(
     if runtime == "onnx":
         return exported, RuntimeChoice("onnx")
     timings = measured({"eager": predictor.ensemble, "onnx": executor})
+    executor.give_back_memory(*_windows(executor, 1))
     faster = _product(timings["onnx"]) < _product(timings["eager"])
     return (exported, RuntimeChoice("onnx", timings)) if faster else (predictor, RuntimeChoice("eager", timings))
 
@@ -90,16 +93,21 @@ def measured(executors: Mapping[str, Executor]) -> dict[str, dict[int, float]]:
 
 def _call(executor: Executor, size: int) -> Callable[[], object]:
     """Gives a forward pass of some golden windows."""
-    network = executor.networks[0]
-    window = _repeated(golden_window(network.config, network.context_length), size)
-    here = {name: tensor.to(executor.device) for name, tensor in window.items()}
-    covariates, groups = covariates_of(here), here.get(GROUPS)
+    windows = _windows(executor, size)
 
     def forward() -> object:
         with torch.inference_mode():
-            return executor(here[CONTEXT], here[OBSERVED], covariates, groups)
+            return executor(*windows)
 
     return forward
+
+
+def _windows(executor: Executor, size: int) -> Windows:
+    """Gives what an executor is called with for so many golden windows."""
+    network = executor.networks[0]
+    window = _repeated(golden_window(network.config, network.context_length), size)
+    here = {name: tensor.to(executor.device) for name, tensor in window.items()}
+    return here[CONTEXT], here[OBSERVED], covariates_of(here), here.get(GROUPS)
 
 
 def _repeated(window: NamedInputs, size: int) -> dict[str, torch.Tensor]:

@@ -93,6 +93,20 @@ class OnnxEnsemble:
         (values,) = self._session.run([QUANTILES], self._given(context, observed, covariates, groups))
         return torch.from_numpy(values)
 
+    def give_back_memory(
+        self,
+        context: torch.Tensor,
+        observed: torch.Tensor,
+        covariates: CovariateBatch | None = None,
+        groups: torch.Tensor | None = None,
+    ) -> None:
+        """Looks at these windows, and returns to the system what larger batches have left in ONNX Runtime's arena."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._session.run([LOC], self._given(context, observed, covariates, groups), options)
+
     def _given(
         self,
         context: torch.Tensor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ from service.access.rate import Rate
 from service.settings import read_settings
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+class _Finite(click.FloatRange):
+    """A range of numbers; neither `inf` nor `nan`, which lies outside no range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{number} is no finite number.", param, ctx)
+        return number
 
 
 @click.group()
@@ -34,10 +45,10 @@ def keys(context: click.Context, /, **given: Path | None) -> None:
     type=click.Choice([scope.value for scope in Scope]),
     help="Repeatable.",
 )
-@click.option("--expires-days", type=click.FloatRange(0, 36_500, min_open=True), help="Days until it expires.")
+@click.option("--expires-days", type=_Finite(0, 36_500, min_open=True), help="Days until it expires.")
 @click.option("--note", default="", help="Whose key it is, what for.")
-@click.option("--rate-per-minute", type=click.FloatRange(1), help="Points x horizon a minute, instead of the setting.")
-@click.option("--rate-burst", type=click.FloatRange(1), help="The same at once.  [default: what a minute brings]")
+@click.option("--rate-per-minute", type=_Finite(1), help="Points x horizon a minute, instead of the setting.")
+@click.option("--rate-burst", type=_Finite(1), help="The same at once.  [default: what a minute brings]")
 @_as_json
 @click.pass_obj
 def create(given: dict[str, Any], /, as_json: bool, **asked: Any) -> None:
@@ -76,7 +87,7 @@ def revoke(given: dict[str, Any], key_id: str, as_json: bool) -> None:
 @click.argument("key_id")
 @click.option(
     "--overlap-hours",
-    type=click.FloatRange(0, 24 * 365),
+    type=_Finite(0, 24 * 365),
     default=OVERLAP / timedelta(hours=1),
     show_default=True,
     help="How long the old key lives on.",

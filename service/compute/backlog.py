@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
 from weakref import WeakKeyDictionary
 
 from forecaster.predictor import Predictor
@@ -35,7 +36,7 @@ class Backlog:
 
     def add(self, task: Task) -> float:
         """Counts a task; gives what it is to be taken away with."""
-        if isinstance(task, Rows) and not task.is_alone:
+        if _shares_passes(task):
             self._num_shared[task.predictor] = self._num_shared.get(task.predictor, 0) + task.num_rows
             return 0.0
         seconds = self._costs_of(task.predictor, isinstance(task, Rows)).expected(task.num_rows, task.num_rows)
@@ -45,7 +46,7 @@ class Backlog:
 
     def take_away(self, task: Task, seconds: float) -> None:
         """Counts a task no more that `add` has given so many seconds for."""
-        if isinstance(task, Rows) and not task.is_alone:
+        if _shares_passes(task):
             left = self._num_shared[task.predictor] - task.num_rows
             if left:
                 self._num_shared[task.predictor] = left
@@ -67,6 +68,10 @@ class Backlog:
                 self._costs[predictor] = kinds
         functions, windows = kinds
         return windows if is_windows else functions
+
+
+def _shares_passes(task: Task) -> TypeGuard[Rows]:
+    return isinstance(task, Rows) and not task.is_alone
 
 
 class Costs:

@@ -63,6 +63,11 @@ class Pulse:
             self._silent_seconds += min(passed, 2 * self._heartbeat.pause_seconds)
         return self._silent_seconds
 
+    @property
+    def has_begun(self) -> bool:
+        """Says whether there ever was a beat."""
+        return self._heartbeat.count > 0
+
     def forgive(self) -> None:
         """Begins to count anew."""
         self._count, self._silent_seconds = self._heartbeat.count, 0.0

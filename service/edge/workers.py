@@ -26,7 +26,8 @@ from service.settings import Settings
 
 log = logging.getLogger("service.edge.workers")
 
-# A worker ends with this code where its settings cannot be used: another one could not use them either.
+# A worker ends with this code where its settings cannot be used. Another one could not use them either, unless one
+# serves: then it is what lies on the disk that has been spoiled since, and those that serve do so by what they know.
 SETTINGS_REFUSED = 2
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
@@ -85,9 +86,12 @@ class Workers:
             if found is not None and found.si_signo != signal.SIGCHLD:
                 return 0
             codes = [self._bury(pid, code) for pid, code in self._ended()]
-            if SETTINGS_REFUSED in codes:
+            if SETTINGS_REFUSED in codes and not self._one_serves():
                 return SETTINGS_REFUSED
             self._kill_those_that_hang()
+
+    def _one_serves(self) -> bool:
+        return any(worker.pulse.has_begun for worker in self._running.values())
 
     def _start(self) -> None:
         sys.stdout.flush()

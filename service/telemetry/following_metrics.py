@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from service.models.following import Refresh
@@ -28,11 +30,11 @@ class FollowingMetrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
-        self._age = Gauge(
-            "forecaster_registry_age_seconds",
-            "Seconds since the registry last answered; -1: never.",
+        self._answered = Gauge(
+            "forecaster_registry_last_answer_timestamp_seconds",
+            "When the registry last answered, in seconds since 1970; 0: never.",
             registry=registry,
-            multiprocess_mode="livemax",
+            multiprocess_mode="livemin",
         )
         self._generation = Gauge(
             "forecaster_model_generation",
@@ -62,7 +64,7 @@ class FollowingMetrics:
         """Shows the registry, and of each spec what serves and whether it is behind."""
         contact = state.registry
         self._up.set(contact.status == "up")
-        self._age.set(-1 if contact.last_success is None else state.at - contact.last_success)
+        self._answered.set(0 if contact.last_success is None else time.time() - (state.at - contact.last_success))
         specs = {str(one.spec) for one in state.specs}
         for gone in self._shown - specs:
             self._behind.labels(gone).set(0)

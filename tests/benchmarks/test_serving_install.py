@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,9 @@ import pytest
 from benchmarks.record import RESULTS
 from benchmarks.serving.footprint import Footprint, Memory, Start
 from benchmarks.serving.imports import Imports
-from benchmarks.serving.install import Install
+from benchmarks.serving.install import ROOT, Install
 from benchmarks.serving.install_page import page
-from benchmarks.serving_install import PAGE, figures, largest, meets_limits
+from benchmarks.serving_install import PAGE, UNWANTED, figures, largest, meets_limits
 
 
 def footprint(*rss: int) -> Footprint:
@@ -43,6 +45,19 @@ def test_figures_are_megabytes_and_seconds_of_the_largest_worker() -> None:
 def test_limits_are_said_of_each_way_to_execute() -> None:
     found = meets_limits(figures(1, 1, IMPORTS, CASES))
     assert found == {"rss_mb_auto": True, "rss_mb_eager": True, "rss_mb_onnx": False, "ready_seconds": True}
+
+
+def test_nothing_that_serving_asks_for_is_unwanted() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted, left = set(), ["serve"]
+    while left:
+        for line in extras[left.pop()]:
+            name, _, of = re.fullmatch(r"([\w-]+)(\[(.+)\])?.*", line).groups()  # type: ignore[union-attr]
+            if name == "forecaster":
+                left += of.split(",")
+            wanted.add(name.lower())
+    assert "sqlalchemy" in wanted
+    assert wanted & UNWANTED == set()
 
 
 def test_sizes_count_compiled_modules_to_their_distribution(tmp_path: Path) -> None:

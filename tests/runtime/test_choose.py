@@ -52,6 +52,15 @@ def test_auto_takes_the_faster_way_and_says_what_it_measured(
     assert {name: set(found) for name, found in choice.milliseconds.items()} == {"eager": {1, 32}, "onnx": {1, 32}}
 
 
+def test_what_the_timed_batches_took_is_given_back(
+    exported: Exported, golden: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+    monkeypatch.setattr(OnnxEnsemble, "give_back_memory", lambda _, context, *others: rows.append(len(context)))
+    chosen(exported.predictor, golden, exported.graph, "auto")
+    assert rows == [1]
+
+
 def test_what_is_asked_for_is_taken_and_not_measured(exported: Exported, golden: dict[str, torch.Tensor]) -> None:
     names: tuple[Runtime, ...] = ("eager", "onnx")
     for name in names:

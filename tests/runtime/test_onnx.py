@@ -145,6 +145,20 @@ def test_an_open_graph_does_not_keep_its_bytes(exported: Exported) -> None:
     assert answer(ensemble, windows(exported.predictor, 1)).parameters[0].isfinite().all()
 
 
+def test_what_a_large_batch_has_left_is_given_back_and_answers_stay(exported: Exported, ensemble: OnnxEnsemble) -> None:
+    few = windows(exported.predictor, 1)
+    before = answer(ensemble, few)
+    answer(ensemble, windows(exported.predictor, 1024))
+    kept = _resident()
+    ensemble.give_back_memory(few[CONTEXT], few[OBSERVED], covariates_of(few), few[GROUPS])
+    assert kept - _resident() > 30e6
+    assert torch.equal(answer(ensemble, few).parameters[0], before.parameters[0])
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def test_weights_outside_of_the_graph_are_not_read(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

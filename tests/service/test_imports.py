@@ -31,11 +31,11 @@ import gc, json, sys, threading, time
 from pathlib import Path
 folder = Path(sys.argv.pop(1))
 
-def write(name):
-    there = [module for module in list(sys.modules) if sys.modules.get(module) is not None]
+def write(moment):
+    there = [name for name, module in list(sys.modules.items()) if getattr(module, "__spec__", None)]  # no stand-ins
     found = {"modules": there, "collects": gc.isenabled(), "kept": gc.get_freeze_count()}
     (folder / "draft").write_text(json.dumps(found))
-    (folder / "draft").rename(folder / name)
+    (folder / "draft").rename(folder / moment)
 
 def look(event, arguments):
     if event == "import" and arguments[0].startswith("mlflow") and not (folder / "early").exists():
@@ -67,14 +67,14 @@ EARLY = WHERE_IT_IS | names(
 )
 # And what may be imported once it is ready.
 LATE = EARLY | names(
-    """mlflow google requests urllib3 idna certifi charset_normalizer databricks cachetools yaml sqlparse packaging
+    """mlflow google requests urllib3 idna certifi databricks cachetools yaml sqlparse packaging
     importlib_metadata zipp scipy"""
 )
 # Parts of what is allowed, or what would be there had nobody kept it out.
 NEVER = names(
-    """torch._meta_registrations torch._dynamo torch._inductor sympy scipy.sparse scipy.stats onnx onnxscript
-    pytorch_lightning torchmetrics matplotlib IPython sklearn statsmodels sqlalchemy alembic apscheduler boto3 rich
-    forecaster.training forecaster.runtime.export pipelines"""
+    """torch._meta_registrations torch._dynamo torch._inductor sympy scipy.sparse scipy.stats mlflow.genai.judges
+    charset_normalizer onnx onnxscript pytorch_lightning torchmetrics matplotlib IPython sklearn statsmodels sqlalchemy
+    alembic apscheduler boto3 rich forecaster.training forecaster.runtime.export pipelines"""
 )
 
 

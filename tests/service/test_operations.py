@@ -53,6 +53,15 @@ def test_models_describe_what_they_can_do(service: httpx.Client) -> None:
     assert [model["name"] for model in service.get("/v1/models").json()["models"]] == ["days", "waves", ZERO_SHOT]
 
 
+@pytest.mark.parametrize(("channels", "reads_groups"), [("independent", False), ("group", True)])
+def test_a_model_says_whether_its_series_see_each_other(tmp_path: Path, channels: str, reads_groups: bool) -> None:
+    async def ask(client: httpx.AsyncClient) -> bool:
+        found: bool = (await client.get("/v1/model")).json()["reads_groups"]
+        return found
+
+    assert asking(app_of(predictor_of(channels=channels), tmp_path), ask) is reads_groups
+
+
 def test_metrics_count_requests_by_route_and_nothing_by_user_input(service: httpx.Client) -> None:
     def names_after(first: int) -> set[str]:
         service.post("/v1/forecast", json=valid())

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SCRIPT = """
-import asyncio, os, sys, time
+import asyncio, os, select, sys, time
+from pathlib import Path
 from forecaster.errors import ConfigError
 from service.settings import Settings
 from service.edge.server import Server, listen
@@ -29,11 +30,15 @@ async def block(tie):
     time.sleep(60)
 
 def work(listener, tie):
-    if HOW == "refused":
+    if HOW == "refused" or (HOW == "spoiled" and Path(HOME, "spoiled").exists()):
         raise ConfigError("no such folder")
     if HOW == "blocks":
         asyncio.run(block(tie))
+    if HOW == "spoiled":
+        tie.heartbeat.beat()
     os.write(1, b"%d\\n" % os.getpid())
+    while HOW == "spoiled" and not select.select([tie.lifeline], [], [], 0.1)[0]:
+        tie.heartbeat.beat()
     if HOW == "serves":
         Server(create_app(settings), settings, tie).run([listener])
     os.read(tie.lifeline, 1)
@@ -104,3 +109,15 @@ def test_a_worker_whose_event_loop_has_not_begun_is_given_time(tmp_path: Path) -
 def test_settings_that_a_worker_cannot_use_end_the_parent(tmp_path: Path) -> None:
     with parent(tmp_path, "refused") as process:
         assert process.wait(60) == 2
+
+
+def test_what_is_spoiled_while_others_serve_ends_none_of_them_and_is_tried_again(tmp_path: Path) -> None:
+    with parent(tmp_path, "spoiled") as process:
+        first, second = next_worker(process), next_worker(process)
+        (tmp_path / "spoiled").touch()
+        os.kill(first, signal.SIGKILL)
+        time.sleep(1)
+        assert process.poll() is None
+        assert Path(f"/proc/{second}").exists()
+        (tmp_path / "spoiled").unlink()
+        assert next_worker(process) not in (first, second)
