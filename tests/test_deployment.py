@@ -19,7 +19,7 @@ from service.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)  # of keys that are given twice, it keeps the last
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"bucket", "ledger"}
 DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
@@ -34,6 +34,22 @@ def test_compose_parses_and_publishes_on_loopback_unless_told_otherwise(tmp_path
     done = compose_config(tmp_path, dict.fromkeys(SECRETS, "x"))
     assert done.returncode == 0, done.stderr
     assert yaml.safe_load(done.stdout)["services"]["service"]["ports"] == ["127.0.0.1:8000:8000"]
+
+
+def test_no_key_of_compose_is_given_twice() -> None:
+    mappings = [yaml.compose(COMPOSE_TEXT)]
+    while mappings:
+        node = mappings.pop()
+        if isinstance(node, yaml.MappingNode):
+            names = [name.value for name, _ in node.value]
+            assert len(names) == len(set(names)), f"line {node.start_mark.line + 1}: {names}"
+            mappings += [content for _, content in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            mappings += node.value
+
+
+def test_the_database_is_healthy_once_others_reach_it_and_not_while_its_image_still_prepares_it() -> None:
+    assert "--host=127.0.0.1" in SERVICES["postgres"]["healthcheck"]["test"][1]
 
 
 def test_compose_refuses_to_start_without_secrets(tmp_path: Path) -> None:
@@ -93,19 +109,32 @@ def test_container_waits_until_what_it_needs_is_ready(name: str) -> None:
 
 @each_service
 def test_image_is_built_here_at_this_version_or_pinned_by_digest(name: str) -> None:
-    service = SERVICES[name]
-    if "build" in service:
+    image = SERVICES[name]["image"]
+    if image in built_images():
         version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-        assert re.fullmatch(rf"forecaster-\w+:{re.escape(version)}", service["image"])
+        assert re.fullmatch(rf"forecaster-\w+:{re.escape(version)}", image)
     else:
-        assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", service["image"])
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image)
+
+
+def test_no_image_is_built_twice_as_builds_of_one_name_side_by_side_fail() -> None:
+    assert len(built_images()) == len(set(built_images())) == len(DOCKERFILES)
 
 
 def test_volumes_are_named_and_bind_mounts_read_only() -> None:
     mounts = [mount for service in SERVICES.values() for mount in service.get("volumes", [])]
-    named = {mount.split(":")[0] for mount in mounts if not mount.startswith("$")}
+    named = {mount.split(":")[0] for mount in mounts if isinstance(mount, str)}
     assert named == set(COMPOSE["volumes"])
-    assert all(mount.endswith(":ro") for mount in mounts if mount.startswith("$"))
+    bound = [mount for mount in mounts if not isinstance(mount, str)]
+    assert [mount["source"] for mount in bound] == ["${CONFIGS:-./configs}", "${DATA:-./data}"]
+    assert all(mount["type"] == "bind" and mount["read_only"] is True for mount in bound)
+
+
+def test_folders_of_the_stack_are_named_as_on_any_command_line(tmp_path: Path) -> None:
+    done = compose_config(tmp_path, {**dict.fromkeys(SECRETS, "x"), "CONFIGS": "mine", "DATA": "/srv/tables"})
+    assert done.returncode == 0, done.stderr
+    mounts = yaml.safe_load(done.stdout)["services"]["scheduler"]["volumes"]
+    assert [mount["source"] for mount in mounts if isinstance(mount, dict)] == ["mine", "/srv/tables"]
 
 
 def test_mlflow_is_closed_to_foreign_hosts_jobs_and_pickles() -> None:
@@ -163,6 +192,11 @@ def test_image_starts_from_a_digest_and_ends_as_a_plain_user(path: Path) -> None
     bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert bases and all(re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", base) for base in bases)
     assert re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1] == "10001:10001"
+
+
+def built_images() -> list[str]:
+    """Gives the image of each container that says how it is built."""
+    return [service["image"] for service in SERVICES.values() if "build" in service]
 
 
 def variables_of(name: str, field: FieldInfo) -> list[str]:
