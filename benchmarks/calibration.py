@@ -2,10 +2,10 @@
 
     python -m benchmarks.calibration [--save] [--only etth1]
 
-One quantile model per data set is trained and calibrated on what lies before its test part, and judged on all test
-windows. "Before" is the same network without its calibration. Validation has as many folds as the series allow, as
-that is what calibration learns from. The weighted quantile loss says what the wider intervals cost, and crossings
-count neighbouring levels in the wrong order.
+One quantile network per data set, with the settings that its own benchmark was given on validation, is trained and
+calibrated on what lies before its test part, and judged on all test windows. "Before" is the same without its
+calibration. Validation has as many folds as the series allow, as that is what calibration learns from. The weighted
+quantile loss says what the wider intervals cost, and crossings count neighbouring levels in the wrong order.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
 def compare(task: Task) -> Compared:
     """Fits the model of one data set and judges it with and without its calibration."""
     began = time.perf_counter()
-    result = fit_in_passing(task.panel, task.config)
+    result = fit_in_passing(task.panel, task.config, task.start)
     seconds = time.perf_counter() - began
     calibrated = result.predictor
     plain = Predictor(calibrated.networks, calibrated.frequency)

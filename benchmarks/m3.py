@@ -20,7 +20,7 @@ from benchmarks.record import machine_setup, record
 from benchmarks.scores import Scored, naive, tune_and_score, untrained
 from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
 from forecaster.pretrained import fine_tunable, pretrained_encoder
-from forecaster.training.start import fine_tune
+from forecaster.training.start import Start, fine_tune
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,11 @@ def main() -> None:
     arguments.add_argument("--members", type=int, default=3)
     given = arguments.parse_args()
     table, began = m3(given.data), time.perf_counter()
-    start = fine_tune(pretrained_encoder(), 0.3, tuned_share=0.25)
     parts: dict[str, dict[str, Scored]] = {"": {}, "untrained_": {}, "seasonal_naive_": {}}
     for name, period in PERIODS.items():
         config, season_length = configuration(period, given.members), period.season_length
         own: pd.DataFrame = table.loc[table["period"] == name, ["unique_id", "ds", "y"]]
-        parts[""][name] = tune_and_score(own, config, season_length, start)
+        parts[""][name] = tune_and_score(own, config, season_length, start())
         parts["untrained_"][name] = untrained(own, config, season_length)
         parts["seasonal_naive_"][name] = naive(own, config, season_length)
         print({f"{way}{name}": (found[name].smape, found[name].mase) for way, found in parts.items()}, flush=True)
@@ -71,6 +70,11 @@ def configuration(period: Period, num_members: int) -> ForecasterConfig:
     training = TrainingConfig(max_steps=40, steps_per_validation=10, series_weighting="series", num_members=num_members)
     split = SplitConfig(num_validation_folds=1, num_test_folds=1)
     return ForecasterConfig(model=fine_tunable(model), training=training, split=split)
+
+
+def start() -> Start:
+    """Gives what all periods begin with."""
+    return fine_tune(pretrained_encoder(), 0.3, tuned_share=0.25)
 
 
 def totals(parts: dict[str, Scored]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from benchmarks.record import machine_setup, record
 from benchmarks.scores import naive, tune_and_score, untrained
 from forecaster.config import ForecasterConfig, ModelConfig, SplitConfig, TrainingConfig
 from forecaster.pretrained import fine_tunable, pretrained_encoder
-from forecaster.training.start import fine_tune
+from forecaster.training.start import Start, fine_tune
 
 HORIZON, SEASON_LENGTH = 48, 24
 NAIVE2_SMAPE, NAIVE2_MASE = 18.383, 2.395
@@ -29,7 +29,7 @@ def main() -> None:
     given = arguments.parse_args()
     table, began = m4_hourly(given.data)[["unique_id", "ds", "y"]], time.perf_counter()
     config = configuration(given.members)
-    scored = tune_and_score(table, config, SEASON_LENGTH, fine_tune(pretrained_encoder(), 1.0, tuned_share=1.0))
+    scored = tune_and_score(table, config, SEASON_LENGTH, start())
     begun = untrained(table, config, SEASON_LENGTH)
     season = naive(table, config, SEASON_LENGTH)
     figures = {
@@ -57,6 +57,11 @@ def configuration(num_members: int) -> ForecasterConfig:
     )
     split = SplitConfig(num_validation_folds=1, num_test_folds=1)
     return ForecasterConfig(model=fine_tunable(model), training=training, split=split)
+
+
+def start() -> Start:
+    """Gives what training begins with."""
+    return fine_tune(pretrained_encoder(), 1.0, tuned_share=1.0)
 
 
 def owa(smape: float, mase: float) -> float:

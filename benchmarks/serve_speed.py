@@ -17,7 +17,9 @@ is told by `python -m benchmarks.ledger_cost`.
     floor_cpu_ms            the same of a bare ASGI application that parses the request and encodes a prepared answer
 
 The bare forward is `Predictor.quantiles` in an idle process, with the threads of the service and the runtime that it
-says it has. setup holds it at other threads and runtimes too. `--variants` measures other settings of the peers.
+says it has. That is ONNX Runtime where it is faster; the peers execute the network by eager PyTorch, as their users
+would. setup holds the forward at other threads and runtimes too, which tells how much of the lead is the runtime's.
+`--variants` measures other settings of the peers.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ class Task:
     panel: Panel
     season_length: int  # of the MASE; that of the frequency does not serve where steps are only counted
     config: ForecasterConfig
+    start: Start | None = None  # what training begins with; None: from scratch
 
 
 def long_panel(table: pd.DataFrame, known: Sequence[str] = ()) -> Panel:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from pipelines.config import BaselineName
 
 ROOT = Path(__file__).parents[1]
 WINGS = ("forecaster", "service", "pipelines", "benchmarks", "tests", "deploy")
@@ -53,6 +56,11 @@ def test_every_box_of_the_request_path_is_a_file_of_the_service() -> None:
     named = set(re.findall(r"([a-z_]+\.py)", text))
     assert len(named) > 20
     assert named <= files
+
+
+def test_the_guide_names_every_baseline_of_a_backtest() -> None:
+    (row,) = re.findall(r"^\| `--baseline` .*$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    assert set(get_args(BaselineName)) <= set(re.findall(r"`(\w+)`", row))
 
 
 def headings(document: Path) -> set[str]:

@@ -22,11 +22,11 @@ LINES = {
 long_horizon   four horizons, all windows, MSE / MAE | {etth1_mse:.3f} / {etth1_mae:.3f} |
 long_horizon   plain ridge {etth1_ridge_mse:.3f} / {etth1_ridge_mae:.3f}, on validation rows too
 long_horizon   too {etth1_ridge_refitted_mse:.3f} / {etth1_ridge_refitted_mae:.3f}; PatchTST
-long_horizon   PatchTST {etth1_peer_mse:.3f} / {etth1_peer_mae:.3f} |
+long_horizon   PatchTST, 500 steps, {etth1_peer_mse:.3f} / {etth1_peer_mae:.3f} |
 long_horizon   exchange rates, L = 512, four horizons, MSE / MAE | {exchange_mse:.3f} / {exchange_mae:.3f} |
 long_horizon   | last value {exchange_last_mse:.3f} / {exchange_last_mae:.3f}; plain ridge
 long_horizon   plain ridge {exchange_ridge_mse:.3f} / {exchange_ridge_mae:.3f}; PatchTST
-long_horizon   PatchTST {exchange_peer_mse:.3f} / {exchange_peer_mae:.3f} |
+long_horizon   PatchTST, 500 steps, {exchange_peer_mse:.3f} / {exchange_peer_mae:.3f} |
 long_horizon   is {etth1_96_mse:.4f}, a little above the {etth1_96_ridge_mse:.4f} of the plain ridge
 m3             `m3`: {num_series:,.0f} series
 m3             | {smape:.2f} / {mase:.3f}; untrained {untrained_smape:.2f} / {untrained_mase:.3f} | THETA
@@ -44,11 +44,13 @@ calibration    %, {before_mean_distance * 100:.1f} points |
 zero_shot      untrained | {mase_gm:.3f}, {wql_gm:.3f} | MASE of AutoETS
 zero_shot      as published of five, {100 / mase_over_bolt_base_gm - 100:.0f} % |
 zero_shot      AutoTheta {100 / mase_over_auto_ets_gm - 100:.0f} and {100 / mase_over_auto_theta_gm - 100:.0f} % above
-train_speed    | {setup_cases_default_windows_per_second:,.0f}; {setup_cases_same_architecture_windows_per_second:.0f} |
-train_speed    PatchTST {setup_cases_peer_windows_per_second:.0f} |
+train_speed    | {setup_cases_default_windows_per_second:,.0f}; {setup_cases_same_architecture_windows_per_second:.0f},
+train_speed    , in {"bfloat16" if "avx512_bf16" in setup_processor_flags else "float32"} | NeuralForecast
+train_speed    in float32 as it comes, {setup_cases_peer_windows_per_second:.0f} |
 batch          | {series_per_second:,.0f} a second, {peak_rss_gb:.1f} GB |
 batch          the bare forward passes: {fraction_of_forward:.2f} of their speed
-serve_speed    | {requests_per_second_32:,.0f}, {p99_ms_32:.0f} ms | LitServe
+serve_speed    | {requests_per_second_32:,.0f}, {p99_ms_32:.0f} ms, by
+serve_speed    ms, by {"ONNX Runtime" if setup_runtime == "onnx" else "PyTorch"} | by PyTorch: LitServe
 serve_speed    LitServe {setup_median_litserve_32_requests_per_second:.0f}, {setup_median_litserve_32_p99_ms:.0f} ms;
 serve_speed    serve` {setup_median_mlflow_32_requests_per_second:.0f}, {setup_median_mlflow_32_p99_ms:.0f} ms |
 page           on the page it takes {first_forecast_seconds:.1f} s
@@ -131,6 +133,28 @@ def test_a_document_quotes_its_record(document: str, record: str, line: str) -> 
     quoted = eval(f"f{line!r}", {}, figures)  # noqa: S307 - our own lines
     text = " ".join((ROOT / document).read_text(encoding="utf-8").split())
     assert quoted in text, f"{document} does not say {quoted!r}"
+
+
+# Where a record keeps what it has found wrong. Of nothing it has no number, and documents say that it was nothing.
+FAULTS = [
+    ("retrain_kills", "problems"),
+    *(
+        ("promotion_kills", where, does, "wrong")
+        for where in ("sqlite", "postgres")
+        for does in ("promote", "roll back")
+    ),
+    ("metrics_truth", "differences"),
+    *(("poison", f"{where}_wrong") for where in ("alone", "in_company", "given_away")),
+    ("fuzz", "faults"),
+]
+
+
+@pytest.mark.parametrize(("record", "way"), [(record, way) for record, *way in FAULTS])
+def test_a_record_in_which_nothing_was_wrong_says_so(record: str, way: list[str]) -> None:
+    found = json.loads((RESULTS / f"{record}.json").read_text(encoding="utf-8"))["setup"]["details"]
+    for name in way:
+        found = found[name]
+    assert not found
 
 
 @pytest.mark.parametrize("document", ROWS)

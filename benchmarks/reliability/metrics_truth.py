@@ -28,7 +28,8 @@ from service.access.keys import KeyFiles, KeyStore, KeyTerms, Scope
 from service.settings import Settings
 
 CONTROL = (sys.executable, "-m", "benchmarks.reliability.skipping_counter", "serve")
-_LEAVE_SECONDS, _SETTLE_SECONDS = 0.2, 15.0
+_UNDER_WAY_SECONDS, _SETTLE_SECONDS = 0.1, 15.0
+_SERIES_ROLLED_OUT, _STEPS_ROLLED_OUT = 64, 256  # a second, in blocks of two whole batches
 _NUM_LEAVING = 5  # clients of a block that go while they wait
 _SEED = 4
 
@@ -63,19 +64,18 @@ def num_series(exposition: str) -> int:
 
 
 def clients_that_go(address: tuple[str, int], key: str, number: int) -> Counter[Outcome]:
-    """Lets clients leave while they wait behind a long forecast; gives what was to be seen of it all."""
+    """Lets clients go while they wait for a turn between blocks of a roll-out; gives what was to be seen of it all."""
     client = Client(address)
-    long = {**forecast_body(), "horizon": 2048, "roll_out": True}
+    rolled_out = {**forecast_body(horizon=_STEPS_ROLLED_OUT), "roll_out": True}
+    (series,) = rolled_out["series"]
+    rolled_out["series"] = [{**series, "id": str(place)} for place in range(_SERIES_ROLLED_OUT)]
     with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as first:
-        sending = forecast(key, json.dumps(long).encode())
+        sending = forecast(key, json.dumps(rolled_out).encode())
         first.sendall(sending.data)
-        time.sleep(_LEAVE_SECONDS / 4)
-        waiting = [socket.create_connection(address, timeout=TIMEOUT_SECONDS) for _ in range(number)]
-        for one in waiting:
-            one.sendall(forecast(key, json.dumps(forecast_body()).encode()).data)
-        time.sleep(_LEAVE_SECONDS)
-        for one in waiting:
-            one.close()
+        time.sleep(_UNDER_WAY_SECONDS)
+        for _ in range(number):
+            with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as goes:
+                goes.sendall(forecast(key, json.dumps(forecast_body()).encode()).data)
         client.seen["/v1/forecast", "POST", "499"] += number
         client.read(first, sending)
     return client.seen
