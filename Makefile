@@ -7,6 +7,9 @@ NIXTLA := .venv-nixtla/.installed
 NIXTLA_LOCK := tests/service/dialects/nixtla-constraints.txt
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export MLFLOW_DISABLE_TELEMETRY := true
+# Where it is set, each process that a target starts would compile all sources again: two seconds for the service.
+unexport PYTHONDONTWRITEBYTECODE
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 SOURCES := forecaster service pipelines tests benchmarks deploy
 
 .DEFAULT_GOAL := help
@@ -30,22 +33,23 @@ $(NIXTLA): $(NIXTLA_LOCK) | $(INSTALLED)
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
 	$(BIN)/forecaster demo
 
-test: check $(NIXTLA) ## `check`, then slow tests, those that start real servers, and random requests to the service
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "(slow or stack) and not long" --ignore tests/reliability
-	$(BIN)/python -m pytest -n 2 --dist load -m slow tests/reliability/test_requests.py
+test: lint $(NIXTLA) ## `check` with slow tests, those that start real servers, and some attacks on the service
+	$(BIN)/python -m pytest $(BY_FILE) -m "not long"
 
 long: $(INSTALLED) ## Tests that take half a minute or more each: kills in the middle of work, Ray, torchrun, compilers
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m long --ignore tests/reliability
+	$(BIN)/python -m pytest $(BY_FILE) -m long --ignore tests/reliability
 
 attack: $(INSTALLED) ## Short forms of all attacks on a running service: kills, floods, slow sockets, outages, bad versions
-	$(BIN)/python -m pytest -m slow tests/reliability
+	$(BIN)/python -m pytest tests/reliability
 
-check: $(INSTALLED) ## Format, lint, types, import contracts and the fast tests
+check: lint ## `lint` and the fast tests
+	$(BIN)/python -m pytest $(BY_FILE) -m "not slow and not stack and not long"
+
+lint: $(INSTALLED) ## Format, lint, types and import contracts
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not stack and not long"
 
 format: $(INSTALLED) ## Rewrite the sources in the house's format
 	$(BIN)/ruff format $(SOURCES)
@@ -66,4 +70,4 @@ lock: $(INSTALLED) ## Rewrite constraints.txt, and that of the SDK of TimeGPT, w
 clean: ## Remove what the targets made, runs included
 	rm -rf $(VENV) .venv-nixtla runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test long attack check format ui bench lock clean
+.PHONY: help setup demo test long attack check lint format ui bench lock clean

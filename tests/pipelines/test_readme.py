@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from forecaster.cli import root
 from pipelines.commands.prediction import explain
+from pipelines.config import Environment
 from tests.pipelines.factories import make_champion, priced_tables
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -31,7 +32,6 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the three files that the README names."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FORECASTER_HOME", str(tmp_path / "runs"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     tables = priced_tables(num_hours=240, num_ahead=24)
     tables["history"]["visitors"] = np.arange(len(tables["history"]))
     for name, table in tables.items():
@@ -63,7 +63,7 @@ def test_the_lines_of_the_shell_run(inside: Path) -> None:
             settings = [*quick, *(() if "--start" in words else (f"model.{setting}" for setting in SMALL))]
             words += [word for setting in settings for word in ("--set", setting)]
         run(words)
-        make_champion("sales", 1)  # which two steps of training need not have earned
+        make_champion(Environment.read(), "sales", 1)  # which two steps of training need not have earned
     assert len(pd.read_csv("forecast.csv")) == 2 * 12
     assert (inside / "why" / "explanation.png").is_file()
 

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.reliability.promotion_race import SHORT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 LEDGERS = ("sqlite", "postgres")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reliability import fuzz, isolation, poison
+from benchmarks.reliability import fuzz, isolation, metrics_truth, poison
 from benchmarks.reliability.verdicts import MAX_SECONDS
 from tests.service.bad_table import ROWS
 
@@ -44,3 +44,12 @@ def test_bad_requests_are_refused_in_company_as_alone() -> None:
         assert found[f"{position}_wrong"] == []
     assert found["alone_sent"] == found["in_company_sent"] == len(rows)
     assert found["control_given_away"] > 0
+
+
+def test_metrics_count_what_clients_see() -> None:
+    found: Any = metrics_truth.measure(metrics_truth.SHORT)
+    assert found["differences"] == {}
+    assert found["series_constant"]
+    assert found["requests"] >= metrics_truth.SHORT.num_blocks * metrics_truth.SHORT.block_size
+    assert {"200", "400", "401", "403", "404", "405", "413", "415", "422", "499", "edge"} <= found["statuses"].keys()
+    assert found["control"]["differing_counts"]

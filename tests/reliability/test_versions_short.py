@@ -9,9 +9,10 @@ import pytest
 from benchmarks.reliability import integrity, outage, reloads, swap_memory
 from benchmarks.reliability.versions import SPOILED
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
+@pytest.mark.long
 def test_reloads_under_load_drop_mix_and_misname_no_answer() -> None:
     with reloads.home_with_versions() as (home, found):
         ours: Any = reloads.reload_under_load(home, found, reloads.SHORT)
@@ -22,6 +23,7 @@ def test_reloads_under_load_drop_mix_and_misname_no_answer() -> None:
     assert unverified["wrong_version"] and unpinned["mixed"]
 
 
+@pytest.mark.long
 def test_serving_and_a_start_need_no_registry() -> None:
     found: Any = outage.measure(outage.SHORT)
     assert found["registry_while_down_and_frozen"] == ["down", "down"]
@@ -33,6 +35,7 @@ def test_serving_and_a_start_need_no_registry() -> None:
     assert found["control_client_still_waits_after_seconds"]
 
 
+@pytest.mark.slow
 def test_all_damage_to_a_bundle_is_refused() -> None:
     found: Any = integrity.measure(integrity.SHORT)
     assert found["bit_flips_refused"] == integrity.SHORT.num_flips
@@ -40,6 +43,7 @@ def test_all_damage_to_a_bundle_is_refused() -> None:
     assert found["control_weights_refused"] < integrity.SHORT.num_control_flips // 2
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_swaps() -> None:
     found: Any = swap_memory.measure(swap_memory.SHORT)
     assert found["eager"]["ratio"] <= swap_memory.MAX_RATIO
