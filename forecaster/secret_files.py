@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from forecaster.errors import ConfigError
+from forecaster.whole_file import write_whole
 
 _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH  # a group may read: so are secrets mounted
 _MAX_BYTES = 16 << 20
@@ -34,17 +34,7 @@ def read_secret(path: Path) -> bytes:
 
 def write_secret(path: Path, content: bytes) -> None:
     """Puts a file of mode 0600 in the place of `path`; after a crash the old content or the new one is there."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    write_whole(path, content, 0o600)
 
 
 @contextmanager
@@ -82,11 +72,3 @@ def _make_folder(folder: Path) -> None:
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
         found = f"{stat.S_IMODE(mode):04o}"
         raise ConfigError(f"the folder {folder} has mode {found}, others could put a file there: chmod 0700 {folder}")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
 
 from forecaster.errors import DataError
+from forecaster.whole_file import flush
 
 
 def check_replaceable(folder: Path, mark: str, *, overwrite: bool) -> None:
@@ -29,7 +29,7 @@ def publish(draft: Path, folder: Path, *, overwrite: bool) -> None:
     Without `overwrite` one that has appeared in the meantime stays, and OSError is raised.
     """
     for path in [*draft.iterdir(), draft]:
-        _flush(path)
+        flush(path)
     replaced = sibling(folder, "replaced") if overwrite and folder.exists() else None
     if replaced:
         folder.rename(replaced)
@@ -39,14 +39,6 @@ def publish(draft: Path, folder: Path, *, overwrite: bool) -> None:
         if replaced:
             replaced.rename(folder)
         raise
-    _flush(folder.parent)
+    flush(folder.parent)
     if replaced:
         shutil.rmtree(replaced)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from forecaster.config import ModelConfig
 from forecaster.errors import TrainingError
 from forecaster.model.network import Network
+from forecaster.whole_file import write_whole
 
 LAST = "last.ckpt"
 
@@ -30,7 +30,7 @@ def claim(folder: Path, identity: str) -> None:
             code="checkpoint-mismatch",
         )
     if not path.exists():
-        _write_whole(path, identity.encode())
+        write_whole(path, identity.encode())
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -45,16 +45,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         content = io.BytesIO()
         torch.save(checkpoint, content)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(Path(path), content.getbuffer())
-
-
-def _write_whole(path: Path, content: bytes | memoryview) -> None:
-    draft = path.with_name(f".{path.name}.partial")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+        write_whole(Path(path), content.getbuffer())
 
 
 def loaded(config: ModelConfig, path: Path) -> tuple[Network, int]:

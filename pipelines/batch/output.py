@@ -7,9 +7,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from forecaster.config import Config
+from forecaster.whole_file import flush
 from pipelines.batch.job import Done, Identity, Job, num_rows, part_name
 from pipelines.batch.parts import write_csv, write_parquet
-from pipelines.batch.working_folder import WorkingFolder, flush, write_whole
+from pipelines.batch.working_folder import WorkingFolder, write_settings
 from pipelines.config import SourceConfig
 from pipelines.errors import BatchError, SourceError
 from pipelines.sources import check_output
@@ -66,7 +67,7 @@ def publish(folder: WorkingFolder, job: Job, made_from: MadeFrom, output: Path) 
     parts = [folder.parts / part_name(done.number) for done in finished]
     try:
         if is_folder_name(output):
-            write_whole(folder.parts / MANIFEST, manifest)
+            write_settings(folder.parts / MANIFEST, manifest)
             flush(folder.parts)
             folder.parts.rename(output)
         else:

@@ -21,7 +21,7 @@ from forecaster.data.columns import DEFAULT_TIME_COLUMN
 from forecaster.data.numbers import is_plainly_numeric, parse_covariate, parse_numbers
 from forecaster.data.statics import category_text
 from forecaster.errors import ColumnError, ValueTypeError, reason_of
-from pipelines.batch.working_folder import flush
+from forecaster.whole_file import flush
 from pipelines.config import SourceConfig
 from pipelines.errors import SourceError
 from pipelines.sources import NO_URL, ROWS_PER_CHUNK, read_chunks, refuse_none, text_columns

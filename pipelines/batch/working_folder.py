@@ -30,6 +30,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from forecaster.config import Config
+from forecaster.whole_file import flush, write_whole
 from pipelines.batch.job import Done, Identity, Job, part_name
 from pipelines.batch.parts import read_piece, write_piece
 from pipelines.errors import BatchError, SourceError
@@ -99,7 +100,7 @@ class WorkingFolder:
             folder.mkdir(exist_ok=True)
         for draft in self.drafts.iterdir():
             draft.unlink()
-        write_whole(self._identity, identity)
+        write_settings(self._identity, identity)
 
     def job(self) -> Job | None:
         """Gives the job; None while it is not planned."""
@@ -114,7 +115,7 @@ class WorkingFolder:
 
     def plan(self, job: Job) -> None:
         """Keeps the job."""
-        write_whole(self.path / "job.json", job)
+        write_settings(self.path / "job.json", job)
 
     def piece(self, number: int, begin: int) -> pa.Table | None:
         """Gives the forecasts of a piece of a shard that a run before has made; None where there are none."""
@@ -135,7 +136,7 @@ class WorkingFolder:
         flush(draft)
         draft.replace(self.parts / part_name(done.number))
         flush(self.parts)
-        write_whole(self._done / f"{done.number:06d}.json", done)
+        write_settings(self._done / f"{done.number:06d}.json", done)
         for piece in self._pieces.glob(f"{done.number:06d}-*"):
             piece.unlink(missing_ok=True)
 
@@ -209,21 +210,9 @@ def _is_taken(lock: IO[str]) -> bool:
         return False
 
 
-def write_whole(path: Path, content: Config) -> None:
+def write_settings(path: Path, content: Config) -> None:
     """Writes a file so that it is there whole or not at all."""
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
-    draft.write_text(content.model_dump_json(indent=2))
-    flush(draft)
-    draft.replace(path)
-
-
-def flush(path: Path) -> None:
-    """Waits until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_whole(path, content.model_dump_json(indent=2).encode())
 
 
 def _empty(folder: Path, *kept: str) -> None:

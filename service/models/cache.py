@@ -24,6 +24,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from forecaster.data.whole_folder import publish
+from forecaster.whole_file import write_whole
 from service.model_spec import ModelSpec
 from service.models.registry import VersionRef
 from service.models.served_state import LastServed, ServedState
@@ -140,7 +141,7 @@ class BundleCache:
         now = LastServed.after(last, reference, at_least)
         if now != last:
             state = state.model_copy(update={"specs": {**state.specs, str(spec): now}})
-            _write_whole(self._root / _STATE, state.model_dump_json(indent=2).encode())
+            write_whole(self._root / _STATE, state.model_dump_json(indent=2).encode(), 0o600)
         self._prune(state)
         return now.generation
 
@@ -192,21 +193,3 @@ def _is_stale(folder: Path) -> bool:
         return time.time() - folder.stat().st_mtime > _STALE_DOWNLOAD_SECONDS
     except OSError:
         return False
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Replaces a file in one step, flushed to the disk; OSError leaves the old one."""
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
