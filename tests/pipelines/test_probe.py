@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pipelines import tracking
 from pipelines.config import Environment
+from tests.small_server import answering
 
 
 @dataclass
@@ -31,30 +31,17 @@ class Proxy:
 
 @contextmanager
 def proxy(home: Path, status: int, certificate: Path | None = None) -> Iterator[Proxy]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            told.authorizations.append(self.headers["Authorization"])
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def status_of(request: BaseHTTPRequestHandler) -> int:
+        told.authorizations.append(request.headers["Authorization"])
+        return status
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        scheme = "http" if certificate is None else "https"
-        told = Proxy(Environment(home=home, tracking_uri=f"{scheme}://127.0.0.1:{server.server_port}/"))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield told
-        finally:
-            server.shutdown()
-            thread.join()
+    encryption = None
+    if certificate is not None:
+        encryption = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        encryption.load_cert_chain(certificate)
+    with answering(status_of, encryption) as url:
+        told = Proxy(Environment(home=home, tracking_uri=f"{url}/"))
+        yield told
 
 
 @pytest.mark.parametrize(("status", "is_there"), [(200, True), (401, True), (403, True), (500, False), (503, False)])

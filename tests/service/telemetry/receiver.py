@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.small_server import answering
 
 
 @dataclass(frozen=True)
@@ -61,30 +63,18 @@ def receiving() -> Iterator[Receiver]:
     receiver = Receiver()
     receiver.gate.set()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            payload = self.rfile.read(int(self.headers["content-length"]))
-            receiver.gate.wait()
-            receiver.paths.append(self.path)
-            receiver.payloads.append(payload)
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
+    def take_in(request: BaseHTTPRequestHandler) -> int:
+        payload = request.rfile.read(int(request.headers["content-length"]))
+        receiver.gate.wait()
+        receiver.paths.append(request.path)
+        receiver.payloads.append(payload)
+        return 200
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with answering(take_in) as receiver.url:
         try:
             yield receiver
         finally:
             receiver.gate.set()
-            server.shutdown()
-            thread.join()
 
 
 def _spans(payload: bytes) -> Iterator[Seen]:
