@@ -84,6 +84,7 @@ def shell(
     shutil.copytree(origin.home, home, ignore=shutil.ignore_patterns("work", "cache"))
     monkeypatch.setenv("FORECASTER_HOME", str(home))
     if isinstance(origin, Registry):
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # of the registry, if it was made just now
         return Shell(home, f"sqlite:///{home / 'mlflow.db'}", capsys)
     uri = origin.copied()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
