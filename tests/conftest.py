@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pandas as pd
+import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
@@ -27,17 +28,30 @@ if TYPE_CHECKING:
 
 torch.set_num_threads(1)  # tests are small, and cores are shared
 
+_MEMORY, _ROOM_BYTES = Path("/dev/shm"), 4 << 30  # noqa: S108 - the folder in it has a name of its own
 _FOLDER, _HAS_FAILED = pytest.StashKey[str](), pytest.StashKey[bool]()
+_ENVIRONMENT = pytest.StashKey[pytest.MonkeyPatch]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives a run a folder of its own for what it writes.
+    """Gives a run a folder of its own for what it writes, in memory where there is room.
 
     Each run closes the common one of pytest to other users, which Postgres runs as where tests run as root: one run
     would take the database of another.
     """
     if not hasattr(config, "workerinput") and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = config.stash[_FOLDER] = tempfile.mkdtemp(prefix="forecaster-tests-")
+        folder = tempfile.mkdtemp(prefix="tests-", dir=_in_memory())  # a short name: those of sockets have an end
+        config.stash[_FOLDER] = folder
+        config.stash[_ENVIRONMENT] = environment = pytest.MonkeyPatch()
+        environment.setenv("PYTEST_DEBUG_TEMPROOT", folder)
+        environment.setenv("TMPDIR", folder)
+        environment.setattr(tempfile, "tempdir", folder)
+
+
+def _in_memory() -> Path | None:
+    """Gives a folder whose files are kept in memory: the databases of tests need not wait for a disk."""
+    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
+    return _MEMORY if has_room and psutil.virtual_memory().available >= 2 * _ROOM_BYTES else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +76,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     folder = config.stash.get(_FOLDER, None)
     if folder is None:
         return
-    del os.environ["PYTEST_DEBUG_TEMPROOT"]
+    config.stash[_ENVIRONMENT].undo()
     if not config.stash.get(_HAS_FAILED, True):
         shutil.rmtree(folder, ignore_errors=True)
 

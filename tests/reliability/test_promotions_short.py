@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.reliability.promotion_race import SHORT
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
 LEDGERS = ("sqlite", "postgres")
@@ -28,6 +28,7 @@ def measured(name: str) -> Any:
     return json.loads(done.stdout.splitlines()[-1])["setup"]["details"]
 
 
+@pytest.mark.long
 def test_a_promotion_and_a_roll_back_that_are_killed_leave_the_old_state_or_the_new_one() -> None:
     found = measured("promotion_kills")
     for ledger in LEDGERS:
@@ -38,6 +39,7 @@ def test_a_promotion_and_a_roll_back_that_are_killed_leave_the_old_state_or_the_
     assert found["control"]["wrong"]["found"] > 0
 
 
+@pytest.mark.slow
 def test_processes_that_race_to_promote_make_one_history() -> None:
     found = measured("promotion_race")
     for ledger in LEDGERS:

@@ -19,9 +19,10 @@ from benchmarks.reliability import (
     worker_kills,
 )
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.mark.slow
 def test_a_terminated_service_fails_no_request_and_ends_in_time_with_stuck_sockets() -> None:
     found: Any = drain.measure(num_cycles=2, num_stuck=50)
     assert found["requests"]["answered"]
@@ -30,6 +31,7 @@ def test_a_terminated_service_fails_no_request_and_ends_in_time_with_stuck_socke
     assert found["control_exit_seconds"] is None
 
 
+@pytest.mark.long
 def test_slow_sockets_are_closed_and_honest_clients_notice_little() -> None:
     found: Any = slowloris.measure(slowloris.SHORT)
     assert (found["left_open"], found["honest_failed"]) == (0, 0)
@@ -38,6 +40,7 @@ def test_slow_sockets_are_closed_and_honest_clients_notice_little() -> None:
     assert found["control"]["left_open"] == slowloris.SHORT.num_sockets
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_abuse() -> None:
     found: Any = abuse.measure(abuse.SHORT)
     assert found["chunked_outcomes"] == {"200": abuse.SHORT.num_bodies}
@@ -48,6 +51,7 @@ def test_memory_does_not_grow_with_abuse() -> None:
     assert found["control_heads_growth_kib"] >= 16 * kib
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> None:
     found: Any = worker_kills.measure(num_kills=3)
     assert found["requests"]["answered"]
@@ -56,6 +60,7 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> 
     assert not found["control_is_back"]
 
 
+@pytest.mark.long
 def test_a_retraining_that_is_killed_is_finished_by_the_next_one_as_if_nothing_had_been() -> None:
     found: Any = retrain_kills.measure(num_kills=6, num_control=1)
     assert found["problems"] == {}
@@ -63,6 +68,7 @@ def test_a_retraining_that_is_killed_is_finished_by_the_next_one_as_if_nothing_h
     assert found["control"]["runs_left_running"] > 0
 
 
+@pytest.mark.slow
 def test_what_clients_were_told_of_is_in_the_ledger_whoever_is_killed() -> None:
     found: Any = ledger_kills.measure(num_kills=4, num_control=1)
     assert found["forecasts_told"] > 20 < found["values_told"]
@@ -70,12 +76,14 @@ def test_what_clients_were_told_of_is_in_the_ledger_whoever_is_killed() -> None:
     assert found["control"]["forecasts_lost"] + found["control"]["values_lost"] > 0
 
 
+@pytest.mark.long
 def test_a_forecast_that_is_replayed_has_the_same_bytes() -> None:
     found: Any = replays.measure(number=150, num_control=150)
     assert found["eager"] == found["onnx"] == {"same": 150, "different": 0, "refused": 0}
     assert found["control"]["different"] > 0
 
 
+@pytest.mark.long
 def test_overload_is_turned_away_properly_and_what_is_let_in_is_answered_in_time() -> None:
     found: Any = overload.measure(overload.SHORT)
     assert found["is_valid"]
@@ -90,6 +98,7 @@ def test_overload_is_turned_away_properly_and_what_is_let_in_is_answered_in_time
     assert found["control"]["accepted_p99_ms"] > 2000 * overload.DEADLINE_SECONDS
 
 
+@pytest.mark.long
 def test_a_soak_holds_on_to_nothing_and_one_that_leaks_is_found() -> None:
     found: Any = soak.measure(soak.SHORT, soak.SHORT, threading.Event())
     assert found["outcomes"].keys() == {"answered", "refused"}
