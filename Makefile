@@ -33,7 +33,9 @@ $(NIXTLA): $(NIXTLA_LOCK) | $(INSTALLED)
 demo: $(INSTALLED) ## The main job end to end on real data: train, track, promote, serve, forecast
 	$(BIN)/forecaster demo
 
-test: lint $(NIXTLA) ## `check` with slow tests, those that start real servers, and some attacks on the service
+test: lint tests ## `check` with slow tests, those that start real servers, and some attacks on the service
+
+tests: $(INSTALLED) $(NIXTLA)
 	$(BIN)/python -m pytest $(BY_FILE) -m "not long"
 
 long: $(INSTALLED) ## Tests that take half a minute or more each: kills in the middle of work, Ray, torchrun, compilers
@@ -70,4 +72,4 @@ lock: $(INSTALLED) ## Rewrite constraints.txt, and that of the SDK of TimeGPT, w
 clean: ## Remove what the targets made, runs included
 	rm -rf $(VENV) .venv-nixtla runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup demo test long attack check lint format ui bench lock clean
+.PHONY: help setup demo test tests long attack check lint format ui bench lock clean
