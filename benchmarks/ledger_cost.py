@@ -57,6 +57,8 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=2.0)
     arguments.add_argument("--save", action="store_true", help="write docs/results/ledger_cost.json")
     given = arguments.parse_args()
+    setup = machine_setup(["uvicorn", "orjson", "sqlalchemy"]) | {"client": client_name(), "threads": THREADS}
+    setup |= {"pairs": given.pairs, "seconds": given.seconds}
     with tempfile.TemporaryDirectory(prefix="ledger-cost-") as name:
         home = register_model(Path(name))
         ledger = home.folder / LEDGER
@@ -79,8 +81,6 @@ def main() -> None:
         "bytes_per_forecast": round(bytes_each),
         "num_kept_share": round(share, 4),
     }
-    setup = machine_setup(["uvicorn", "orjson", "sqlalchemy"]) | {"client": client_name(), "threads": THREADS}
-    setup |= {"pairs": given.pairs, "seconds": given.seconds}
     for name, found in (("", ratios), ("_apart", ratios_apart)):
         setup[f"ratio_interval{name}"] = _interval(found)
         setup[f"ratios{name}"] = [round(float(one), 4) for one in found]
