@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from forecaster.config import Config
-from forecaster.data.whole_folder import publish, sibling
+from forecaster.data.whole_folder import publish
 from forecaster.errors import BundleError, ForecasterError, IntegrityError
 from forecaster.golden import record_golden
 from forecaster.manifest import FileDigest, Manifest, Provenance, TrainingFacts
@@ -36,6 +36,7 @@ from forecaster.predictor import Predictor
 from forecaster.runtime.choose import Runtime, RuntimeChoice, Timings, chosen
 from forecaster.signature import SIGNATURE
 from forecaster.stored_predictor import BundleConfig, calibration_tensors, config_of, predictor_of, weights_of
+from forecaster.whole_file import sibling
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"

@@ -11,7 +11,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def write_whole(path: Path, content: bytes | memoryview, mode: int = 0o666) -> None:
     """Puts a file of a mode, less the umask, in the place of `path`; OSError leaves the old one."""
-    draft = path.with_name(f".{path.name}.partial-{secrets.token_hex(6)}")
+    draft = sibling(path, "partial")
     try:
         with os.fdopen(os.open(draft, _NEW, mode), "wb") as file:
             file.write(content)
@@ -22,6 +22,11 @@ def write_whole(path: Path, content: bytes | memoryview, mode: int = 0o666) -> N
         draft.unlink(missing_ok=True)
         raise
     flush(path.parent)
+
+
+def sibling(path: Path, state: str) -> Path:
+    """Gives an unused hidden name beside a file or folder: only a rename within one file system is atomic."""
+    return path.parent / f".{path.name}.{state}-{secrets.token_hex(6)}"
 
 
 def flush(path: Path) -> None:

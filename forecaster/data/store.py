@@ -36,9 +36,10 @@ from forecaster.config import Config
 from forecaster.data.covariates import PanelCovariates, TextArray
 from forecaster.data.panel import Panel
 from forecaster.data.store_arrays import GrowingArray, load_array, load_lines, map_array, save_array, save_lines
-from forecaster.data.whole_folder import check_replaceable, publish, sibling
+from forecaster.data.whole_folder import check_replaceable, publish
 from forecaster.errors import DataError, SeriesError
 from forecaster.time.frequency import Frequency, TimeAxis
+from forecaster.whole_file import sibling
 
 _HEADER = "header.json"
 _IDS = "series_ids.jsonl"

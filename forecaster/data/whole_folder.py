@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 
 from forecaster.errors import DataError
-from forecaster.whole_file import flush
+from forecaster.whole_file import flush, sibling
 
 
 def check_replaceable(folder: Path, mark: str, *, overwrite: bool) -> None:
@@ -16,11 +15,6 @@ def check_replaceable(folder: Path, mark: str, *, overwrite: bool) -> None:
         raise DataError(f"{folder} exists already and may not be overwritten", code="store-exists")
     if folder.exists() and not (folder / mark).is_file():
         raise DataError(f"{folder} is not a store, so it is not overwritten", code="store-exists")
-
-
-def sibling(folder: Path, state: str) -> Path:
-    """Gives an unused hidden name beside `folder`: only a rename within one file system is atomic."""
-    return folder.parent / f".{folder.name}.{state}-{secrets.token_hex(6)}"
 
 
 def publish(draft: Path, folder: Path, *, overwrite: bool) -> None:
