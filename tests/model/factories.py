@@ -71,6 +71,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learned and robust": {"positions": "learned", "scaling": "robust", "coarse_patch_length": 12, "patch_stride": 2},
 }
 
+# Each choice of `VARIANTS` is in one of these, most of them in the first three: for what takes seconds of each.
+COVERING: dict[str, dict[str, Any]] = {
+    **{name: VARIANTS[name] for name in ("old", "modern", "time and covariates", "plain", "learned and robust")},
+    "rotary and log": {"positions": "rotary", "scaling": "log", "causal": True},
+    "no positions, unscaled": {"positions": "none", "scaling": "off", "channels": "group", "skip": "theta"}
+    | {"season_length": 4},
+    "lags and queries": VARIANTS["lags and queries"],
+    "student_t": VARIANTS["student_t"],
+    "gaussian": VARIANTS["gaussian"] | {"decoder": "queries"},
+}
+
 EACH_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
 EACH_SCALED_VARIANT = pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "unscaled"])
 # A logarithm follows a stretch of its values, and no shift.

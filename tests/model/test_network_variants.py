@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from forecaster.model.network import Network
 from forecaster.model.tokens import Tokens
 from forecaster.types import WindowBatch
 from tests.model.factories import (
+    COVERING,
     EACH_SCALED_VARIANT,
     EACH_SHIFTED_VARIANT,
     EACH_VARIANT,
@@ -195,10 +198,17 @@ def test_under_bfloat16_autocast_parameters_keep_float32_and_the_forecast_its_si
     assert ((rough - exact).abs().mean() / exact.std()).item() < 0.1
 
 
+def test_every_choice_of_a_network_is_in_one_of_the_few_that_are_compiled_and_exported() -> None:
+    def choices(kinds: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
+        return {(name, str(value)) for kind in kinds for name, value in kind.items()}
+
+    assert choices(VARIANTS.values()) <= choices(COVERING.values())
+
+
 @pytest.mark.slow
-@EACH_VARIANT
+@pytest.mark.parametrize("variant", COVERING)
 def test_forward_compiles_as_one_graph_and_gives_the_same(variant: str) -> None:
-    network = network_of(variant)
+    network = awake_network(0, **COVERING[variant])
     batch = replace(batch_for(network), groups=torch.tensor([0, 1, 0, 2]))
     torch.compiler.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)
