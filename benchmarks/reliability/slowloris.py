@@ -30,7 +30,7 @@ class Attack:
 
 
 FULL = Attack(200, 60.0, 10.0, 30.0)
-SHORT = Attack(40, 12.0, 2.0, 4.0)
+SHORT = Attack(40, 8.0, 1.5, 3.0)
 
 
 def attacked(service: Serving, attack: Attack) -> dict[str, object]:

@@ -45,7 +45,8 @@ def measure(plan: Plan) -> dict[str, object]:
         home = Path(folder)
         registry = Versions(home, MODEL)
         for seed in range(2):
-            registry.add(home / str(seed), write_untrained(home / str(seed), SERVED, seed, has_graph=True))
+            bundle = home / str(seed)
+            registry.add(bundle, write_untrained(bundle, SERVED, seed, has_graph="onnx" in plan.runtimes))
         found = {name: _grown(home, registry, plan, name, ()) for name in plan.runtimes}
         command = (sys.executable, "-m", "benchmarks.reliability.careless", "hoarding")
         control = _grown(home, registry, plan, plan.runtimes[0], command)

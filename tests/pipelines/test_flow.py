@@ -279,7 +279,7 @@ def test_a_failed_training_ends_its_run_and_registers_nothing(shell: Shell, tmp_
 
 
 def test_backtest_scores_model_and_naive_on_the_same_folds(shell: Shell) -> None:
-    code, result = shell("backtest", "--data", str(shell.data), "--reference", "waves/1", *FOLDS)
+    code, result = shell("backtest", "--data", str(shell.data), "--reference", "waves/1", *FOLDS, *UNDRAWN)
     assert code == 0
     assert result["scores"]["model"]["mase"] < result["scores"]["seasonal_naive"]["mase"]
     assert shell.client.get_run(result["run_id"]).data.metrics["mase"] == result["scores"]["model"]["mase"]

@@ -43,7 +43,7 @@ def test_all_damage_to_a_bundle_is_refused() -> None:
     assert found["control_weights_refused"] < integrity.SHORT.num_control_flips // 2
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_memory_does_not_grow_with_swaps() -> None:
     found: Any = swap_memory.measure(swap_memory.SHORT)
     assert found["eager"]["ratio"] <= swap_memory.MAX_RATIO
