@@ -25,6 +25,7 @@ from service.problems import problem_again
 from service.requests.body import decoded, refuse_all_but_json
 from service.requests.connection import arrival, read_body
 from service.requests.media import JSON
+from service.requests.parameters import KNOWN_PARAMETERS
 from service.routes.declared import RESULT, TAKEN_IN
 from service.tables.query import refuse_options
 
@@ -72,7 +73,7 @@ async def begin(request: Request, kind: KindName) -> Response:
     return accepted(await taken_in(request, kind, KINDS[kind]))
 
 
-@router.get("")
+@router.get("", dependencies=[KNOWN_PARAMETERS])
 async def jobs(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,

@@ -34,6 +34,7 @@ from service.requests.asked import FindModel
 from service.requests.body import refuse_all_but_json, request_of
 from service.requests.connection import read_body
 from service.requests.frequency import frequency_for
+from service.requests.parameters import KNOWN_PARAMETERS
 from service.requests.translate import checked_num_points
 from service.routes.declared import KEPT_FORECAST, REPLAY
 from service.routes.jobs import expires_of, owner_of
@@ -142,7 +143,7 @@ async def actuals(request: Request) -> ActualsReply:
     return await service.finetuned.asking(service.offered, owner_of(request), expires, ask)
 
 
-@feedback.get("/skill", dependencies=[requires(Scope.FORECAST)])
+@feedback.get("/skill", dependencies=[requires(Scope.FORECAST), KNOWN_PARAMETERS])
 async def skill(
     request: Request,
     model: Annotated[str | None, Query(max_length=256, pattern=_NO_NULL)] = None,

@@ -12,6 +12,7 @@ from service.app_state import service_of
 from service.models.following import Following
 from service.models.view import ModelsState, ServedModel
 from service.requests.covariates import covariate_names
+from service.requests.parameters import KNOWN_PARAMETERS
 from service.schemas import ModelDescription, ModelList, Refreshed, Refusal, RegistryState, WaitingModel
 
 _ANY = "any"  # frequency
@@ -28,7 +29,7 @@ admin = APIRouter(
 )
 
 
-@router.get("/model", responses=openapi.problems(404, 422, 503))
+@router.get("/model", dependencies=[KNOWN_PARAMETERS], responses=openapi.problems(404, 422, 503))
 async def model(request: Request, name: str | None = None) -> ModelDescription:
     """Describes the model of that name (NAME, NAME@alias or NAME/7), or the only one in service."""
     service = service_of(request.scope)

@@ -77,6 +77,9 @@ ROUTES = (
     BadRequest(
         "`/v1/model` of 7,000 letters", 404, "unknown-model", method="GET", path="/v1/model?name=" + "x" * 7_000
     ),
+    BadRequest(
+        "a parameter that `/v1/model` does not have", 422, "invalid-fields", method="GET", path="/v1/model?model=x"
+    ),
     BadRequest("dots in a path, encoded", 404, "not-found", method="GET", path="/v1/%2e%2e/livez"),
     BadRequest("a path that is not UTF-8", 404, "not-found", method="GET", path="/%ff"),
     BadRequest("a path of 8,000 bytes", 404, "not-found", method="GET", path="/" + "x" * 8_000),
