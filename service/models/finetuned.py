@@ -89,6 +89,14 @@ class FinetunedModels:
         except NotHeld as error:
             raise VersionUnavailable("more fine-tuned models are in use than are held at once") from error
 
+    async def told(self, models: FindsModels, owner: str, expires: float, tell: Callable[[FindModel], T]) -> T:
+        """Gives what `tell` gives at once, as `asking` does for what takes its time."""
+
+        async def ask(find: FindModel) -> T:
+            return tell(find)
+
+        return await self.asking(models, owner, expires, ask)
+
     def forget(self, name: str, owner: str) -> None:
         """Holds a model no more."""
         self._held.pop((owner, name), None)

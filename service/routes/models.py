@@ -11,8 +11,10 @@ from service.access.keys import Scope
 from service.app_state import service_of
 from service.models.following import Following
 from service.models.view import ModelsState, ServedModel
+from service.requests.asked import FindModel
 from service.requests.covariates import covariate_names
 from service.requests.parameters import KNOWN_PARAMETERS
+from service.routes.jobs import expires_of, owner_of
 from service.schemas import ModelDescription, ModelList, Refreshed, Refusal, RegistryState, WaitingModel
 
 _ANY = "any"  # frequency
@@ -29,12 +31,18 @@ admin = APIRouter(
 )
 
 
-@router.get("/model", dependencies=[KNOWN_PARAMETERS], responses=openapi.problems(404, 422, 503))
+@router.get("/model", dependencies=[KNOWN_PARAMETERS], responses=openapi.problems(400, 404, 422, 503, 504))
 async def model(request: Request, name: str | None = None) -> ModelDescription:
-    """Describes the model of that name (NAME, NAME@alias or NAME/7), or the only one in service."""
+    """Describes the model of that name (NAME, NAME@alias or NAME/7), or the only one in service.
+
+    Fine-tuned models are described to the key that ordered them.
+    """
     service = service_of(request.scope)
-    served = service.offered.find(name)
-    return _description(served, service.models.state())
+
+    def described(find: FindModel) -> ModelDescription:
+        return _description(find(name), service.models.state())
+
+    return await service.finetuned.told(service.offered, owner_of(request), expires_of(request), described)
 
 
 @router.get("/models")

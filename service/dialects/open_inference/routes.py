@@ -155,11 +155,7 @@ class _Infer:
 async def _answered(request: Request, answer: Callable[[FindModel], T]) -> T:
     """Gives what is said of a model of everybody or of the key that asks."""
     service = service_of(request.scope)
-
-    async def ask(find: FindModel) -> T:
-        return answer(find)
-
-    return await service.finetuned.asking(service.models, owner_of(request), expires_of(request), ask)
+    return await service.finetuned.told(service.models, owner_of(request), expires_of(request), answer)
 
 
 def _model_of(models: Models, name: str, version: str | None, find: FindModel) -> ServedModel:

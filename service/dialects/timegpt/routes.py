@@ -58,10 +58,10 @@ async def model_params(
     """Gives how many steps of a series are to be sent, and how many a model forecasts at once."""
     service = service_of(request.scope)
 
-    async def ask(find: FindModel) -> WindowSizes:
+    def sizes_with(find: FindModel) -> WindowSizes:
         return sizes_of(Choices.of(service), model, frequencies_of(freq, has_starts=False), find)
 
-    sizes = await service.finetuned.asking(service.offered, owner_of(request), expires_of(request), ask)
+    sizes = await service.finetuned.told(service.offered, owner_of(request), expires_of(request), sizes_with)
     return ModelSizes(detail=sizes)
 
 

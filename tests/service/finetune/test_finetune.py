@@ -166,6 +166,8 @@ def test_a_model_is_trained_used_listed_and_deleted(place: Place) -> None:
     assert listed == client.get("/v1/finetuned/ft-spikes").json()
     assert 0 < listed["num_steps"] <= 100
     assert "ft-spikes" not in {model["name"] for model in client.get("/v1/models").json()["models"]}
+    described = client.get("/v1/model?name=ft-spikes").json()
+    assert (described["name"], described["version"], described["frequency"]) == ("ft-spikes", "1", "h")
 
     (run,) = place.runs("ft-spikes")
     assert (run.info.status, run.data.tags["start"], run.data.tags[TAG]) == ("FINISHED", "fine_tune", job["id"])
@@ -218,6 +220,8 @@ def test_models_are_for_the_key_that_ordered_them(registry: Registry, tmp_path: 
         place.work()
         assert forecast(client, "ft-owned", **mine).status_code == 200
         assert forecast(client, "ft-owned", **other).json()["code"] == "unknown-model"
+        assert client.get("/v1/model?name=ft-owned", headers=mine).json()["name"] == "ft-owned"
+        assert client.get("/v1/model?name=ft-owned", headers=other).json()["code"] == "unknown-model"
         assert client.get("/v1/finetuned", headers=other).json() == {"models": []}
         assert client.get("/v1/finetuned/ft-owned", headers=other).status_code == 404
         assert client.delete("/v1/finetuned/ft-owned", headers=other).status_code == 404

@@ -16,12 +16,17 @@ from fastapi import FastAPI
 from forecaster.bundle import WEIGHTS
 from service import problems
 from service.access.security import Security
+from service.models.finetuned import FinetunedModels
 from service.models.models import Models
 from service.models.zero_shot import Offered, ZeroShot
 from service.routes import models as routes
 from service.settings import Settings
 from service.telemetry.telemetry import Telemetry
 from tests.service.fakes import FakeClock, FakeRegistry
+
+
+async def no_finetuned(name: str, owner: str, expires: float) -> None:
+    """The fine-tuned models of a key that has none."""
 
 
 class Site:
@@ -36,7 +41,11 @@ class Site:
         self.models = Models(settings, self.registry, clock=self.clock)
         self.app = FastAPI()
         self.app.state.service = SimpleNamespace(
-            models=self.models, zero_shot=(encoder := ZeroShot(settings)), offered=Offered(self.models, encoder)
+            models=self.models,
+            zero_shot=(encoder := ZeroShot(settings)),
+            offered=Offered(self.models, encoder),
+            finetuned=FinetunedModels(settings, self.registry, no_finetuned),
+            admission=SimpleNamespace(expires=lambda headers, arrival: arrival + 30),
         )
         self.app.state.security = Security.of(settings)
         self.app.include_router(routes.router)
