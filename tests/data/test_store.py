@@ -1,8 +1,10 @@
 import json
+import multiprocessing
 import os
 import resource
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from forecaster.arrays import FloatArray
 from forecaster.data import store
 from forecaster.data.panel import Panel
 from forecaster.data.sampling import WindowSampler
@@ -286,21 +289,34 @@ def memory_limit(num_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
+def can_be_copied(values: FloatArray) -> bool:
+    try:
+        values.copy()
+    except MemoryError:
+        return False
+    return True
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on private memory is Linux's")
 def test_panel_larger_than_the_memory_allowed_is_written_and_windowed(tmp_path: Path) -> None:
+    # In a process of its own: what other tests have freed here is memory that no limit counts as new.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        pool.submit(write_and_window_more_than_memory, tmp_path).result()
+
+
+def write_and_window_more_than_memory(folder: Path) -> None:
     axis = TimeAxis(Frequency.parse("step"))
     length, per_block, num_blocks = 1024, 512, 40
     offsets = np.arange(0, per_block + 1) * length
     with memory_limit(64 * MIB):
-        with StoreWriter(tmp_path / "store", axis) as writer:
+        with StoreWriter(folder / "store", axis) as writer:
             for block in range(num_blocks):
                 ids = tuple(f"{block}/{number}" for number in range(per_block))
                 values = np.full(per_block * length, float(block))
                 writer.append(Panel(ids, offsets, values, np.zeros(per_block, dtype=np.int64), axis))
-        panel = open_store(tmp_path / "store")
+        panel = open_store(folder / "store")
         assert panel.values.nbytes == 160 * MIB
-        with pytest.raises(MemoryError, match="Unable to allocate 160"):
-            panel.values.copy()
+        assert not can_be_copied(panel.values)
         sampler = WindowSampler(training_windows(panel, 24, panel.lengths), 1024, seed=0)
         for step in range(8):
             addresses = sampler.addresses(step)
