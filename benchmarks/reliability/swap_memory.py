@@ -36,7 +36,7 @@ class Plan:
 
 
 FULL = Plan(20, 200)
-SHORT = Plan(10, 40, ("eager",))
+SHORT = Plan(8, 24, ("eager",))
 
 
 def measure(plan: Plan) -> dict[str, object]:
@@ -95,7 +95,7 @@ def _settled_mib(service: Serving) -> float:
 
 
 def main() -> None:
-    """Prints the record; --short makes 40 swaps instead of 200, without ONNX Runtime."""
+    """Prints the record; --short makes 24 swaps instead of 200, without ONNX Runtime."""
     run_command("swap_memory", __doc__, lambda short: measure(SHORT if short else FULL), ["onnxruntime", "mlflow"])
 
 
