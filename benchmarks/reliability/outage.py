@@ -47,26 +47,23 @@ from tests.stack import servers
 
 MAX_COLD_START_SECONDS = MAX_CALL_SECONDS = 5.0
 _PATIENCE_SECONDS, _POLL_SECONDS = 60.0, 0.02
+_CONTROL_SECONDS = 15.0
 _ASK_AS_MLFLOW_DOES = "import sys, mlflow; mlflow.MlflowClient(sys.argv[1]).search_registered_models()"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long the stack is down and MLflow frozen, under how many requests a second, and how many cold starts.
-
-    The controls are given `control_seconds` each.
-    """
+    """How long the stack is down and MLflow frozen, under how many requests a second, and how many cold starts."""
 
     down_seconds: float
     frozen_seconds: float
     num_starts: int
-    control_seconds: float
     rate: float = 50.0
     refresh_seconds: float = 1.0
 
 
-FULL = Plan(300.0, 60.0, 5, 15.0)
-SHORT = Plan(5.0, 8.0, 1, 8.0)
+FULL = Plan(300.0, 60.0, 5)
+SHORT = Plan(15.0, 10.0, 1)
 
 
 class Stack:
@@ -210,7 +207,7 @@ def measure(plan: Plan) -> dict[str, object]:
                     stack.start()
                     figures["seconds_until_registry_up_after_cold_start"] = round(seconds_until_up(service), 2)
         stack.kill()
-        control = _controls(home, settings, stack.url, plan.control_seconds)
+        control = _controls(home, settings, stack.url)
     return {**figures, **_of_starts(starts), **control}
 
 
@@ -224,11 +221,11 @@ def _of_starts(starts: list[tuple[float, float]]) -> dict[str, object]:
     }
 
 
-def _controls(home: Path, settings: dict[str, object], url: str, seconds: float) -> dict[str, object]:
+def _controls(home: Path, settings: dict[str, object], url: str) -> dict[str, object]:
     """Starts a service without a cache while all is down, and asks as MLflow's client does by default."""
     shutil.rmtree(home / "cache")
     with serving(home, wait_ready=False, **settings) as service:
-        time.sleep(seconds)
+        time.sleep(_CONTROL_SECONDS)
         without_cache = is_ready(service.url)
     begin = time.monotonic()
     client = subprocess.Popen(
@@ -239,7 +236,7 @@ def _controls(home: Path, settings: dict[str, object], url: str, seconds: float)
     )
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            client.wait(seconds)
+            client.wait(_CONTROL_SECONDS)
         waits = client.poll() is None
     finally:
         end(client, 0.0)
@@ -250,7 +247,7 @@ def _controls(home: Path, settings: dict[str, object], url: str, seconds: float)
 
 
 def main() -> None:
-    """Prints the record; --short takes the stack down for 5 seconds instead of 300."""
+    """Prints the record; --short takes the stack down for 15 seconds instead of 300."""
     run_command("outage", __doc__, lambda short: measure(SHORT if short else FULL), ["mlflow", "uvicorn"])
 
 

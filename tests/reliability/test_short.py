@@ -62,9 +62,9 @@ def test_a_killed_worker_takes_only_its_own_requests_along_and_is_replaced() -> 
 
 @pytest.mark.long
 def test_a_retraining_that_is_killed_is_finished_by_the_next_one_as_if_nothing_had_been() -> None:
-    found: Any = retrain_kills.measure(num_kills=3, num_control=1)
+    found: Any = retrain_kills.measure(num_kills=6, num_control=1)
     assert found["problems"] == {}
-    assert sum(found["killed_in_state"].values()) == 3
+    assert sum(found["killed_in_state"].values()) == 6
     assert found["control"]["runs_left_running"] > 0
 
 
@@ -78,8 +78,8 @@ def test_what_clients_were_told_of_is_in_the_ledger_whoever_is_killed() -> None:
 
 @pytest.mark.long
 def test_a_forecast_that_is_replayed_has_the_same_bytes() -> None:
-    found: Any = replays.measure(number=60, num_control=60)
-    assert found["eager"] == found["onnx"] == {"same": 60, "different": 0, "refused": 0}
+    found: Any = replays.measure(number=150, num_control=150)
+    assert found["eager"] == found["onnx"] == {"same": 150, "different": 0, "refused": 0}
     assert found["control"]["different"] > 0
 
 
