@@ -29,7 +29,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-import httpx
 import numpy as np
 from mlflow import MlflowClient
 
@@ -47,7 +46,7 @@ from pipelines.config import Environment, PipelineConfig, PromotionPolicy, Retra
 from pipelines.ledger import opened_ledger
 from pipelines.registry import CHAMPION
 from pipelines.retrain.retrain import retrain_slot
-from tests.stack.servers import BIN, clean_environment, free_port, running
+from tests.stack.servers import BIN, answering, clean_environment, free_port, running
 
 NAME = "year"
 _MODEL = ModelConfig(
@@ -248,13 +247,7 @@ class Mlflow:
         command += ["--backend-store-uri", f"sqlite:///{self._folder / 'mlflow.db'}"]
         command += ["--artifacts-destination", str(self._folder / "artifacts"), "--serve-artifacts"]
         environment = clean_environment(MLFLOW_DISABLE_TELEMETRY="true")
-        return running("mlflow", command, environment, self._folder, self._answers)
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self._port}/health", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
+        return running("mlflow", command, environment, self._folder, answering(self._port, "/health"))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import torch
 
+from benchmarks.answering import answers
 from forecaster.bundle import load_bundle, save_bundle
 from forecaster.config import ModelConfig, SplitConfig
 from forecaster.manifest import TrainingFacts
@@ -158,17 +159,15 @@ def wait_until_ready(service: Serving, seconds: float = _START_SECONDS) -> float
 def wait_until_served(service: Serving, models: set[str], seconds: float = _START_SECONDS) -> None:
     """Waits until all of these models are served: a service is ready with its first one."""
     deadline = time.monotonic() + seconds
-    while not models <= set(httpx.get(f"{service.url}/readyz", timeout=10).json().get("models", {})):
-        assert time.monotonic() < deadline, f"not all of {sorted(models)} are served after {seconds} s"
-        time.sleep(0.02)
+    with httpx.Client(base_url=service.url, timeout=10) as client:
+        while not models <= set(client.get("/readyz").json().get("models", {})):
+            assert time.monotonic() < deadline, f"not all of {sorted(models)} are served after {seconds} s"
+            time.sleep(0.02)
 
 
 def is_ready(url: str, timeout: float = 2.0) -> bool:
     """Says whether a new connection gets 200 from /readyz."""
-    try:
-        return httpx.get(f"{url}/readyz", timeout=timeout).status_code == 200
-    except httpx.TransportError:
-        return False
+    return answers(f"{url}/readyz", timeout)
 
 
 def end(process: subprocess.Popen[bytes], seconds: float = _END_SECONDS) -> None:

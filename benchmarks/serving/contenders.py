@@ -24,7 +24,7 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.serving.connection import Address
 from benchmarks.serving.model import MODEL, NAME, START, Home
 from forecaster.arrays import FloatArray
-from tests.stack.servers import BIN, ROOT, clean_environment, free_port, members, running
+from tests.stack.servers import BIN, ROOT, answering, clean_environment, free_port, members, running
 
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
@@ -94,14 +94,8 @@ def served(contender: Contender, home: Home, folder: Path, **settings: str) -> I
         **{"FORECASTER_LEDGER_SHARE": "0", **settings},
         **THREADS,
     )
-
-    def ready() -> bool:
-        try:
-            return httpx.get(f"{address.url}{contender.ready_path}", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
-
     command = contender.command(home, address.port)
+    ready = answering(address.port, contender.ready_path)
     with running(contender.name, command, environment, folder, ready) as process:
         yield Server(contender, address, process.pid)
 

@@ -5,7 +5,6 @@ It starts from the cache of its home; the registry that it is told of refuses co
 
 from __future__ import annotations
 
-import http.client
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ import httpx
 import orjson
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.reliability.serving import Serving, clean_environment, end, free_port
+from benchmarks.reliability.serving import Serving, clean_environment, end, free_port, is_ready
 from benchmarks.serving.contenders import THREADS
 from benchmarks.serving.install import Install
 from benchmarks.serving.model import NAME, START, Home, contexts
@@ -108,24 +107,12 @@ def _started(install: Install, home: Home, runtime: str, num_workers: int) -> It
         )
     service = Serving(f"http://127.0.0.1:{port}", process, log, home.folder)
     try:
-        while not _is_ready(port):
+        while not is_ready(service.url):
             assert process.poll() is None and time.monotonic() < begin + _START_SECONDS, log.read_text()[-4000:]
             time.sleep(0.02)
         yield service, Start(time.monotonic() - begin, _cpu_seconds(service))
     finally:
         end(process)
-
-
-def _is_ready(port: int) -> bool:
-    """Asks in as little time as can be: the service starts on the same cores."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.client.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _cpu_seconds(service: Serving) -> float:

@@ -71,7 +71,7 @@ def mlflow(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iter
         MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS="true",
     )
     url = f"http://127.0.0.1:{port}"
-    with servers.running("mlflow", command, environment, folder, lambda: answers(f"{url}/health")):
+    with servers.running("mlflow", command, environment, folder, servers.answering(port, "/health")):
         yield MlflowClient(url, url)
 
 
@@ -81,13 +81,6 @@ def add_version(client: MlflowClient) -> None:
     source = client.get_logged_model(str(first.source).removeprefix("models:/")).artifact_location
     second = client.create_model_version("waves", source, first.run_id)
     client.set_model_version_tag("waves", second.version, DIGEST_TAG, first.tags[DIGEST_TAG])
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="module")

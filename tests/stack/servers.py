@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil  # type: ignore[import-untyped]
 import sqlalchemy
 import yaml
+
+from benchmarks.answering import answers
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -70,7 +71,7 @@ def stack(folder: Path, mlflow_port: int | None = None) -> Iterator[Stack]:
         variables = {**s3_environment, "MLFLOW_BACKEND_STORE_URI": postgres_url}
         port = mlflow_port or free_port()
         command, environment = _composed_mlflow(port, variables)
-        with running("mlflow", command, environment, folder, answers(port, "/health")) as process:
+        with running("mlflow", command, environment, folder, answering(port, "/health")) as process:
             yield Stack(postgres_url, ledger_url, s3_environment, f"http://127.0.0.1:{port}", process)
 
 
@@ -116,7 +117,7 @@ def s3(folder: Path) -> Iterator[dict[str, str]]:
         "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
     command = [str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    with running("s3", command, clean_environment(), folder, answers(port, "/")):
+    with running("s3", command, clean_environment(), folder, answering(port, "/")):
         creation = [sys.executable, str(ROOT / "deploy" / "create_bucket.py"), BUCKET]
         for _ in range(2):  # every start of the stack runs it, not only the first
             subprocess.run(creation, env=clean_environment(**environment), check=True, timeout=60)
@@ -129,7 +130,7 @@ def service(stack: Stack, folder: Path) -> Iterator[str]:
     port = free_port()
     command = [str(BIN / "forecaster"), "serve", "--no-authentication", "--port", str(port)]
     command += ["--home", str(folder / "service")]
-    with running("service", command, stack.environment, folder, answers(port, "/readyz")):
+    with running("service", command, stack.environment, folder, answering(port, "/readyz")):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -140,7 +141,7 @@ def mlflow_ui(home: Path) -> Iterator[str]:
     command = [str(BIN / "mlflow"), "server", "--backend-store-uri", f"sqlite:///{home.absolute() / 'mlflow.db'}"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     variables = clean_environment(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
-    with running("mlflow", command, variables, home, answers(port, "/health")):
+    with running("mlflow", command, variables, home, answering(port, "/health")):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -150,7 +151,7 @@ def mlflow_scoring(stack: Stack, folder: Path, model_uri: str) -> Iterator[str]:
     port = free_port()
     command = [str(BIN / "mlflow"), "models", "serve", "-m", model_uri, "--env-manager", "local", "-p", str(port)]
     environment = {**stack.environment, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    with running("scoring", command, environment, folder, answers(port, "/ping")):
+    with running("scoring", command, environment, folder, answering(port, "/ping")):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -219,14 +220,9 @@ def _within(seconds: float, happened: Callable[[], bool]) -> bool:
     return True
 
 
-def answers(port: int, path: str) -> Callable[[], bool]:
-    def ready() -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    return ready
+def answering(port: int, path: str) -> Callable[[], bool]:
+    """Gives what says whether a server on this machine answers."""
+    return lambda: answers(f"http://127.0.0.1:{port}{path}")
 
 
 def _composed_mlflow(port: int, variables: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:

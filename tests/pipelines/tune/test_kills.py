@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -86,15 +85,8 @@ def behind_a_server(home: Path) -> Iterator[Place]:
     command += ["--artifacts-destination", str(home / "artifacts")]
     environment = servers.clean_environment(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     url = f"http://127.0.0.1:{port}"
-    with servers.running("mlflow", command, environment, home, lambda: _answers(f"{url}/health")):
+    with servers.running("mlflow", command, environment, home, servers.answering(port, "/health")):
         yield place_in(home, url)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def kill_in_the_middle(place: Place) -> None:
