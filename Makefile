@@ -22,7 +22,7 @@ setup: $(INSTALLED) ## Create .venv with everything locked in constraints.txt
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -e ".[dev]"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[dev]"
 	@touch $@
 
 $(NIXTLA): $(NIXTLA_LOCK) | $(INSTALLED)
